@@ -1,0 +1,1 @@
+"""Quality and speed of the codec beside its peers, measured with public judges."""

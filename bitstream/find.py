@@ -1,0 +1,64 @@
+"""Find the entropy model that a stream names among the model folders of this computer."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+
+from bitstream.entropy import EntropyModel, read_description
+from bitstream.errors import BitstreamError, UnknownModel
+
+ENTROPY_FILE = "entropy.safetensors"
+MODELS_VARIABLE = "UNITCODEC_MODELS"
+_PACKAGED = Path(__file__).parent.parent / "unitcodec" / "models"
+_MAX_DESCRIPTION = 2**20
+
+
+def find_entropy_model(fingerprint: str) -> EntropyModel:
+    """The installed entropy model of this fingerprint (8 hex digits).
+
+    Looks for `*/entropy.safetensors` in the folders named by the environment variable UNITCODEC_MODELS and in the folder of
+    packaged models; models once loaded are kept. Raises UnknownModel, or InvalidEntropyModel if the file is unsound.
+    """
+    for path in _candidates():
+        stamp = _stamp(path)
+        if stamp is not None and _fingerprint(path, stamp) == fingerprint:
+            return _load(path, stamp)
+    raise UnknownModel(
+        f"no installed model has the fingerprint {fingerprint}; set {MODELS_VARIABLE} to a folder that holds "
+        f"<name>/{ENTROPY_FILE} of that model"
+    )
+
+
+def _candidates() -> list[Path]:
+    folders = [Path(folder) for folder in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if folder]
+    return [path for folder in (*folders, _PACKAGED) for path in sorted(folder.glob(f"*/{ENTROPY_FILE}"))]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+@lru_cache(maxsize=1024)
+def _fingerprint(path: Path, stamp: tuple[int, int]) -> str | None:
+    """The fingerprint in a file's metadata; the tables are not read. `stamp` renews the answer when the file changes."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            if size > _MAX_DESCRIPTION:
+                return None
+            data = size.to_bytes(8, "little") + file.read(size)
+        found = read_description(data, str(path)).get("fingerprint")
+    except (OSError, BitstreamError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+@lru_cache(maxsize=16)
+def _load(path: Path, stamp: tuple[int, int]) -> EntropyModel:
+    return EntropyModel.load(path)

@@ -1,0 +1,72 @@
+"""The header of a stream: what it is, which model speaks it, how long it is, who speaks."""
+
+from __future__ import annotations
+
+from binascii import crc_hqx
+from dataclasses import dataclass
+
+from bitstream.codes import MAX_SAMPLES
+from bitstream.errors import Damaged, NotUnitcodec, Truncated, UnsupportedVersion
+from bitstream.source import Source
+from bitstream.varint import read_varint, write_varint
+
+MAGIC = b"\xf5U"
+VERSION = 1
+CRC_START = 0xFFFF
+# magic, version, fingerprint, num_samples, speaker length, speaker, check
+MAX_HEADER = 2 + 1 + 4 + 7 + 1 + 255 + 2
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header as its bytes tell it, no model needed. `speaker` is packed; `size` is the header's own length in bytes."""
+
+    version: int
+    model: str
+    num_samples: int
+    speaker: bytes
+    size: int
+
+
+def write_header(model: str, num_samples: int, speaker: bytes) -> bytes:
+    """The header's bytes. `model` is 8 hex digits, `speaker` is packed, at most 255 bytes."""
+    body = b"".join([MAGIC, bytes([VERSION]), bytes.fromhex(model), write_varint(num_samples), bytes([len(speaker)]), speaker])
+    return body + crc_hqx(body, CRC_START).to_bytes(2, "big")
+
+
+def read_header(source: Source) -> Header:
+    """Read and step over the header. Raises NotUnitcodec, UnsupportedVersion, Truncated or Damaged."""
+    # Looked at piece by piece, so that a live pipe is never asked for bytes beyond the header.
+    start = source.peek(3)
+    if start[: len(MAGIC)] != MAGIC[: len(start)] or not start:
+        raise NotUnitcodec("not a unitcodec stream: it does not start with f5 55")
+    if len(start) < 3:
+        raise _truncated(source, start)
+    if start[2] != VERSION:
+        raise UnsupportedVersion(f"unitcodec stream version {start[2]}; this reader knows version {VERSION}")
+    at = 7
+    while True:
+        data = source.peek(at + 1)
+        try:
+            number = read_varint(data, 7, MAX_SAMPLES + 1)
+        except ValueError as error:
+            raise Damaged(f"the header is damaged: num_samples, at byte 7, is a {error}", offset=7) from error
+        if number is not None:
+            break
+        if len(data) <= at:
+            raise _truncated(source, data)
+        at += 1
+    num_samples, at = number
+    data = source.peek(at + 1)
+    size = at + 1 + data[at] + 2 if len(data) > at else at + 1
+    data = source.peek(size)
+    if len(data) < size or size == at + 1:
+        raise _truncated(source, data)
+    if crc_hqx(data[:-2], CRC_START) != int.from_bytes(data[-2:], "big"):
+        raise Damaged(f"the header, bytes 0 to {size - 1}, is damaged: its check does not match", offset=0)
+    source.skip(size)
+    return Header(data[2], data[3:7].hex(), num_samples, data[at + 1 : size - 2], size)
+
+
+def _truncated(source: Source, data: bytes) -> Truncated:
+    return Truncated(f"the stream ends within its header, at byte {source.offset + len(data)}", offset=len(data))

@@ -1,0 +1,117 @@
+"""Integer frequencies -> bytes and back, by constriction's range coder, with the shortest tail that decodes.
+
+The place where a stronger model plugs in is `Predictions`: a generator that yields the distribution of the next symbol and
+is sent the symbol. Both directions drive the same generator, so they cannot disagree about what comes next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitstream.errors import Damaged
+
+CODER_PRECISION = 24
+
+
+class Distribution:
+    """Integer frequencies of one symbol, (alphabet,), each >= 1, summing to 2**precision; ready for the coder.
+
+    The frequencies are trusted here; who makes them checks them.
+    """
+
+    __slots__ = ("frequencies", "model")
+
+    def __init__(self, frequencies: NDArray[np.unsignedinteger[Any]], precision: int) -> None:
+        self.frequencies = frequencies
+        # A certain symbol costs nothing and never reaches the coder, which has no model for it.
+        self.model = None if len(frequencies) == 1 else _categorical(frequencies, precision)
+
+
+Predictions = Generator[Distribution, int, None]
+
+
+class Predictor(Protocol):
+    """Anything that can say, in integers, what comes next in a packet."""
+
+    def predict(self, frames: int, f0_frames: int) -> Predictions:
+        """Yield the distribution of each symbol of a packet in coding order; the symbol itself is sent back each time."""
+        ...
+
+
+def encode(symbols: Sequence[int], predictions: Predictions) -> bytes:
+    """Code at least one symbol, each within its predicted alphabet. Returns the canonical payload: none shorter decodes."""
+    encoder = _constriction().stream.queue.RangeEncoder()
+    put, send = encoder.encode, predictions.send
+    distribution = next(predictions)
+    last = len(symbols) - 1
+    for i, symbol in enumerate(symbols):
+        if distribution.model is not None:
+            put(symbol, distribution.model)
+        if i < last:
+            distribution = send(symbol)
+    predictions.close()
+    return _cut_tail(encoder)
+
+
+def decode(payload: bytes, count: int, predictions: Predictions, max_payload: int) -> list[int]:
+    """Decode `count` symbols, at least 1; the payload continues in zeros. Raises Damaged where no symbols could give it."""
+    words = np.frombuffer(payload.ljust((max_payload + 19) // 4 * 4, b"\0"), dtype=">u4").astype(np.uint32)
+    get = _constriction().stream.queue.RangeDecoder(words).decode
+    send = predictions.send
+    symbols: list[int] = []
+    distribution = next(predictions)
+    while True:
+        try:
+            symbol = 0 if distribution.model is None else get(distribution.model)
+        except AssertionError as error:  # how constriction reports a point outside the coder's range
+            raise Damaged("the payload is no output of the range coder") from error
+        symbols.append(symbol)
+        if len(symbols) == count:
+            break
+        distribution = send(symbol)
+    predictions.close()
+    return symbols
+
+
+def _categorical(frequencies: NDArray[np.unsignedinteger[Any]], precision: int) -> Any:
+    """A constriction model whose probability of symbol i is exactly frequencies[i] / 2**precision.
+
+    constriction takes floats w and, with perfect=False, places the left edge of symbol i, in units of 2**-24, at
+    floor((w[0] + ... + w[i-1]) * s) + i, where s = (2**24 - n) / sum(w). With w[i] = f[i] * 2**(24 - precision) - 1 every
+    w and every partial sum is an integer below 2**24, exact in float32 in any order of summation, and s is exactly 1. So the
+    edge is the integer (f[0] + ... + f[i-1]) * 2**(24 - precision), with no rounding anywhere.
+    """
+    scaled = frequencies.astype(np.int64) << (CODER_PRECISION - precision)
+    return _constriction().stream.model.Categorical((scaled - 1).astype(np.float32), perfect=False)
+
+
+def _cut_tail(encoder: Any) -> bytes:
+    """The shortest bytes that, continued in zeros, fall into the coder's final interval; the smallest of them."""
+    position, (lower, width) = encoder.pos()
+    words = encoder.get_compressed()
+    if not len(words):
+        return b""
+    size = 4 * position + 8
+    sealed = int.from_bytes(words.astype(">u4").tobytes().ljust(size, b"\0"), "big")
+    # `lower` is the interval's lower end modulo 2**64, and constriction's own words name a point within the interval
+    # (whose width is below 2**64). Together they give the lower end in full, whatever words the encoder still holds back.
+    low = sealed - ((sealed - int(lower)) & (2**64 - 1))
+    high = low + int(width)
+    # What is certain is shared by both ends; from there on, take whole bytes until a multiple fits in.
+    shift = 8 * (((low ^ (high - 1)).bit_length() + 7) // 8)
+    while (point := -(-low >> shift) << shift) >= high:
+        shift -= 8
+    return point.to_bytes(size, "big").rstrip(b"\0")
+
+
+@cache
+def _constriction() -> Any:
+    # Imported when first needed: a program that only counts or forwards packets never is.
+    import constriction
+
+    return constriction

@@ -1,0 +1,42 @@
+"""Bytes to look ahead in, from memory or from a file or pipe, holding no more than was looked at."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+
+class Source:
+    """A forward-only reader. `offset` counts the bytes skipped so far."""
+
+    def __init__(self, data: bytes | bytearray | memoryview | BinaryIO) -> None:
+        self.offset = 0
+        self._file: BinaryIO | None = None
+        self._buffer = b""
+        self._data: memoryview | None = None
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            self._data = memoryview(data).cast("B")
+        else:
+            self._file = data
+
+    @property
+    def size(self) -> int | None:
+        """Bytes in all; None if only reading to the end would tell."""
+        return None if self._data is None else len(self._data)
+
+    def peek(self, count: int, ahead: int = 0) -> bytes:
+        """The next `count` bytes after `ahead` others, or what is left of them; blocks for no more than these."""
+        if self._data is not None:
+            start = self.offset + ahead
+            return bytes(self._data[start : start + count])
+        assert self._file is not None
+        while len(self._buffer) < ahead + count:
+            more = self._file.read(ahead + count - len(self._buffer))
+            if not more:
+                break
+            self._buffer += more
+        return self._buffer[ahead : ahead + count]
+
+    def skip(self, count: int) -> None:
+        """Step over `count` bytes, all of which were peeked at."""
+        self.offset += count
+        self._buffer = self._buffer[count:]

@@ -1,0 +1,351 @@
+"""The ``unitcodec`` command: speech files to a few hundred bits a second and back.
+
+Nothing heavy is imported before it is needed: ``--help``, ``--version`` and ``info`` run without PyTorch.
+
+Exit status: 0 done; 1 some input is bad or some output cannot be written; 2 wrong usage; 130 and 143 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeVar
+
+import click
+
+import unitcodec
+from unitcodec.errors import AudioError, ModelError, UnitcodecError
+from unitcodec.jobs import AUDIO_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, plan
+from unitcodec.output import Output, OutputError
+
+if TYPE_CHECKING:
+    from bitstream import StreamInfo
+    from unitcodec.audio import Samples
+    from unitcodec.codec import Codec
+
+_ENCODE = Direction(reads=AUDIO_SUFFIXES, suffix=".uc")
+_DECODE = Direction(reads=STREAM_SUFFIXES, suffix=".wav")
+_DECODE_RAW = Direction(reads=STREAM_SUFFIXES, suffix=".s16")
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _ModelUnavailable(UnitcodecError):
+    """Ends the whole run: without a model no further input can do better."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status; every expected failure ends as one line on standard error."""
+    previous = signal.getsignal(signal.SIGTERM)
+    with contextlib.suppress(ValueError):  # raised outside the main thread
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return _run(arguments)
+    finally:
+        _settle_stdout()
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGTERM, previous)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        status = cli.main(args=None if arguments is None else list(arguments), prog_name="unitcodec", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:  # nobody reads any more, so there is nobody to tell
+        return 1
+    except Exception as error:
+        if not _expected(error):
+            raise
+        _complain(error)
+        return 2 if isinstance(error, JobError) else 1
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    """SIGTERM as an exception, so that temporary files are removed on the way out."""
+    raise SystemExit(128 + number)
+
+
+def _settle_stdout() -> None:
+    """Flush here: at exit Python would answer a full disk or a closed pipe with a traceback."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(unitcodec.__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Speech at a few hundred bits a second: encode, decode, look inside, train."""
+
+
+def _coding_options(command: _Command) -> _Command:
+    for add in (
+        click.option("-q", "--quiet", is_flag=True, help="No progress bar and no closing line."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        click.option("--model", metavar="NAME|DIR", default="default", show_default=True, help="Packaged model or folder."),
+        click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
+        click.option("-r", "--recursive", is_flag=True, help="Take the files of folders and of the folders in them."),
+        click.option("-o", "--output-dir", metavar="DIR", help="Write below this folder; all arguments are inputs then."),
+        click.argument("paths", metavar="IN... [OUT]", nargs=-1, required=True),
+    ):
+        command = add(command)
+    return command
+
+
+@cli.command()
+@_coding_options
+def encode(
+    paths: tuple[str, ...], output_dir: str | None, recursive: bool, overwrite: bool, model: str, device: str, quiet: bool
+) -> int:
+    """Compress speech: WAV, FLAC, Ogg, Opus, MP3 and more, from 8 kHz up, mixed to mono.
+
+    OUT is IN with the suffix .uc by default; - is standard input or output.
+    """
+    jobs = plan(paths, _ENCODE, output_dir, recursive, overwrite)
+    _check_stdout(jobs)
+    load = _loader(model, device)
+    return _each(jobs, lambda job: _encode_one(job, load, quiet))
+
+
+@cli.command()
+@_coding_options
+@click.option("--raw", is_flag=True, help="Write bare 16-bit little-endian samples at 16 kHz instead of WAV.")
+@click.option("--conceal", is_flag=True, help="Play a damaged file: fill in for what is lost instead of refusing it.")
+def decode(
+    paths: tuple[str, ...],
+    output_dir: str | None,
+    recursive: bool,
+    overwrite: bool,
+    model: str,
+    device: str,
+    quiet: bool,
+    raw: bool,
+    conceal: bool,
+) -> int:
+    """Turn .uc files into speech: 16-bit mono WAV at 16 kHz, as long as the original.
+
+    OUT is IN with the suffix .wav (.s16 with --raw) by default; - is standard input or output.
+    """
+    jobs = plan(paths, _DECODE_RAW if raw else _DECODE, output_dir, recursive, overwrite)
+    _check_stdout(jobs)
+    load = _loader(model, device)
+    return _each(jobs, lambda job: _decode_one(job, load, quiet, raw, conceal))
+
+
+@cli.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="A JSON list with one object a file.")
+def info(files: tuple[str, ...], as_json: bool) -> int:
+    """Show what .uc files hold, without decoding them. Exit status 1 when one is damaged or is none."""
+    from unitcodec import report
+
+    reports = []
+    for name in files:
+        try:
+            reports.append(report.describe(name, _read_stream(name)))
+        except Exception as error:
+            if not _expected(error):
+                raise
+            reports.append(report.failed(name, _words(error)))
+            if not as_json:
+                _complain(error, name)
+    if as_json:
+        click.echo(report.as_json(reports))
+    else:
+        click.echo(_printable("\n\n".join(report.as_table(each) for each in reports if each["size"] is not None)))
+    return 1 if any(each["error"] for each in reports) else 0
+
+
+@cli.command()
+@click.argument("stage")
+@click.option("--data", metavar="MANIFEST", required=True, help="What to train on.")
+@click.option("--out", metavar="DIR", required=True, help="Checkpoints, logs and samples.")
+@click.option("--config", metavar="FILE", help="Settings that differ from the stage's own.")
+@click.option("--resume/--restart", default=True, show_default=True, help="Go on from the last checkpoint in DIR, or anew.")
+@click.option("--seed", type=int, default=0, show_default=True)
+def train(stage: str, data: str, out: str, config: str | None, resume: bool, seed: int) -> None:
+    """Train one STAGE of a model."""
+    from unitcodec.training import run
+
+    run(stage=stage, data=data, out=out, config=config, resume=resume, seed=seed)
+
+
+def _loader(model: str, device: str) -> Callable[[], Codec]:
+    """The codec, loaded at its first use: a bad input is reported at once, not after seconds of loading."""
+    loaded: list[Codec] = []
+
+    def load() -> Codec:
+        if not loaded:
+            try:
+                loaded.append(unitcodec.load(model, device=device))
+            except ModelError as error:
+                raise _ModelUnavailable(str(error)) from error
+        return loaded[0]
+
+    return load
+
+
+def _each(jobs: Sequence[Job], work: Callable[[Job], None]) -> int:
+    """Do all jobs; what is wrong with one is reported and does not keep the others from being done."""
+    status = 0
+    for job in jobs:
+        try:
+            work(job)
+        except (BrokenPipeError, _ModelUnavailable):
+            raise
+        except Exception as error:
+            if not _expected(error):
+                raise
+            _complain(error, _name(job.source))
+            status = 1
+    return status
+
+
+def _encode_one(job: Job, load: Callable[[], Codec], quiet: bool) -> None:
+    from unitcodec.audio import open_reader
+
+    source = _stdin() if job.source == STANDARD else job.source
+    with open_reader(source, _name(job.source)) as reader, Output(job.target, job.parents) as output:
+        codec = load()
+        begin = time.perf_counter()
+        data = codec.compress_blocks(_progress(reader, reader.duration, job, quiet))
+        output.write(data)
+    if not quiet:
+        _summarize(job, reader.num_samples, len(data), time.perf_counter() - begin)
+
+
+def _decode_one(job: Job, load: Callable[[], Codec], quiet: bool, raw: bool, conceal: bool) -> None:
+    from unitcodec.audio import SAMPLE_RATE, write_wav
+
+    data = _read_stream(job.source)
+    facts = _checked(data, job, conceal)
+    with Output(job.target, job.parents) as output:
+        codec = load()
+        begin = time.perf_counter()
+        blocks = codec.decompress_blocks(data, on_error="conceal" if conceal else "raise")
+        write_wav(output, _progress(blocks, facts.duration, job, quiet), facts.num_samples, SAMPLE_RATE, raw)
+    if not quiet:
+        _summarize(job, facts.num_samples, len(data), time.perf_counter() - begin)
+
+
+def _read_stream(source: str) -> bytes:
+    """The bytes of a stream; anything else, however long, is refused by its first bytes."""
+    from bitstream import NotUnitcodec
+    from bitstream.header import MAGIC
+
+    with contextlib.nullcontext(_stdin()) if source == STANDARD else open(source, "rb") as stream:
+        head = stream.read(len(MAGIC))
+        if not head:
+            raise NotUnitcodec("is empty")
+        if head != MAGIC:
+            raise NotUnitcodec("not a unitcodec stream ('unitcodec encode' makes one of audio)")
+        return head + stream.read()
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:  # a shell's <&-
+        raise OSError("standard input is closed")
+    return sys.stdin.buffer
+
+
+def _checked(data: bytes, job: Job, conceal: bool) -> StreamInfo:
+    """The stream's facts. All its checks are verified before the first sound is made, and damage is never passed over."""
+    from bitstream import Damaged, inspect
+    from unitcodec.report import damage
+
+    facts = inspect(data)
+    problem = damage(facts)
+    if problem is not None and not conceal:
+        raise Damaged(f"{problem}; --conceal plays the rest")
+    if problem is not None:
+        _say(f"unitcodec: {_name(job.source)}: {problem}; concealed")
+    return facts
+
+
+def _progress(blocks: Iterable[Samples], duration: float | None, job: Job, quiet: bool) -> Iterator[Samples]:
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        yield from blocks
+        return
+    from tqdm import tqdm
+
+    from unitcodec.audio import SAMPLE_RATE
+
+    total = None if duration is None else round(duration, 1)
+    with tqdm(total=total, desc=_name(job.source), unit=" s", leave=False, file=sys.stderr) as bar:
+        for block in blocks:
+            yield block
+            bar.update(round(len(block) / SAMPLE_RATE, 2))
+
+
+def _summarize(job: Job, num_samples: int, num_bytes: int, elapsed: float) -> None:
+    from unitcodec.audio import SAMPLE_RATE
+
+    duration = num_samples / SAMPLE_RATE
+    facts = [f"{duration:.2f} s", f"{num_bytes} bytes"]
+    if duration > 0:
+        facts += [f"{8 * num_bytes / duration:.1f} bit/s", f"{duration / elapsed:.1f} x real time"]
+    target = "standard output" if job.target == STANDARD else job.target
+    _say(f"{_name(job.source)} -> {target}: {', '.join(facts)}")
+
+
+def _check_stdout(jobs: Sequence[Job]) -> None:
+    if not any(job.target == STANDARD for job in jobs):
+        return
+    if sys.stdout is None:  # a shell's >&-
+        raise JobError("standard output is closed")
+    if sys.stdout.isatty():
+        raise JobError("standard output is a terminal; name an output file or redirect it")
+
+
+def _name(source: str) -> str:
+    return "standard input" if source == STANDARD else source
+
+
+def _expected(error: Exception) -> bool:
+    """Whether ``error`` is about the inputs, the outputs or the machine, and not a fault of this program."""
+    kinds: list[type[BaseException]] = [UnitcodecError, OSError, MemoryError]
+    if "bitstream" in sys.modules:  # its errors cannot have come from anywhere else
+        kinds.append(sys.modules["bitstream"].BitstreamError)
+    if "torch" in sys.modules:
+        kinds.append(sys.modules["torch"].OutOfMemoryError)
+    return isinstance(error, tuple(kinds))
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    return " ".join(str(error).split())
+
+
+def _complain(error: Exception, source: str | None = None) -> None:
+    """One line on standard error: who, which file, what."""
+    named = isinstance(error, (AudioError, OutputError))  # their messages begin with the file's name
+    where = getattr(error, "filename", None) or (None if named else source)
+    _say(f"unitcodec: {f'{where}: ' if where else ''}{_words(error)}")
+
+
+def _say(text: str) -> None:
+    click.echo(_printable(text), err=True)
+
+
+def _printable(text: str) -> str:
+    """File names need not be valid text; what is not is shown as a replacement character."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Random specs, models and codes."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from bitstream import EntropyModel, EntropySpec, SpeechCodes, Stream
+from bitstream.fit import round_frequencies
+from bitstream.spec import stream_title
+
+HOPS = ((640, 1280, 4), (640, 640, 3), (320, 1280, 8), (640, 320, 2), (480, 320, 4), (320, 480, 6), (1, 1, 5))
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> EntropySpec:
+    rows = draw(st.integers(1, 4))
+    unit_hop, f0_hop, packet_frames = draw(st.sampled_from(HOPS))
+    past = st.tuples(st.one_of(st.integers(0, rows - 1), st.just("f0")), st.integers(1, 3))
+    alphabets = st.integers(1, 7)
+
+    def stream(row: int | None) -> Stream:
+        now = [] if row is None else [(other, 0) for other in range(row)] + [("f0", 0)]
+        references = st.one_of(past, st.sampled_from(now)) if now else past
+        return Stream(draw(alphabets), tuple(draw(st.lists(references, max_size=4))))
+
+    return EntropySpec(
+        rows=tuple(stream(row) for row in range(rows)),
+        f0=stream(None),
+        speaker=tuple(draw(st.lists(st.integers(1, 300), max_size=5))),
+        unit_hop=unit_hop,
+        f0_hop=f0_hop,
+        packet_frames=packet_frames,
+        precision=draw(st.sampled_from((4, 8, 16, 22))),
+    )
+
+
+def random_model(spec: EntropySpec, rng: np.random.Generator) -> EntropyModel:
+    """Tables from almost even to almost certain."""
+    tables = {}
+    for name in spec.names:
+        shape = spec.table_shape(name)
+        weights = rng.random(shape) ** rng.choice([1, 8, 100]) + 1e-300
+        tables[stream_title(name)] = round_frequencies(weights / weights.sum(-1, keepdims=True), spec.precision)
+    return EntropyModel(spec, tables)
+
+
+def random_codes(model: EntropyModel, num_samples: int, rng: np.random.Generator) -> SpeechCodes:
+    spec = model.spec
+    frames, f0_frames, _ = spec.frames(num_samples)
+    units = [rng.integers(0, row.alphabet, frames) for row in spec.rows]
+    f0 = rng.integers(0, spec.f0.alphabet, f0_frames)
+    speaker = [int(rng.integers(0, alphabet)) for alphabet in spec.speaker]
+    return SpeechCodes(np.array(units), f0, np.array(speaker, dtype=int), num_samples, model.fingerprint)
+
+
+@st.composite
+def models_and_codes(draw: st.DrawFn) -> tuple[EntropyModel, SpeechCodes]:
+    spec = draw(specs())
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    num_samples = draw(st.integers(0, 4 * spec.packet_samples))
+    model = random_model(spec, rng)
+    return model, random_codes(model, num_samples, rng)

@@ -1,0 +1,453 @@
+"""The ``unitcodec`` command with the packaged model on every kind of input: a right result or one clear line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import bitstream
+import cli
+from unitcodec.audio import open_reader, resampled_length
+
+FULL = Path("/dev/full")
+Start = Callable[..., "subprocess.Popen[bytes]"]
+Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One run of encode over good and bad inputs, and one of decode over what came out."""
+
+    folder: Path
+    lengths: dict[str, int]
+    bad: dict[str, str]
+    encode_status: int
+    encode_lines: list[str]
+    decode_status: int
+    decode_lines: list[str]
+
+
+@pytest.fixture(scope="session")
+def batch(default_model: Path, speech: Path, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Batch:
+    folder = tmp_path_factory.mktemp("batch")
+    source = folder / "in"
+    (source / "deep").mkdir(parents=True)
+    rng = np.random.default_rng(5)
+    said, _ = soundfile.read(speech)
+    good = {
+        "speech": (said, 16000, "PCM_16"),
+        "one_sample": (np.array([0.25]), 16000, "PCM_16"),
+        "one_sample_48k": (np.array([0.25]), 48000, "PCM_16"),
+        "ten_ms": (said[20000:20160], 16000, "PCM_16"),
+        "silence": (np.zeros(16000), 16000, "PCM_16"),
+        "clipped_noise": (np.clip(3 * rng.standard_normal(16000), -1, 1), 16000, "PCM_16"),
+        "deep/stereo_48k_24_bit": (0.3 * rng.standard_normal((48001, 2)), 48000, "PCM_24"),
+        "deep/mu_law_8k": (said[: 2 * 7999 : 2], 8000, "ULAW"),
+    }
+    for name, (data, rate, subtype) in good.items():
+        soundfile.write(source / f"{name}.wav", data, rate, subtype=subtype)
+    soundfile.write(source / "nan.wav", np.where(np.arange(16000) == 8000, np.nan, 0.1), 16000, subtype="FLOAT")
+    (source / "empty.wav").write_bytes(b"")
+    (source / "text.wav").write_text("Dear reader,\n" * 100)
+    (source / "ignored.txt").write_text("not audio, and not named as such")
+    soundfile.write(source / "no_samples.wav", np.zeros(0), 16000)
+    soundfile.write(source / "low_rate.wav", np.zeros(4000), 4000)
+    bad = {
+        "nan": "the sample at 0.5000 s is NaN or infinite",
+        "empty": "the file is empty",
+        "text": "not audio that libsndfile can read",
+        "no_samples": "holds no samples",
+        "low_rate": "4000 Hz is too low",
+    }
+    encoded = command("encode", str(source), "-r", "-o", str(folder / "uc"), "--device", "cpu")
+    decoded = command("decode", str(folder / "uc"), "-r", "-o", str(folder / "out"), "--device", "cpu")
+    lengths = {name: resampled_length(len(data), rate) for name, (data, rate, _) in good.items()}
+    return Batch(
+        folder,
+        lengths,
+        bad,
+        encoded.returncode,
+        encoded.stderr.decode().splitlines(),
+        decoded.returncode,
+        decoded.stderr.decode().splitlines(),
+    )
+
+
+@pytest.fixture(scope="session")
+def stream(batch: Batch) -> bytes:
+    """The example, encoded."""
+    return (batch.folder / "uc" / "speech.uc").read_bytes()
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, list[str]]:
+    """The command in this process: status, standard output, lines on standard error."""
+    status = cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err.splitlines()
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+# --- good and bad inputs in one run
+
+
+def test_bad_inputs_are_named_and_the_others_done(batch: Batch) -> None:
+    assert batch.encode_status == 1
+    assert files(batch.folder / "uc") == sorted(f"{name}.uc" for name in batch.lengths)
+    complaints = [line for line in batch.encode_lines if line.startswith("unitcodec: ")]
+    assert len(complaints) == len(batch.bad)
+    for name, message in batch.bad.items():
+        (line,) = [line for line in complaints if f"{name}.wav: " in line]
+        assert message in line
+    assert len(batch.encode_lines) == len(batch.lengths) + len(batch.bad)
+
+
+def test_decoded_lengths_are_exact(batch: Batch) -> None:
+    assert batch.decode_status == 0
+    assert len(batch.decode_lines) == len(batch.lengths)
+    assert files(batch.folder / "out") == sorted(f"{name}.wav" for name in batch.lengths)
+    for name, length in batch.lengths.items():
+        facts = soundfile.info(batch.folder / "out" / f"{name}.wav")
+        assert (facts.frames, facts.samplerate, facts.channels, facts.subtype) == (length, 16000, 1, "PCM_16"), name
+
+
+def test_closing_line_tells_the_rate_of_the_whole_file(batch: Batch, stream: bytes) -> None:
+    duration = batch.lengths["speech"] / 16000
+    (line,) = [line for line in batch.encode_lines if line.endswith("real time") and "speech.uc: " in line]
+    found = re.search(r"speech\.wav -> .*speech\.uc: ([\d.]+) s, (\d+) bytes, ([\d.]+) bit/s, [\d.]+ x real time$", line)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(duration, abs=0.01)
+    assert int(found[2]) == len(stream)
+    assert float(found[3]) == pytest.approx(8 * len(stream) / duration, abs=0.06)
+    assert float(found[3]) <= 365
+
+
+def test_silence_stays_quiet_and_speech_is_there(batch: Batch) -> None:
+    said, _ = soundfile.read(batch.folder / "in" / "speech.wav")
+    spoken, _ = soundfile.read(batch.folder / "out" / "speech.wav")
+    silence, _ = soundfile.read(batch.folder / "out" / "silence.wav")
+    assert 0.25 < np.std(spoken) / np.std(said) < 4
+    assert np.std(silence) < 0.01
+
+
+# --- the same bytes, however they are asked for
+
+
+def test_same_bytes_through_pipes_on_one_thread(batch: Batch, stream: bytes, speech: Path, command: Command) -> None:
+    alone = command("encode", "-", "--device", "cpu", input=speech.read_bytes(), env={"OMP_NUM_THREADS": "1"})
+    assert alone.returncode == 0
+    assert alone.stdout == stream
+    raw = command("decode", "-", "-", "--raw", "-q", input=stream)
+    assert raw.stderr == b""
+    assert len(raw.stdout) == 2 * batch.lengths["speech"]
+    samples = np.frombuffer(raw.stdout, "<i2").astype(int)
+    wav, _ = soundfile.read(batch.folder / "out" / "speech.wav", dtype="int16")
+    assert np.abs(samples - wav).max() <= 2
+
+
+def test_same_bytes_on_two_threads_and_in_other_blocks(codec: object, stream: bytes, speech: Path) -> None:
+    import torch
+
+    def blocks(size: int) -> Iterator[np.ndarray]:
+        with open_reader(speech) as reader:
+            samples = np.concatenate(list(reader))
+        yield from (samples[i : i + size] for i in range(0, len(samples), size))
+
+    before = torch.get_num_threads()
+    try:
+        for threads, size in [(2, 1 << 30), (1, 7777)]:
+            torch.set_num_threads(threads)
+            assert codec.compress_blocks(blocks(size)) == stream  # type: ignore[attr-defined]
+    finally:
+        torch.set_num_threads(before)
+
+
+# --- damage
+
+
+def test_a_flipped_bit_in_any_byte_is_found(stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "flipped.uc", tmp_path / "out.wav"
+    for i in range(len(stream)):
+        flipped = bytearray(stream)
+        flipped[i] ^= 1 << i % 8
+        path.write_bytes(flipped)
+        status, _, lines = run(capsys, "decode", path, out)
+        assert status == 1, i
+        assert len(lines) == 1, lines
+        assert lines[0].startswith(f"unitcodec: {path}: "), lines
+        assert not out.exists()
+    assert re.search(r"packet \d+, at byte \d+, is damaged; --conceal plays the rest$", lines[0])
+
+
+def test_a_stream_cut_anywhere_is_refused(stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "cut.uc", tmp_path / "out.wav"
+    for length in range(len(stream)):
+        path.write_bytes(stream[:length])
+        status, _, lines = run(capsys, "decode", path, out)
+        assert (status, len(lines)) == (1, 1), (length, lines)
+        assert not out.exists()
+
+
+def test_conceal_plays_the_rest(batch: Batch, stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packet = bitstream.inspect(stream).packets[1]
+    damaged = bytearray(stream)
+    damaged[packet.offset + packet.size - 1] ^= 4
+    path, out = tmp_path / "damaged.uc", tmp_path / "out.wav"
+    path.write_bytes(damaged)
+    status, _, lines = run(capsys, "decode", path, out, "--conceal", "--quiet")
+    assert status == 0
+    assert lines == [f"unitcodec: {path}: packet 1, at byte {packet.offset}, is damaged; concealed"]
+    concealed, _ = soundfile.read(out)
+    whole, _ = soundfile.read(batch.folder / "out" / "speech.wav")
+    assert len(concealed) == len(whole)
+    np.testing.assert_allclose(concealed[:16000], whole[:16000], atol=0.01)
+
+
+def test_trailing_bytes_are_named(stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "longer.uc"
+    path.write_bytes(stream + b"more")
+    status, _, lines = run(capsys, "decode", path, tmp_path / "out.wav")
+    assert status == 1
+    assert f"4 bytes follow the end of the stream, from byte {len(stream)} on" in lines[0]
+
+
+def test_a_claim_of_a_million_million_samples_costs_nothing(default_model: Path, tmp_path: Path, command: Command) -> None:
+    entropy = bitstream.EntropyModel.load(default_model / "entropy.safetensors")
+    path = tmp_path / "huge.uc"
+    path.write_bytes(bitstream.write_header(10**12, [0] * len(entropy.spec.speaker), entropy) + bytes(100))
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+
+    for options in [(), ("--conceal",)]:
+        began = time.monotonic()
+        done = command("decode", str(path), *options, preexec_fn=limit)
+        assert time.monotonic() - began < 20
+        assert done.returncode == 1
+        (line,) = done.stderr.decode().splitlines()
+        assert "claims 1000000000000 samples" in line
+    assert files(tmp_path) == ["huge.uc"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is empty"), (b"RIFF1234WAVE", "not a unitcodec stream ('unitcodec encode'"), (b"\xf5", "not a unitcodec stream")],
+)
+def test_what_is_no_stream_is_refused(content: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.uc"
+    path.write_bytes(content)
+    for arguments in (["decode", path, tmp_path / "out.wav"], ["info", path]):
+        status, _, lines = run(capsys, *arguments)
+        assert (status, len(lines)) == (1, 1)
+        assert message in lines[0]
+
+
+# --- outputs
+
+
+def test_existing_output_is_kept(speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "out.uc"
+    target.write_bytes(b"precious")
+    status, _, lines = run(capsys, "encode", speech, target)
+    assert status == 2
+    assert lines == [f"unitcodec: {target}: exists already; --overwrite replaces it"]
+    assert target.read_bytes() == b"precious"
+
+
+def test_overwrite_replaces(batch: Batch, tmp_path: Path, command: Command) -> None:
+    target = tmp_path / "out.wav"
+    target.write_bytes(b"old")
+    source = batch.folder / "uc" / "ten_ms.uc"
+    done = command("decode", str(source), str(target), "--overwrite", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert soundfile.info(target).frames == 160
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_full_disk_is_one_line(batch: Batch, command: Command) -> None:
+    source = str(batch.folder / "uc" / "ten_ms.uc")
+    done = command("decode", source, str(FULL), "--overwrite")
+    assert (done.returncode, done.stderr) == (1, b"unitcodec: /dev/full: No space left on device\n")
+    with FULL.open("wb", buffering=0) as full:
+        done = command("decode", source, "-", stdout=full)
+    assert (done.returncode, done.stderr) == (1, b"unitcodec: standard output: No space left on device\n")
+
+
+def test_output_that_grows_too_large_is_removed(batch: Batch, tmp_path: Path, command: Command) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
+
+    source = str(batch.folder / "uc" / "speech.uc")
+    done = command("decode", source, str(tmp_path / "out.wav"), preexec_fn=limit)
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == [f"unitcodec: {tmp_path / 'out.wav'}: File too large"]
+    assert files(tmp_path) == []
+
+
+def test_missing_output_folder(speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, lines = run(capsys, "encode", speech, tmp_path / "none" / "out.uc")
+    assert (status, lines) == (1, [f"unitcodec: {tmp_path / 'none' / 'out.uc'}: No such file or directory"])
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_interrupted_work_leaves_nothing(
+    default_model: Path, start: Start, tmp_path: Path, number: int, status: int
+) -> None:
+    source, folder = tmp_path / "long.wav", tmp_path / "out"
+    folder.mkdir()
+    soundfile.write(source, np.random.default_rng(6).uniform(-0.1, 0.1, 16000 * 600), 16000)
+    process = start("encode", str(source), "-o", str(folder), "-q", stderr=-1)
+    deadline = time.monotonic() + 60
+    while not any(folder.iterdir()) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert b"Traceback" not in stderr
+    assert files(folder) == []
+
+
+def test_closed_pipe_ends_silently(batch: Batch, start: Start) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = start("decode", str(batch.folder / "uc" / "ten_ms.uc"), "-", "-q", stdout=write, stderr=-1)
+    os.close(write)
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (1, b"")
+
+
+def test_terminal_gets_no_binary(batch: Batch, start: Start) -> None:
+    pty = pytest.importorskip("pty")
+    leader, follower = pty.openpty()
+    process = start("decode", str(batch.folder / "uc" / "ten_ms.uc"), "-", stdout=follower, stderr=-1)
+    _, stderr = process.communicate(timeout=60)
+    os.close(follower)
+    os.close(leader)
+    assert process.returncode == 2
+    assert b"standard output is a terminal" in stderr
+
+
+# --- inputs that cannot be opened
+
+
+def test_directory_missing_file_and_stream_as_audio(
+    stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.uc").write_bytes(stream)
+    for source, status, message in [
+        (tmp_path, 2, "is a directory"),
+        (tmp_path / "none.wav", 1, "No such file or directory"),
+        (tmp_path / "x.uc", 1, "already a unitcodec stream; decode it with 'unitcodec decode'"),
+    ]:
+        got, _, lines = run(capsys, "encode", source, tmp_path / "out.uc")
+        assert (got, len(lines)) == (status, 1)
+        assert message in lines[0]
+    assert run(capsys, "info", tmp_path)[0] == 1
+    assert run(capsys, "decode", tmp_path / "none.uc")[0] == 1
+    assert files(tmp_path) == ["x.uc"]
+
+
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "secret.wav"
+    path.write_bytes(speech.read_bytes())
+    path.chmod(0)
+    status, _, lines = run(capsys, "encode", path)
+    assert (status, lines) == (1, [f"unitcodec: {path}: Permission denied"])
+    tmp_path.chmod(0o500)
+    status, _, lines = run(capsys, "encode", speech, tmp_path / "out.uc")
+    tmp_path.chmod(0o700)
+    assert (status, lines) == (1, [f"unitcodec: {tmp_path / 'out.uc'}: Permission denied"])
+
+
+def test_unknown_model_ends_the_run(speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, lines = run(capsys, "encode", speech, tmp_path / "out.uc", "--model", str(tmp_path / "none"))
+    assert (status, len(lines)) == (1, 1)
+    assert lines[0].startswith("unitcodec: ")
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("arguments", [["encode"], ["encode", "--bogus"], ["fly"], ["decode", "x.uc", "--device", "abacus"]])
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, *arguments)[0] == 2
+
+
+# --- info
+
+
+def test_info_as_json(stream: bytes, batch: Batch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sound, damaged = batch.folder / "uc" / "speech.uc", tmp_path / "damaged.uc"
+    damaged.write_bytes(stream[:-1] + bytes([stream[-1] ^ 1]))
+    status, out, lines = run(capsys, "info", "--json", sound, damaged, tmp_path / "none.uc")
+    assert (status, lines) == (1, [])
+    good, bad, missing = json.loads(out)
+    assert list(good) == list(bad) == list(missing)
+    assert good["file"] == str(sound)
+    assert good["error"] is None
+    assert good["size"] == len(stream)
+    assert good["model_name"] == "default"
+    assert good["num_samples"] == batch.lengths["speech"]
+    assert good["bit_rate"] == pytest.approx(8 * len(stream) / good["duration"])
+    assert sum(good["bits"].values()) == pytest.approx(8 * len(stream), abs=0.1)
+    assert bad["damaged_packets"] == [bad["packets"] - 1]
+    assert "is damaged" in bad["error"]
+    assert missing["error"] == "No such file or directory"
+    assert missing["size"] is None
+
+
+def test_info_as_table(batch: Batch, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, lines = run(capsys, "info", batch.folder / "uc" / "speech.uc", batch.folder / "uc" / "one_sample.uc")
+    assert (status, lines) == (0, [])
+    assert out.count("Bit rate:") == 2
+    assert f"= {batch.lengths['speech']} samples at 16000 Hz" in out
+    assert "(default)" in out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "--version")
+    assert status == 0
+    assert re.fullmatch(r"unitcodec \d+\.\d+\.\d+\S*\n", out)
+
+
+# --- quick to start
+
+
+def _cpu_seconds(work: Callable[[], object]) -> float:
+    """Processor time of the processes that ``work`` starts and waits for: other load on the machine does not count."""
+    took = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        work()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
+    return min(took)
+
+
+def test_help_and_info_start_quickly(batch: Batch, command: Command) -> None:
+    bare = _cpu_seconds(lambda: subprocess.run([sys.executable, "-c", ""], check=True))
+    assert _cpu_seconds(lambda: command("--help")) - bare < 0.3
+    assert _cpu_seconds(lambda: command("info", str(batch.folder / "uc" / "speech.uc"))) - bare < 0.3
+
+
+def test_help_and_info_import_nothing_heavy(batch: Batch, command: Command) -> None:
+    for arguments in (["--help"], ["encode", "--help"], ["info", str(batch.folder / "uc" / "speech.uc")]):
+        done = command(*arguments, env={"PYTHONPROFILEIMPORTTIME": "1"})
+        assert done.returncode == 0
+        imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.decode().splitlines()}
+        assert "unitcodec" in imported
+        assert not imported & {"torch", "scipy", "soundfile", "soxr", "onnxruntime", "swift_f0"}

@@ -1,0 +1,75 @@
+"""Inputs and outputs are paired before any work begins, and what cannot be meant is refused then."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from unitcodec.jobs import AUDIO_SUFFIXES, STREAM_SUFFIXES, Direction, Job, JobError, plan
+
+ENCODE = Direction(AUDIO_SUFFIXES, ".uc")
+DECODE = Direction(STREAM_SUFFIXES, ".wav")
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with audio at several depths, and other files between; the current directory."""
+    for name in ["in/b.wav", "in/a.FLAC", "in/notes.txt", "in/deep/er/c.opus", "x.wav", "other/x.wav", "x.uc"]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"content")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_output_name_follows_from_the_input(tree: Path) -> None:
+    assert plan(["in/b.wav"], ENCODE) == [Job("in/b.wav", "in/b.uc")]
+    assert plan(["x.uc"], DECODE, overwrite=True) == [Job("x.uc", "x.wav")]
+    assert plan(["in.wav/dots.in.name"], ENCODE) == [Job("in.wav/dots.in.name", "in.wav/dots.in.uc")]
+
+
+def test_standard_streams(tree: Path) -> None:
+    assert plan(["-"], ENCODE) == [Job("-", "-")]
+    assert plan(["-", "new.uc"], ENCODE) == [Job("-", "new.uc")]
+    assert plan(["x.wav", "-"], ENCODE) == [Job("x.wav", "-")]
+
+
+def test_folders_are_mirrored_in_a_fixed_order(tree: Path) -> None:
+    jobs = plan(["in", "x.wav"], ENCODE, output_dir="out", recursive=True)
+    assert jobs == [
+        Job("in/a.FLAC", "out/a.uc", parents=True),
+        Job("in/b.wav", "out/b.uc", parents=True),
+        Job("in/deep/er/c.opus", "out/deep/er/c.uc", parents=True),
+        Job("x.wav", "out/x.uc", parents=True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("paths", "options", "message"),
+    [
+        (["a.wav", "b.wav", "c.wav"], {}, "several inputs need --output-dir"),
+        (["x.wav", "other/x.wav"], {}, "looks like another input"),
+        (["x.wav", "other/x.wav"], {"overwrite": True}, "looks like another input"),
+        (["in"], {}, "in: is a directory; code its files with --recursive --output-dir"),
+        (["in"], {"output_dir": "out"}, "in: is a directory; add --recursive"),
+        (["other"], {"output_dir": "out", "recursive": True, "direction": DECODE}, "other: holds no files of the kinds .uc"),
+        (["x.wav", "other/x.wav"], {"output_dir": "out"}, "x.wav and other/x.wav would both become out/x.uc"),
+        (["x.wav", "x.wav"], {"output_dir": "out"}, "would both become"),
+        (["-"], {"output_dir": "out"}, "standard input has no name"),
+        (["x.wav"], {}, "x.uc: exists already; --overwrite replaces it"),
+        (["x.wav", "in"], {}, "in: is a directory; to write into it use --output-dir in"),
+        (["x.uc"], {}, "x.uc: has the suffix of an output already"),
+        (["x.uc", "./x.uc"], {"overwrite": True}, "input and output are the same file"),
+    ],
+)
+def test_refusals(tree: Path, paths: list[str], options: dict[str, object], message: str) -> None:
+    with pytest.raises(JobError, match=message):
+        plan(paths, **{"direction": ENCODE, **options})  # type: ignore[arg-type]
+
+
+def test_a_link_to_the_input_is_not_written_over(tree: Path) -> None:
+    os.symlink("x.wav", "link.uc")
+    with pytest.raises(JobError, match="same file"):
+        plan(["x.wav", "link.uc"], ENCODE, overwrite=True)

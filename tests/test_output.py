@@ -1,0 +1,82 @@
+"""An output is whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from unitcodec.output import Output, OutputError
+
+FULL = Path("/dev/full")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
+    target = tmp_path / "out.uc"
+    with Output(str(target)) as output:
+        output.write(b"first ")
+        assert not target.exists()
+        output.write(b"second")
+    assert target.read_bytes() == b"first second"
+    assert names(tmp_path) == ["out.uc"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_failure_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "out.uc"
+    target.write_bytes(b"old")
+    with pytest.raises(error), Output(str(target)) as output:
+        output.write(b"new")
+        raise error
+    assert target.read_bytes() == b"old"
+    assert names(tmp_path) == ["out.uc"]
+
+
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    target = tmp_path / "out.uc"
+    before = os.umask(0o027)
+    try:
+        with Output(str(target)) as output:
+            output.write(b"x")
+    finally:
+        os.umask(before)
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link.uc").symlink_to(tmp_path / "real.uc")
+    with Output(str(tmp_path / "link.uc")) as output:
+        output.write(b"x")
+    assert (tmp_path / "link.uc").is_symlink()
+    assert (tmp_path / "real.uc").read_bytes() == b"x"
+
+
+def test_long_names(tmp_path: Path) -> None:
+    target = tmp_path / ("n" * 252 + ".uc")
+    with Output(str(target)) as output:
+        output.write(b"x")
+    assert target.read_bytes() == b"x"
+
+
+def test_parents_are_made_on_demand_only(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "folder" / "out.uc"
+    with pytest.raises(OutputError, match=r"out\.uc: No such file or directory"):
+        Output(str(target))
+    with Output(str(target), parents=True) as output:
+        output.write(b"x")
+    assert target.read_bytes() == b"x"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_devices_are_written_to_and_stay_devices() -> None:
+    with Output(os.devnull) as output:
+        output.write(b"x")
+    with pytest.raises(OutputError, match="/dev/full: No space left on device"), Output(str(FULL)) as output:
+        output.write(b"x" * 100)
+    assert FULL.is_char_device()
+    assert Path(os.devnull).is_char_device()

@@ -1,0 +1,189 @@
+"""The HiFi-GAN generator: lengths, folding, receptive field, and the published checkpoint layout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unitcodec.vocoder.hifigan import CodeGenerator, Generator
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "polyak"
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def _code_generator(codebooks: int = 2) -> CodeGenerator:
+    return CodeGenerator(Generator(24, initial_channels=32), (10,) * codebooks, 20, speaker_dim=6, embedding_dim=8)
+
+
+def _codes(frames: int, batch: int = 2, codebooks: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+    units = torch.randint(10, (batch, codebooks, frames))
+    return units, torch.randint(20, (batch, -(-frames // 4))), torch.randn(batch, 6)
+
+
+@pytest.mark.parametrize("frames", [1, 7, 20])
+def test_length_is_exactly_frames_times_the_rates(frames: int) -> None:
+    wave = Generator(12, initial_channels=32)(torch.randn(2, 12, frames))
+    assert wave.shape == (2, 1, frames * 320)
+    assert wave.abs().max() <= 1
+
+
+@pytest.mark.parametrize(("rates", "kernels"), [((8, 8, 2, 2), (16, 16, 4, 4)), ((3, 3), (3, 9)), ((1, 7), (3, 15))])
+def test_other_rates(rates: tuple[int, ...], kernels: tuple[int, ...]) -> None:
+    generator = Generator(4, rates, kernels, 16)
+    assert generator(torch.randn(1, 4, 5)).shape[-1] == 5 * generator.hop
+
+
+@pytest.mark.parametrize(("rates", "kernels", "channels"), [((4,), (7,), 16), ((4,), (2,), 16), ((2, 2), (4, 4), 6)])
+def test_kernels_that_cannot_keep_the_length_are_refused(rates: tuple[int, ...], kernels: tuple[int, ...], channels: int) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        Generator(4, rates, kernels, channels)
+
+
+def test_even_residual_kernels_are_refused() -> None:
+    with pytest.raises(ValueError, match="odd"):
+        Generator(4, resblock_kernels=(3, 4, 5))
+
+
+@pytest.mark.parametrize(("width", "millions"), [(512, 14.2), (256, 3.9), (128, 1.1)])
+def test_parameter_counts(width: int, millions: float) -> None:
+    generator = Generator(384, initial_channels=width)
+    generator.remove_weight_norm()
+    assert _parameters(generator) / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+def test_folding_weight_norm_changes_nothing_but_the_state_dict() -> None:
+    generator, x = Generator(12, initial_channels=32), torch.randn(2, 12, 9)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.mul_(1.0 + 0.1 * torch.rand_like(parameter))  # so that g is no longer the norm of v
+        before = generator(x)
+        generator.remove_weight_norm()
+        generator.remove_weight_norm()
+        torch.testing.assert_close(generator(x), before, rtol=0, atol=1e-5)
+    assert not [name for name in generator.state_dict() if "parametrizations" in name]
+    fresh = Generator(12, initial_channels=32)
+    fresh.remove_weight_norm()
+    fresh.load_state_dict(generator.state_dict())
+
+
+def test_upsampling_is_zero_insertion_and_an_ordinary_convolution() -> None:
+    generator = Generator(12, initial_channels=64)
+    with torch.no_grad():
+        for up in generator.ups:
+            assert isinstance(up, nn.ConvTranspose1d)
+            (rate,), (kernel,), padding = up.stride, up.kernel_size, int(up.padding[0])
+            x = torch.randn(2, up.in_channels, 10)
+            spread = torch.zeros(2, up.in_channels, 10 * rate - rate + 1)
+            spread[..., ::rate] = x
+            ordinary = F.conv1d(F.pad(spread, (kernel - 1 - padding,) * 2), up.weight.flip(-1).transpose(0, 1), up.bias)
+            torch.testing.assert_close(up(x), ordinary, rtol=0, atol=1e-6)
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    model = _code_generator()
+    model(*_codes(60)).square().mean().backward()
+    dead = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert not dead
+
+
+@pytest.mark.parametrize("frames", [4, 5, 7, 8])
+def test_code_generator_length(frames: int) -> None:
+    assert _code_generator()(*_codes(frames)).shape == (2, 1, frames * 320)
+
+
+def test_f0_codes_are_held_and_the_speaker_is_constant() -> None:
+    model = _code_generator()
+    features = model.embed(*_codes(10))
+    assert features.shape == (2, 24, 10)
+    assert torch.equal(features[:, 8:16, 4:7], features[:, 8:16, 4:5].expand(-1, -1, 3))
+    assert torch.equal(features[:, 16:], features[:, 16:, :1].expand(-1, -1, 10))
+
+
+def test_rows_of_units_are_summed() -> None:
+    model = _code_generator()
+    units, f0, speaker = _codes(4)
+    expected = model.units[0](units[:, 0]) + model.units[1](units[:, 1])
+    torch.testing.assert_close(model.embed(units, f0, speaker)[:, :8], expected.transpose(1, 2))
+
+
+def test_codes_that_do_not_fit_are_refused() -> None:
+    model = _code_generator()
+    units, f0, speaker = _codes(8)
+    with pytest.raises(ValueError, match="fit"):
+        model(units[:, :1], f0, speaker)
+    with pytest.raises(ValueError, match="fit"):
+        model(units, f0[:, :1], speaker)
+    with pytest.raises(ValueError, match="channels"):
+        CodeGenerator(Generator(24, initial_channels=32), embedding_dim=16)
+
+
+@torch.no_grad()
+def test_a_chunk_with_context_gives_what_the_whole_gives() -> None:
+    generator = Generator(12, initial_channels=32)
+    context, hop = generator.receptive_field, generator.hop
+    x = torch.randn(1, 12, 60)
+    whole, start, end = generator(x), 30, 34
+    chunk = generator(x[..., start - context : end + context])[..., context * hop : (context + end - start) * hop]
+    torch.testing.assert_close(chunk, whole[..., start * hop : end * hop], rtol=0, atol=1e-4)
+    # Signal edges are no exception: what the whole pads with zeros there, the first chunk pads too.
+    first = generator(x[..., : end + context])[..., : end * hop]
+    torch.testing.assert_close(first, whole[..., : end * hop], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("rates", "kernels", "width"),
+    [((5, 4, 4, 2, 2), (11, 8, 8, 4, 4), 32), ((2,), (2,), 8), ((3, 4), (9, 4), 8), ((2, 5), (10, 5), 8)],
+)
+def test_receptive_field_is_exact(rates: tuple[int, ...], kernels: tuple[int, ...], width: int) -> None:
+    # Float64 and linear enough: a frame reaches an output sample exactly when its gradient there is not zero.
+    generator = Generator(3, rates, kernels, width).double()
+    frames = 2 * generator.receptive_field + 11
+    x = torch.randn(1, 3, frames, dtype=torch.float64, requires_grad=True)
+    middle, hop = frames // 2, generator.hop
+    wave = generator(x)[0, 0, middle * hop : (middle + 1) * hop]
+    (gradient,) = torch.autograd.grad((wave * torch.randn_like(wave)).sum(), x)
+    touched = gradient.abs().sum((0, 1)).nonzero().flatten() - middle
+    assert int(touched.abs().max()) == generator.receptive_field
+
+
+@pytest.mark.skipif(not GOLDEN.is_dir(), reason="golden vectors are not part of the repository")
+def test_published_checkpoints_load_and_speak_the_same() -> None:
+    config = json.loads((GOLDEN / "config.json").read_text())
+    state = torch.load(GOLDEN / "g_00000000", map_location="cpu", weights_only=True)["generator"]
+    expected = np.load(GOLDEN / "expected.npz", allow_pickle=False)
+    generator = Generator(
+        config["model_in_dim"],
+        config["upsample_rates"],
+        config["upsample_kernel_sizes"],
+        config["upsample_initial_channel"],
+        config["resblock_kernel_sizes"],
+        config["resblock_dilation_sizes"],
+    )
+    speakers, dim = state["spkr.weight"].shape
+    model = CodeGenerator(generator, (config["num_embeddings"],), len(state["f0_dict.weight"]), speakers, dim)
+    ours = {f"generator.{k}": v for k, v in state.items() if k.split(".")[0] in ("conv_pre", "ups", "resblocks", "conv_post")}
+    ours |= {"units.0.weight": state["dict.weight"], "f0.weight": state["f0_dict.weight"]}
+    ours |= {"speaker.weight": state["spkr.weight"].T}
+    model.load_state_dict(ours)
+    units, f0 = torch.from_numpy(expected["code"]).unsqueeze(1), torch.from_numpy(expected["f0_codes"])
+    speaker = F.one_hot(torch.from_numpy(expected["spkr"]).squeeze(1), speakers).float()
+    for fold in (False, True):
+        if fold:
+            model.remove_weight_norm()
+        with torch.no_grad():
+            wave = model(units, f0, speaker)
+        torch.testing.assert_close(wave, torch.from_numpy(expected["wave"]), rtol=0, atol=1e-5)

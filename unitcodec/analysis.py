@@ -1,0 +1,184 @@
+"""Waveform -> codes, piece by piece: the encoder's side as a state that blocks of samples are pushed into.
+
+Offline and streaming use share this one path, so how a stream was cut cannot show in its codes. Every packet (2.56 s) is
+analysed in a window of its own, always in the same shapes and in float64: threads, batches and BLAS move results by about
+1e-15, far less than what separates a value from the next decision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .features import HOP, active_level, level_code, level_gain, log_mel, normalise
+from .model import Model, Networks
+from .pitch import tracker as trackers
+from .pitch.vqvae import STRIDE, mean_and_deviation, statistics, track_channels
+
+CODE_SAMPLES = HOP * STRIDE
+"""Samples an F0 code: the grid that every analysis window lies on."""
+
+CONTEXT = 6 * CODE_SAMPLES
+"""Samples of surroundings in a packet's window: the networks' receptive field and half a spectrum's window."""
+
+OPENING_SECONDS = 60
+ACTIVE_SECONDS = 8
+QUIET = -55.0
+"""Blocks above this level (dB re full scale) count as active."""
+
+SILENCE = -60.0
+"""Below this level a stream holds no speech to judge the level by."""
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What is sent once a stream, in the order of ``SpeechCodes.speaker``."""
+
+    mean: int
+    deviation: int
+    level: int
+    voice: tuple[int, ...]
+
+    def codes(self) -> IntArray:
+        return np.array([self.mean, self.deviation, self.level, *self.voice], np.int32)
+
+    @staticmethod
+    def from_codes(codes: IntArray) -> Fields:
+        mean, deviation, level, *voice = codes.tolist()
+        return Fields(mean, deviation, level, tuple(voice))
+
+
+class Analysis:
+    """The encoder of one stream: ``push`` blocks of 16 kHz samples, then ``finish``; both return the packets that are ready.
+
+    A packet is (units (rows, n) int32, f0 (m,) int32). ``fields`` is known once the first packet is out, or after
+    ``finish``. Speaker, level and F0 statistics are taken from the opening: the stretch from the start that holds 8 s of
+    active signal, or a minute, whichever is shorter. Memory is bounded by that minute.
+    """
+
+    def __init__(self, model: Model, networks: Networks):
+        """``networks`` are the model's own in float64, on the device of choice."""
+        self.model, self.networks = model, networks
+        spec = model.entropy.spec
+        self.packet, self.unit_hop = spec.packet_samples, spec.unit_hop
+        self.track = trackers.TRACKERS[model.config.tracker]
+        self.device = next(networks.parameters()).device
+        self.fields: Fields | None = None
+        self.num_samples = 0
+        self._buffer: FloatArray = np.zeros(0, np.float32)
+        self._start = 0  # absolute position of the buffer's first sample
+        self._f0: FloatArray = np.zeros(0, np.float32)
+        self._f0_start = 0  # absolute frame of the first value kept
+        self._tracked = 0  # packets whose F0 is known
+        self._coded = 0  # packets returned
+        self._opening_end: int | None = None
+        self._active = 0
+        self._examined = 0  # seconds of the opening looked at
+        self._finished = False
+
+    def push(self, block: FloatArray) -> list[tuple[IntArray, IntArray]]:
+        """Take (n,) float32 samples at 16 kHz."""
+        self._buffer = np.concatenate([self._buffer, np.asarray(block, np.float32)])
+        self.num_samples += len(block)
+        return self._advance()
+
+    def finish(self) -> list[tuple[IntArray, IntArray]]:
+        """The stream is complete: the packets that were waiting for what follows."""
+        self._finished = True
+        return self._advance()
+
+    def _advance(self) -> list[tuple[IntArray, IntArray]]:
+        self._track_packets()
+        if self.fields is None and not self._find_opening():
+            return []
+        ready = []
+        while self._coded * self.packet < self.num_samples:
+            end = (self._coded + 1) * self.packet
+            if not self._finished and (self.num_samples < end + CONTEXT or self._tracked < self._coded + 2):
+                break
+            ready.append(self._code_packet(self._coded))
+            self._coded += 1
+            self._forget()
+        return ready
+
+    def _window(self, start: int, end: int) -> FloatArray:
+        """Samples [start, end) as far as the stream has them."""
+        return self._buffer[max(0, start - self._start) : max(0, end - self._start)]
+
+    def _track_packets(self) -> None:
+        while self._tracked * self.packet < self.num_samples:
+            start, end = self._tracked * self.packet, (self._tracked + 1) * self.packet
+            if not self._finished and self.num_samples < end + trackers.CONTEXT:
+                break
+            left = max(0, start - trackers.CONTEXT)
+            f0 = self.track(self._window(left, end + trackers.CONTEXT))
+            own = f0[(start - left) // HOP : (end - left) // HOP]
+            self._f0 = np.concatenate([self._f0, own])
+            self._tracked += 1
+
+    def _find_opening(self) -> bool:
+        """Look at whole seconds as they arrive; once the opening is complete and its F0 known, fill in the fields."""
+        while self._opening_end is None:
+            end = (self._examined + 1) * 16000
+            if self.num_samples < end:
+                if not self._finished:
+                    return False
+                self._opening_end = self.num_samples
+                break
+            blocks = self._window(end - 16000, end).reshape(50, 320)
+            power = np.square(blocks, dtype=np.float64).mean(1)
+            self._active += int((power > 10 ** (QUIET / 10)).sum())
+            self._examined += 1
+            if self._active >= ACTIVE_SECONDS * 50 or self._examined == OPENING_SECONDS:
+                self._opening_end = end
+        end = self._opening_end
+        if not self._finished and self._tracked * self.packet < end:
+            return False
+        opening = self._window(0, end)
+        level = active_level(opening) if len(opening) else float("-inf")
+        code = level_code(level) if level > SILENCE else level_code(-24.0)
+        mean, deviation = statistics(self._f0[: -(-end // HOP)])
+        with torch.inference_mode():
+            voice = self.networks.speaker.encode(self._mel(opening, code))[0] if len(opening) else torch.zeros(self._voice_fields)
+        self.fields = Fields(mean, deviation, code, tuple(int(v) for v in voice))
+        return True
+
+    @property
+    def _voice_fields(self) -> int:
+        return len(self.model.entropy.spec.speaker) - 3
+
+    def _mel(self, window: FloatArray, level: int) -> torch.Tensor:
+        """(n,) -> normalised log-mel (1, 80, m) of the window at the reference level, m a multiple of 8."""
+        padded = np.pad(window, (0, -len(window) % CODE_SAMPLES)).astype(np.float64) * level_gain(level)
+        return normalise(log_mel(torch.from_numpy(padded)[None].to(self.device)))
+
+    def _code_packet(self, index: int) -> tuple[IntArray, IntArray]:
+        assert self.fields is not None
+        start = index * self.packet
+        end = min(start + self.packet, self.num_samples)
+        left = max(0, start - CONTEXT)
+        window = self._window(left, start + self.packet + CONTEXT)
+        first, frames = (start - left) // HOP, -(-len(window) // CODE_SAMPLES) * STRIDE
+        f0 = self._f0[left // HOP - self._f0_start :][:frames]
+        track = track_channels(np.pad(f0, (0, frames - len(f0))), *mean_and_deviation(self.fields.mean, self.fields.deviation))
+        with torch.inference_mode():
+            units = self.networks.content.encode(self._mel(window, self.fields.level))[0]
+            codes = self.networks.pitch.encode(torch.from_numpy(track.astype(np.float64))[None].to(self.device))[0, 0]
+        unit_frames, f0_frames = -(-(end - start) // self.unit_hop), -(-(end - start) // CODE_SAMPLES)
+        ratio = self.unit_hop // HOP
+        units = units[:, first // ratio : first // ratio + unit_frames]
+        codes = codes[first // STRIDE : first // STRIDE + f0_frames]
+        return units.cpu().numpy().astype(np.int32), codes.cpu().numpy().astype(np.int32)
+
+    def _forget(self) -> None:
+        """Drop what no later packet will look at."""
+        keep = max(self._start, min(self._coded, self._tracked) * self.packet - CONTEXT)
+        self._buffer, self._start = self._buffer[keep - self._start :], keep
+        keep_f0 = keep // HOP
+        self._f0, self._f0_start = self._f0[keep_f0 - self._f0_start :], keep_f0

@@ -1,0 +1,369 @@
+"""Audio in and out: files and pipes, mixing to mono, resampling to 16 kHz.
+
+Everything runs in blocks, so memory does not grow with duration, and everything goes through one mixer and one resampler,
+so that a file read in blocks and the same samples handed over as an array give the same codes.
+
+One rule for lengths, here and everywhere: ``frames`` at ``rate`` Hz become ``ceil(frames * 16000 / rate)`` samples. Audio
+that is not empty therefore never becomes empty.
+
+>>> import numpy as np
+>>> to_mono_16k(np.zeros((2, 48000)), 48000).shape
+(16000,)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import stat
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import ArrayLike, NDArray
+
+from unitcodec.errors import AudioError
+
+SAMPLE_RATE = 16000
+"""Rate, in Hz, at which the codec works and writes."""
+
+MIN_SAMPLE_RATE = 8000
+"""Lowest input rate, in Hz: below it the speech band itself is missing."""
+
+MAX_CHANNELS = 1024
+"""As in libsndfile; an array with more rows than this was handed over transposed."""
+
+Samples = NDArray[np.float32]
+
+_BLOCK = 1 << 16  # samples (frames times channels) read at once
+_UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's "the header does not say"
+_COPY_BYTES = 1 << 20
+
+
+def resampled_length(frames: int, sample_rate: int) -> int:
+    """Number of samples at 16 kHz that ``frames`` at ``sample_rate`` Hz become: the quotient rounded up.
+
+    >>> resampled_length(1, 48000), resampled_length(48000, 48000), resampled_length(8001, 8000)
+    (1, 16000, 16002)
+    """
+    return -(-frames * SAMPLE_RATE // sample_rate)
+
+
+def open_reader(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> Reader:
+    """Open audio for reading in blocks.
+
+    Args:
+        source: a path, or a binary stream (standard input, a socket, ``io.BytesIO``). Streams and paths that are not regular
+            files (named pipes) are copied to a temporary file first: libsndfile seeks, and pipes cannot.
+        name: what messages call it; the path by default.
+
+    Raises:
+        AudioError: not readable, not audio, or a rate below 8 kHz.
+    """
+    return Reader(source, name)
+
+
+class Sink(Protocol):
+    """Anything that takes bytes in order."""
+
+    def write(self, data: bytes, /) -> object: ...
+
+
+class Reader:
+    """Audio of any format that libsndfile reads, as mono float32 blocks ``(T,)`` at 16 kHz. Made by ``open_reader``.
+
+    Attributes:
+        name: what messages call the file.
+        sample_rate: the file's own, Hz.
+        channels: the file's own.
+        frames: the length that the header states, in samples a channel at ``sample_rate``; None when it does not say. For MP3
+            this is an estimate.
+        num_samples: samples at 16 kHz handed out so far; the exact length once the blocks are used up.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> None:
+        self.num_samples = 0
+        self._spool: str | None = None
+        self._file: _ForwardFile | None = None
+        if isinstance(source, (str, os.PathLike)):
+            self.name = name or str(Path(source))
+        else:
+            self.name = name or str(getattr(source, "name", "stream"))
+        try:
+            self._file = self._open(source)
+            self.sample_rate, self.channels = int(self._file.samplerate), int(self._file.channels)
+            frames = int(self._file.frames)
+            self.frames = None if frames == _UNKNOWN_FRAMES else frames
+            _check_rate(self.sample_rate, self.name)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def duration(self) -> float | None:
+        """Length that the header states, in seconds; None when it does not say."""
+        return None if self.frames is None else self.frames / self.sample_rate
+
+    def __iter__(self) -> Iterator[Samples]:
+        """Mono blocks ``(T,)`` at 16 kHz, float32, full scale 1.0, together ``resampled_length(frames read)`` samples.
+
+        Raises:
+            AudioError: a sample is NaN or infinite, the file is damaged, or it holds no samples.
+        """
+        if self._file is None:
+            raise ValueError("the reader is closed")
+        resampler = _Resampler(self.sample_rate)
+        while True:
+            block = self._read(self._file, max(1, _BLOCK // self.channels))
+            if not len(block):
+                break
+            mono = _mix(block, resampler.frames, self.sample_rate, self.name)
+            yield from self._counted(resampler.push(mono))
+        self._check_complete(resampler.frames)
+        yield from self._counted(resampler.finish())
+
+    def close(self) -> None:
+        """Close the file and remove the temporary copy, if there was one."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._spool is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._spool)
+            self._spool = None
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _open(self, source: str | os.PathLike[str] | BinaryIO) -> _ForwardFile:
+        path = self._local_path(source)
+        try:
+            # As bytes, where the system's names are bytes: they need not be valid text.
+            return _ForwardFile(os.fsencode(path) if os.name == "posix" else path)
+        except (soundfile.LibsndfileError, TypeError) as error:
+            # soundfile asks for a rate (TypeError) where the suffix is .raw.
+            raise AudioError(f"{self.name}: {_why_not_audio(path, error)}") from error
+
+    def _local_path(self, source: str | os.PathLike[str] | BinaryIO) -> str:
+        """A path that libsndfile can seek in: the source itself, or a temporary copy of it."""
+        if not isinstance(source, (str, os.PathLike)):
+            return self._copy(source)
+        path = os.fspath(source)
+        try:
+            with open(path, "rb") as stream:  # the system's own words for what is missing, forbidden or a directory
+                if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                    return path
+                return self._copy(stream)
+        except OSError as error:
+            raise AudioError(f"{self.name}: {error.strerror or error}") from error
+
+    def _copy(self, stream: BinaryIO) -> str:
+        try:
+            descriptor, self._spool = tempfile.mkstemp(prefix="unitcodec-")
+            with open(descriptor, "wb") as spool:
+                shutil.copyfileobj(stream, spool, _COPY_BYTES)
+        except OSError as error:
+            where = f"copying to {tempfile.gettempdir()}"
+            raise AudioError(f"{self.name}: {where}: {error.strerror or error}") from error
+        return self._spool
+
+    def _read(self, file: _ForwardFile, frames: int) -> Samples:
+        try:
+            block: Samples = file.read(frames, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{self.name}: damaged audio: {error.error_string}") from error
+        return block
+
+    def _check_complete(self, frames: int) -> None:
+        if frames == 0:
+            raise AudioError(f"{self.name}: holds no samples")
+        # Only FLAC states a length that is both exact and not mended on opening, as libsndfile mends that of a cut WAV.
+        if self._file is not None and self._file.format == "FLAC" and self.frames is not None and frames < self.frames:
+            raise AudioError(f"{self.name}: cut short: {frames} of {self.frames} samples are there")
+
+    def _counted(self, block: Samples) -> Iterator[Samples]:
+        if len(block):
+            self.num_samples += len(block)
+            yield block
+
+
+class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
+    """A SoundFile that only goes forward.
+
+    soundfile seeks to the current position after each block where it can; in MP3 that restarts the decoder and alters the
+    samples at each seam, and in FLAC of unknown length it fails.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class _Resampler:
+    """Mono to 16 kHz in a stream; the length is ``resampled_length`` of the whole, whatever the blocks were."""
+
+    def __init__(self, sample_rate: int) -> None:
+        self.frames = 0  # pushed so far
+        self._rate = sample_rate
+        self._done = 0
+        self._stream: Any = None
+        if sample_rate != SAMPLE_RATE:
+            self._stream = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
+
+    def push(self, mono: Samples) -> Samples:
+        self.frames += len(mono)
+        return mono if self._stream is None else self._count(self._stream.resample_chunk(mono))
+
+    def finish(self) -> Samples:
+        if self._stream is None or self.frames == 0:
+            return np.zeros(0, np.float32)
+        # soxr rounds the length to the nearest; a little silence behind the end lets it be rounded up.
+        silence = np.zeros(self._rate // SAMPLE_RATE + 2, np.float32)
+        left = resampled_length(self.frames, self._rate) - self._done
+        return self._count(self._stream.resample_chunk(silence, last=True)[:left])
+
+    def _count(self, block: Samples) -> Samples:
+        self._done += len(block)
+        return block
+
+
+def to_mono_16k(waveform: ArrayLike, sample_rate: int) -> Samples:
+    """Mix to mono and resample to 16 kHz, exactly as a file of the same samples would be.
+
+    Args:
+        waveform: ``(T,)`` or ``(channels, T)``; floating point with full scale 1.0, or integers with the full scale of their
+            type (``uint8`` is centred on 128, as in WAV).
+        sample_rate: Hz, at least 8000.
+
+    Returns:
+        ``(ceil(T * 16000 / sample_rate),)``, float32.
+
+    Raises:
+        AudioError: wrong shape or type, a rate below 8 kHz, or samples that are NaN or infinite.
+    """
+    array = np.asarray(waveform)
+    if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[0] == 0):
+        raise AudioError(f"waveform: shape (T,) or (channels, T) expected, not {array.shape}")
+    array = np.atleast_2d(array)
+    if array.shape[0] > MAX_CHANNELS:
+        raise AudioError(f"waveform: {array.shape[0]} channels of {array.shape[1]} samples; channels come first, transpose it")
+    _check_rate(sample_rate, "waveform")
+    mono = _mix(_to_float32(array).T, 0, sample_rate, "waveform")
+    resampler = _Resampler(sample_rate)
+    return np.concatenate([resampler.push(mono), resampler.finish()])
+
+
+def write_wav(
+    target: str | os.PathLike[str] | Sink,
+    blocks: Iterable[Samples],
+    num_samples: int,
+    sample_rate: int = SAMPLE_RATE,
+    raw: bool = False,
+) -> None:
+    """Write mono 16-bit PCM: a WAV file, or with ``raw`` the bare little-endian samples.
+
+    The length is stated in advance, so ``target`` may be a pipe. Above 4 GiB the header is RF64's. Samples are rounded to
+    the nearest and clipped to full scale.
+
+    Args:
+        target: a path, or anything with ``write(bytes)``.
+        blocks: float ``(T,)`` each, full scale 1.0.
+        num_samples: their total length.
+        sample_rate: Hz.
+        raw: no header.
+
+    Raises:
+        AudioError: the blocks hold more or fewer than ``num_samples``.
+        OSError: as the system says.
+    """
+    if isinstance(target, (str, os.PathLike)):
+        with open(target, "wb") as stream:
+            write_wav(stream, blocks, num_samples, sample_rate, raw)
+        return
+    if not raw:
+        target.write(_wav_header(num_samples, sample_rate))
+    written = 0
+    for block in blocks:
+        written += len(block)
+        if written > num_samples:
+            break
+        target.write(_to_pcm16(block).tobytes())
+    if written != num_samples:
+        raise AudioError(f"{num_samples} samples announced, {'more' if written > num_samples else written} given")
+
+
+def _wav_header(num_samples: int, sample_rate: int) -> bytes:
+    data_bytes = 2 * num_samples
+    wave = b"WAVE"
+    fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
+    riff_bytes = len(wave) + len(fmt) + 8 + data_bytes
+    if riff_bytes < 1 << 32:
+        return struct.pack("<4sI", b"RIFF", riff_bytes) + wave + fmt + struct.pack("<4sI", b"data", data_bytes)
+    # EBU Tech 3306: the 32-bit sizes are all ones, the true ones stand in a ds64 chunk in front.
+    ds64 = struct.pack("<4sIQQQI", b"ds64", 28, riff_bytes + 36, data_bytes, num_samples, 0)
+    return struct.pack("<4sI", b"RF64", 0xFFFFFFFF) + wave + ds64 + fmt + struct.pack("<4sI", b"data", 0xFFFFFFFF)
+
+
+def _to_pcm16(block: Samples) -> NDArray[np.int16]:
+    """Round and clip; the inverse of the division by 32768 on reading."""
+    scaled = np.rint(np.asarray(block, np.float32) * np.float32(32768))
+    return np.asarray(np.clip(scaled, -32768, 32767), "<i2")
+
+
+def _to_float32(array: NDArray[Any]) -> Samples:
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what does not fit becomes infinite and is refused with its time
+            return array.astype(np.float32, copy=False)
+    if array.dtype.kind not in "iu":
+        raise AudioError(f"waveform: samples must be floating point or integers, not {array.dtype}")
+    half = 1 << (8 * array.dtype.itemsize - 1)
+    offset = half if array.dtype.kind == "u" else 0
+    return ((array.astype(np.float64) - offset) / half).astype(np.float32)
+
+
+def _mix(frames: Samples, start: int, sample_rate: int, name: str) -> Samples:
+    """Mean over the channels of ``(T, channels)``, whose first frame is frame ``start`` of the whole."""
+    # Channel after channel: np.mean may add in another order for another memory layout, and codes must not depend on that.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mono: Samples = frames[:, 0].copy()
+        for channel in range(1, frames.shape[1]):
+            mono += frames[:, channel]
+        mono /= np.float32(frames.shape[1])
+    finite = np.isfinite(mono)
+    if not finite.all():
+        seconds = (start + int(np.argmin(finite))) / sample_rate
+        raise AudioError(f"{name}: the sample at {seconds:.4f} s is NaN or infinite; repair the audio first")
+    return mono
+
+
+def _check_rate(sample_rate: int, name: str) -> None:
+    if sample_rate < MIN_SAMPLE_RATE:
+        raise AudioError(
+            f"{name}: a sample rate of {sample_rate} Hz is too low for speech; at least {MIN_SAMPLE_RATE} Hz is needed "
+            "(if the header is wrong, mend it; else record at a higher rate)"
+        )
+
+
+def _why_not_audio(path: str, error: Exception) -> str:
+    from bitstream.header import MAGIC  # only here: reading audio needs no bitstream
+
+    with contextlib.suppress(OSError), open(path, "rb") as stream:
+        head = stream.read(max(len(MAGIC), io.DEFAULT_BUFFER_SIZE))
+        if not head:
+            return "the file is empty"
+        if head.startswith(MAGIC):
+            return "already a unitcodec stream; decode it with 'unitcodec decode'"
+    if isinstance(error, TypeError):
+        return "raw samples without a header; wrap them first, for instance: sox -r 16000 -e signed -b 16 -c 1 in.raw out.wav"
+    reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
+    return f"not audio that libsndfile can read ({reason.rstrip('.')})"

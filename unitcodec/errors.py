@@ -1,0 +1,13 @@
+"""What can go wrong outside the bitstream, one class a cause, each with a one-line message fit for a user."""
+
+
+class UnitcodecError(Exception):
+    """Base of every error that unitcodec raises on purpose (``bitstream.BitstreamError`` stands beside it)."""
+
+
+class AudioError(UnitcodecError):
+    """The audio cannot be read, or cannot be coded: wrong kind of file, damaged, too low a rate, NaN."""
+
+
+class ModelError(UnitcodecError, ValueError):
+    """The model cannot be loaded, or is not the one that the stream was made with."""

@@ -1,0 +1,112 @@
+"""Log-mel spectrogram and level: the one definition that encoders, decoders, losses and judges share.
+
+Everything is at 16 kHz with a hop of 160 samples (100 Hz); frame ``i`` is centred on sample ``160 * i`` and there are
+``ceil(T / 160)`` frames for ``T`` samples. Samples outside the waveform count as zero.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SAMPLE_RATE = 16000
+HOP = 160
+WINDOW = 640
+FFT = 1024
+BANDS = 80
+FLOOR = 5e-5
+"""Added to the mel amplitude before the logarithm: about 66 dB below the loudest frames of level-normalised speech."""
+
+# Log-mel of level-normalised speech has about this mean and deviation: networks see (x - CENTRE) / SCALE.
+CENTRE, SCALE = -7.5, 2.0
+
+LEVEL_STEP = 1.5
+"""dB from one level code to the next."""
+LEVEL_CODES = 64
+REFERENCE_LEVEL = -24.0
+"""Active-speech level in dB re full scale to which every stream is brought before analysis."""
+
+
+def frame_count(samples: int) -> int:
+    """Number of 10 ms frames of a waveform of ``samples`` samples."""
+    return -(-samples // HOP)
+
+
+def _mel_scale(hz: np.ndarray) -> np.ndarray:
+    return 2595.0 * np.log10(1.0 + hz / 700.0)
+
+
+def mel_filters(bands: int = BANDS, fft: int = FFT, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Triangular filters, evenly spaced on the HTK mel scale from 0 Hz to Nyquist, each of unit area in Hz.
+
+    Returns (bands, fft // 2 + 1), float64.
+    """
+    edges = 700.0 * (10.0 ** (np.linspace(0.0, _mel_scale(np.array(sample_rate / 2)), bands + 2) / 2595.0) - 1.0)
+    bins = np.arange(fft // 2 + 1) * (sample_rate / fft)
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    return np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+
+
+@lru_cache(maxsize=8)
+def _constants(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    window = torch.hann_window(WINDOW, dtype=torch.float64)
+    # The filters are scaled so that log-mel of speech at REFERENCE_LEVEL lies around CENTRE.
+    filters = torch.from_numpy(mel_filters() * 10.0)
+    return window.to(device, dtype), filters.to(device, dtype)
+
+
+def log_mel(waveform: Tensor) -> Tensor:
+    """Natural logarithm of the mel amplitude spectrogram.
+
+    Args:
+        waveform: (B, T), float32 or float64, computed in that type.
+
+    Returns:
+        (B, 80, ceil(T / 160)).
+    """
+    window, filters = _constants(waveform.dtype, waveform.device)
+    frames = frame_count(waveform.shape[-1])
+    left = WINDOW // 2
+    padded = F.pad(waveform, (left, max(0, (frames - 1) * HOP + WINDOW - left - waveform.shape[-1])))
+    blocks = padded.unfold(-1, WINDOW, HOP)[:, :frames] * window
+    magnitude = torch.fft.rfft(blocks, FFT).abs()
+    return torch.log(magnitude @ filters.T * (2.0 / WINDOW) + FLOOR).transpose(1, 2)
+
+
+def normalise(mel: Tensor) -> Tensor:
+    """Log-mel -> the range that networks work in, about zero mean and unit variance."""
+    return (mel - CENTRE) / SCALE
+
+
+def denormalise(mel: Tensor) -> Tensor:
+    """Inverse of :func:`normalise`."""
+    return mel * SCALE + CENTRE
+
+
+def active_level(waveform: np.ndarray) -> float:
+    """Level of the active speech in ``waveform`` (T,), in dB re full scale; -inf for digital silence.
+
+    RMS over the 20 ms blocks that lie within 25 dB of the loudest ones (95th percentile), so pauses do not count.
+    """
+    blocks = len(waveform) // 320
+    padded = waveform[: blocks * 320] if blocks else np.pad(waveform, (0, 320 - len(waveform)))
+    power = np.square(padded.reshape(-1, 320), dtype=np.float64).mean(1)
+    loud = np.quantile(power, 0.95)
+    if loud <= 0.0:
+        return float("-inf")
+    return float(10.0 * np.log10(power[power >= loud * 10.0**-2.5].mean()))
+
+
+def level_code(level: float) -> int:
+    """Level in dB re full scale -> code in [0, 64): steps of 1.5 dB, 63 at 0 dB."""
+    return int(np.clip(np.rint(max(level, -1000.0) / LEVEL_STEP) + LEVEL_CODES - 1, 0, LEVEL_CODES - 1))
+
+
+def level_gain(code: int) -> float:
+    """Factor from the level of ``code`` to REFERENCE_LEVEL: multiply before analysis, divide after synthesis."""
+    return float(10.0 ** ((REFERENCE_LEVEL - (code - LEVEL_CODES + 1) * LEVEL_STEP) / 20.0))

@@ -1,0 +1,140 @@
+"""Which file becomes which: the command line's inputs paired with their outputs, settled before any work begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unitcodec.errors import UnitcodecError
+
+STANDARD = "-"
+"""Stands for standard input or standard output."""
+
+AUDIO_SUFFIXES = frozenset(
+    {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".w64", ".wav"}
+)
+"""What ``encode --recursive`` picks from a folder; a file named in full may have any suffix."""
+
+STREAM_SUFFIXES = frozenset({".uc"})
+"""What ``decode --recursive`` picks from a folder."""
+
+
+class JobError(UnitcodecError):
+    """The inputs and outputs asked for make no sense together; nothing was done yet."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to read and one to write; either may be ``STANDARD``. ``parents``: make the folders that the target is in."""
+
+    source: str
+    target: str
+    parents: bool = False
+
+
+@dataclass(frozen=True)
+class Direction:
+    """What a command reads and what it writes: suffixes picked from folders, and the suffix that an output gets by default."""
+
+    reads: frozenset[str]
+    suffix: str
+
+
+def plan(
+    paths: Sequence[str], direction: Direction, output_dir: str | None = None, recursive: bool = False, overwrite: bool = False
+) -> list[Job]:
+    """Pair inputs with outputs.
+
+    Without ``output_dir`` the paths are ``IN [OUT]``; with it all of them are inputs, and a folder's files keep their relative
+    paths below it.
+
+    Raises:
+        JobError: for instance two inputs with one output, an output that exists, a folder without ``recursive``.
+    """
+    if output_dir is None:
+        jobs = [_single(paths, direction)]
+    else:
+        jobs = list(_several(paths, direction, Path(output_dir), recursive))
+    _refuse_clashes(jobs)
+    for job in jobs:
+        _check_target(job, direction, overwrite)
+    return jobs
+
+
+def _single(paths: Sequence[str], direction: Direction) -> Job:
+    if len(paths) > 2:
+        raise JobError("several inputs need --output-dir DIR (without it the arguments are IN [OUT])")
+    source = paths[0]
+    if source != STANDARD and os.path.isdir(source):
+        raise JobError(f"{source}: is a directory; code its files with --recursive --output-dir DIR")
+    if len(paths) == 2:
+        target = paths[1]
+        if target != STANDARD and Path(target).suffix.lower() in direction.reads:
+            # A shell's *.wav that matched two files must not write over the second.
+            raise JobError(f"{target}: looks like another input, not like an output; several inputs need --output-dir DIR")
+        return Job(source, target)
+    if source == STANDARD:
+        return Job(STANDARD, STANDARD)
+    target = _renamed(source, direction.suffix)
+    if target == source:
+        raise JobError(f"{source}: has the suffix of an output already; decode turns .uc into .wav, encode the other way")
+    return Job(source, target)
+
+
+def _several(paths: Sequence[str], direction: Direction, output_dir: Path, recursive: bool) -> Iterator[Job]:
+    for source in paths:
+        if source == STANDARD:
+            raise JobError("standard input has no name to keep below --output-dir; name the output instead: - OUT")
+        if not os.path.isdir(source):
+            yield Job(source, _renamed(str(output_dir / Path(source).name), direction.suffix), parents=True)
+            continue
+        if not recursive:
+            raise JobError(f"{source}: is a directory; add --recursive to code its files")
+        found = list(_walk(Path(source), direction.reads))
+        if not found:
+            raise JobError(f"{source}: holds no files of the kinds {', '.join(sorted(direction.reads))}")
+        for path in found:
+            yield Job(str(path), _renamed(str(output_dir / path.relative_to(source)), direction.suffix), parents=True)
+
+
+def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise JobError(f"{error.filename}: {error.strerror}") from error
+
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders.sort()
+        for name in sorted(names):
+            if Path(name).suffix.lower() in suffixes:
+                yield Path(parent, name)
+
+
+def _refuse_clashes(jobs: list[Job]) -> None:
+    seen: dict[str, str] = {}
+    for job in jobs:
+        if job.target == STANDARD:
+            continue
+        target = os.path.realpath(job.target)
+        if target in seen:
+            raise JobError(f"{seen[target]} and {job.source} would both become {job.target}")
+        seen[target] = job.source
+
+
+def _check_target(job: Job, direction: Direction, overwrite: bool) -> None:
+    if job.target == STANDARD or not os.path.lexists(job.target):
+        return
+    if job.source != STANDARD and _same_file(job.source, job.target):
+        raise JobError(f"{job.source}: input and output are the same file")
+    if os.path.isdir(job.target):
+        raise JobError(f"{job.target}: is a directory; to write into it use --output-dir {job.target}")
+    if os.path.isfile(job.target) and not overwrite:
+        raise JobError(f"{job.target}: exists already; --overwrite replaces it")
+
+
+def _renamed(path: str, suffix: str) -> str:
+    return os.path.splitext(path)[0] + suffix
+
+
+def _same_file(first: str, second: str) -> bool:
+    return os.path.exists(first) and os.path.exists(second) and os.path.samefile(first, second)

@@ -1,0 +1,157 @@
+"""A model folder <-> the learned parts of the codec.
+
+A folder holds ``config.json`` (what to build), ``model.safetensors`` (its weights), ``entropy.safetensors`` (the integer
+tables that ``bitstream`` codes with) and ``MODEL_CARD.md``. Nothing in it can run code. Weights are float16, except that the
+large matrices of the decoder's side are int8 with one float16 scale an output channel (``NAME.scale_int8``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from bitstream import BitstreamError, EntropyModel
+
+from .content.fsq import ContentEncoder
+from .errors import ModelError
+from .pitch.vqvae import PitchVQVAE
+from .speaker.encoder import SpeakerEncoder
+from .vocoder import make_generator
+from .vocoder.mel_decoder import MelDecoder
+
+FORMAT = 1
+PACKAGED = Path(__file__).parent / "models"
+
+TRAINING_ONLY = (".counts", ".sums")
+INT8_PARTS = ("decoder.", "generator.")
+INT8_SIZE = 4096
+SCALE = ".scale_int8"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What ``config.json`` holds: the constructor arguments of each part."""
+
+    name: str
+    content: dict[str, Any] = field(default_factory=dict)
+    pitch: dict[str, Any] = field(default_factory=dict)
+    speaker: dict[str, Any] = field(default_factory=dict)
+    decoder: dict[str, Any] = field(default_factory=dict)
+    generator: dict[str, Any] = field(default_factory=dict)
+    tracker: str = "swift-f0"
+    format: int = FORMAT
+
+
+class Networks(nn.Module):
+    """The learned parts as a folder holds them, weight norm folded."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.content = ContentEncoder(**config.content)
+        self.pitch = PitchVQVAE(**config.pitch)
+        self.speaker = SpeakerEncoder(**config.speaker)
+        self.decoder = MelDecoder(**config.decoder)
+        self.generator = make_generator(**config.generator)
+        self.generator.finish()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model: its configuration, its networks (evaluation mode, float32) and its entropy model."""
+
+    config: ModelConfig
+    networks: Networks
+    entropy: EntropyModel
+
+
+def find(name: str | Path) -> Path:
+    """Folder of a model: a packaged one by name, or any folder by path. Raises ModelError if there is none."""
+    folder = Path(name)
+    if not (folder / "config.json").is_file():
+        packaged = PACKAGED / str(name)
+        if folder.name != str(name) or not (packaged / "config.json").is_file():
+            known = ", ".join(sorted(path.parent.name for path in PACKAGED.glob("*/config.json"))) or "none"
+            raise ModelError(f"no model '{name}': give a folder that holds config.json, or one of the packaged models ({known})")
+        folder = packaged
+    return folder
+
+
+def load(name: str | Path = "default") -> Model:
+    """Read a model folder. Raises ModelError, naming the file, if something is missing or does not fit."""
+    folder = find(name)
+    try:
+        values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if values.get("format") != FORMAT:
+            raise ModelError(f"{folder / 'config.json'}: model format {values.get('format')!r}; this version reads {FORMAT}")
+        config = ModelConfig(**values)
+        networks = Networks(config)
+        weights = safetensors.torch.load_file(folder / "model.safetensors")
+        restore(networks, weights)
+        entropy = EntropyModel.load(folder / "entropy.safetensors")
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, safetensors.SafetensorError, BitstreamError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"{folder}: not a usable model: {str(error).splitlines()[0]}") from error
+    if entropy.spec.weights != digest(weights):
+        raise ModelError(f"{folder}: entropy.safetensors was made for other weights than model.safetensors")
+    networks.eval().requires_grad_(False)
+    return Model(config, networks, entropy)
+
+
+def stored(networks: Networks) -> dict[str, Tensor]:
+    """The weights as a folder holds them, without the moving averages that only training needs."""
+    result = {}
+    for name, value in networks.state_dict().items():
+        if name.endswith(TRAINING_ONLY):
+            continue
+        value = value.detach().cpu().float()
+        if name.startswith(INT8_PARTS) and value.ndim > 1 and value.numel() >= INT8_SIZE:
+            # The scale is rounded up to float16, so that no quotient passes 127.
+            peak = value.flatten(1).abs().amax(1).clamp(min=1e-4)
+            scale = (peak / 127.0 * (1 + 2.0**-10)).half()
+            shape = (-1,) + (1,) * (value.ndim - 1)
+            result[name] = torch.round(value / scale.float().reshape(shape)).to(torch.int8).contiguous()
+            result[name + SCALE] = scale
+        else:
+            result[name] = value.half().contiguous()
+    return result
+
+
+def restore(networks: Networks, weights: dict[str, Tensor]) -> None:
+    """Put weights as :func:`stored` gives them into ``networks``. Raises RuntimeError or KeyError where they do not fit."""
+    state = {}
+    for name, value in weights.items():
+        if name.endswith(SCALE) and name.removesuffix(SCALE) in weights:
+            continue
+        if value.dtype == torch.int8:
+            value = value.float() * weights[name + SCALE].float().reshape((-1,) + (1,) * (value.ndim - 1))
+        state[name] = value.float()
+    missing, unexpected = networks.load_state_dict(state, strict=False)
+    missing = [name for name in missing if not name.endswith(TRAINING_ONLY)]
+    if missing or unexpected:
+        raise KeyError(f"weights missing: {missing[:3]}, not known: {unexpected[:3]}")
+
+
+def digest(weights: dict[str, Tensor]) -> str:
+    """SHA-256 (hex) over names, shapes and bytes of the weights: ties the entropy model, hence every stream, to them."""
+    result = hashlib.sha256()
+    for name in sorted(weights):
+        result.update(f"{name}{tuple(weights[name].shape)}".encode())
+        result.update(weights[name].numpy().tobytes())
+    return result.hexdigest()
+
+
+def save(folder: Path, config: ModelConfig, networks: Networks, entropy: EntropyModel) -> None:
+    """Write a model folder (the card is a person's work)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
+    safetensors.torch.save_file(stored(networks), folder / "model.safetensors")
+    entropy.save(folder / "entropy.safetensors")

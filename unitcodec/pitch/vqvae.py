@@ -1,0 +1,94 @@
+"""F0 track <-> F0 codes: the F0 VQ-VAE of Polyak et al. 2021, section 3, at 12.5 codes a second.
+
+Two channels describe the track at 100 Hz: normalised log-F0 (0 where unvoiced) and voicing (1 or 0). The speaker's mean and deviation of log-F0 travel beside the codes (:func:`statistics`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..layers import ConvNeXtBlock, fold, unfold
+from ..quantize import VQ
+
+MEAN_CODES, MEAN_MIN, MEAN_MAX = 64, float(np.log(60.0)), float(np.log(420.0))
+DEVIATION_CODES, DEVIATION_MIN, DEVIATION_MAX = 8, 0.06, 0.41
+STRIDE = 8
+"""F0 values (100 Hz) a code (12.5 Hz)."""
+
+FloatArray = NDArray[np.float32]
+
+
+def statistics(f0: FloatArray) -> tuple[int, int]:
+    """F0 (n,) in Hz, 0 where unvoiced -> codes of the mean and the standard deviation of log-F0 over voiced frames."""
+    voiced = f0[f0 > 0].astype(np.float64)
+    if len(voiced) == 0:
+        return MEAN_CODES // 2, DEVIATION_CODES // 2
+    mean, deviation = np.log(voiced).mean(), np.log(voiced).std()
+    mean_code = np.rint((mean - MEAN_MIN) / (MEAN_MAX - MEAN_MIN) * (MEAN_CODES - 1))
+    deviation_code = np.rint((deviation - DEVIATION_MIN) / (DEVIATION_MAX - DEVIATION_MIN) * (DEVIATION_CODES - 1))
+    return int(np.clip(mean_code, 0, MEAN_CODES - 1)), int(np.clip(deviation_code, 0, DEVIATION_CODES - 1))
+
+
+def mean_and_deviation(mean_code: int, deviation_code: int) -> tuple[float, float]:
+    """Codes of :func:`statistics` -> mean and standard deviation of log-F0 (F0 in Hz)."""
+    mean = MEAN_MIN + mean_code * (MEAN_MAX - MEAN_MIN) / (MEAN_CODES - 1)
+    return mean, DEVIATION_MIN + deviation_code * (DEVIATION_MAX - DEVIATION_MIN) / (DEVIATION_CODES - 1)
+
+
+def track_channels(f0: FloatArray, mean: float, deviation: float) -> FloatArray:
+    """F0 (n,) in Hz, 0 where unvoiced -> (2, n): normalised log-F0, 0 where unvoiced, and voicing.
+
+    Each column depends on its own F0 value alone, so a stream cut anywhere gives the same columns.
+    """
+    voiced = f0 > 0
+    log_f0 = np.log(np.where(voiced, f0, 1.0).astype(np.float64))
+    return np.stack([np.where(voiced, np.clip((log_f0 - mean) / deviation, -4.0, 4.0), 0.0), voiced]).astype(np.float32)
+
+
+class PitchVQVAE(nn.Module):
+    """(B, 2, n) at 100 Hz -> codes (B, 1, n / 8) -> (B, 2, n): normalised log-F0 and the logit of voicing."""
+
+    def __init__(self, codes: int = 20, channels: int = 96, code_channels: int = 32, blocks: int = 2):
+        super().__init__()
+        self.stem = nn.Conv1d(2 * 4, channels, 1)
+        self.encoder = nn.Sequential(*[ConvNeXtBlock(channels, 5, 2) for _ in range(blocks)])
+        self.reduce = nn.Conv1d(channels * 2, code_channels, 1)
+        self.quantizer = VQ(codes, code_channels)
+        self.expand = nn.Conv1d(code_channels, channels, 3, padding=1)
+        self.decoder = nn.Sequential(*[ConvNeXtBlock(channels, 5, 2) for _ in range(blocks)])
+        self.fine = nn.Conv1d(channels, channels * 2, 1)
+        self.fine_blocks = nn.Sequential(*[ConvNeXtBlock(channels, 5, 2) for _ in range(blocks)])
+        self.head = nn.Conv1d(channels, 2 * 4, 1)
+
+    @property
+    def context(self) -> int:
+        """F0 frames (100 Hz) that the encoder sees to each side of a code's own eight; a multiple of eight."""
+        return -(-2 * len(self.encoder) * 4 // STRIDE) * STRIDE
+
+    @property
+    def decoder_context(self) -> int:
+        """Codes (12.5 Hz) that the decoder sees to each side of one."""
+        return 1 + 2 * len(self.decoder) + -(-2 * len(self.fine_blocks) // 2)
+
+    def latent(self, track: Tensor) -> Tensor:
+        """(B, 2, n), n a multiple of 8 -> (B, code_channels, n / 8)."""
+        return self.reduce(fold(self.encoder(self.stem(fold(track, 4))), 2))
+
+    def encode(self, track: Tensor) -> Tensor:
+        """(B, 2, n), n a multiple of 8 -> codes (B, 1, n / 8)."""
+        return self.quantizer.encode(self.latent(track))
+
+    def reconstruct(self, quantized: Tensor) -> Tensor:
+        hidden = self.decoder(self.expand(quantized))
+        return unfold(self.head(self.fine_blocks(unfold(self.fine(hidden), 2))), 4)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (B, 1, m) -> (B, 2, 8 m): normalised log-F0 and voicing logit (voiced where positive)."""
+        return self.reconstruct(self.quantizer.decode(codes, self.head.weight.dtype))
+
+    def forward(self, track: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        quantized, codes, loss = self.quantizer(self.latent(track))
+        return self.reconstruct(quantized), codes, loss

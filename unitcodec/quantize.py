@@ -1,0 +1,133 @@
+"""Vectors -> integers and back: EMA vector quantization, residual VQ, finite scalar quantization.
+
+All three share one shape: ``forward(x (B, C, T)) -> (quantized (B, C, T), codes (B, rows, T), loss)`` for training with
+straight-through gradients, ``encode(x) -> codes`` and ``decode(codes) -> x``.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def straight_through(x: Tensor, quantized: Tensor) -> Tensor:
+    """``quantized`` in value, ``x`` in gradient (Bengio et al. 2013)."""
+    return x + (quantized - x).detach()
+
+
+class FSQ(nn.Module):
+    """Finite scalar quantization (Mentzer et al. 2023): each channel squashed to (-1, 1) and rounded to ``levels[i]`` steps.
+
+    No codebook to learn, so none to collapse. Channel ``i`` is code row ``i``, an integer in ``[0, levels[i])``.
+    """
+
+    levels: Tensor
+
+    def __init__(self, levels: list[int]):
+        super().__init__()
+        self.register_buffer("levels", torch.tensor(levels), persistent=False)
+
+    def _bound(self, x: Tensor) -> Tensor:
+        # Scaled to (-0.5, L - 0.5), so that rounding gives every level an interval of equal width before the squashing.
+        levels = self.levels.to(x.dtype)[:, None]
+        return (torch.tanh(x) * 0.5 + 0.5) * (levels - 1e-3) - 0.5 + 5e-4
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> codes (B, C, T), int64."""
+        return self._bound(x).round().long()
+
+    def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Codes (B, C, T) -> values (B, C, T) in [-1, 1]."""
+        return codes.to(dtype) * 2.0 / (self.levels.to(dtype)[:, None] - 1.0) - 1.0
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        bounded = self._bound(x)
+        codes = bounded.round()
+        values = straight_through(bounded, codes) * 2.0 / (self.levels.to(x.dtype)[:, None] - 1.0) - 1.0
+        return values, codes.long(), x.new_zeros(())
+
+
+class VQ(nn.Module):
+    """Vector quantization with an EMA codebook (van den Oord et al. 2017, appendix A.1) and restarts of dead codes.
+
+    A code whose moving count falls below ``dead`` moves to an input vector of the present batch (Dhariwal et al. 2020).
+    """
+
+    codebook: Tensor
+    counts: Tensor
+    sums: Tensor
+
+    def __init__(self, codes: int, channels: int, decay: float = 0.99, commitment: float = 0.25, dead: float = 0.5):
+        super().__init__()
+        self.decay, self.commitment, self.dead = decay, commitment, dead
+        self.register_buffer("codebook", torch.randn(codes, channels))
+        self.register_buffer("counts", torch.zeros(codes))
+        self.register_buffer("sums", torch.zeros(codes, channels))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> index of the nearest codevector, (B, 1, T), int64."""
+        flat = x.transpose(1, 2)
+        book = self.codebook.to(x.dtype)
+        distance = book.square().sum(1) - 2.0 * flat @ book.T
+        return distance.argmin(2)[:, None]
+
+    def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Codes (B, 1, T) -> (B, C, T)."""
+        return self.codebook.to(dtype)[codes[:, 0]].transpose(1, 2)
+
+    @torch.no_grad()
+    def _update(self, vectors: Tensor, codes: Tensor) -> None:
+        size = len(self.codebook)
+        hits = F.one_hot(codes, size).to(vectors.dtype)
+        first = bool(self.counts.sum() == 0)
+        decay = 0.0 if first else self.decay
+        self.counts.mul_(decay).add_(hits.sum(0), alpha=1.0 - decay)
+        self.sums.mul_(decay).add_(hits.T @ vectors, alpha=1.0 - decay)
+        dead = self.counts < self.dead
+        if dead.any():
+            chosen = vectors[torch.randint(len(vectors), (int(dead.sum()),), device=vectors.device)]
+            self.counts[dead] = max(1.0, self.dead * 2)
+            self.sums[dead] = chosen * self.counts[dead][:, None]
+        self.codebook.copy_(self.sums / self.counts[:, None])
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = x.float()
+        codes = self.encode(x)
+        quantized = self.decode(codes)
+        if self.training:
+            self._update(x.detach().transpose(1, 2).reshape(-1, x.shape[1]), codes.reshape(-1))
+        loss = self.commitment * F.mse_loss(x, quantized.detach())
+        return straight_through(x, quantized), codes, loss
+
+
+class ResidualVQ(nn.Module):
+    """A row of :class:`VQ`, each quantizing what the ones before it left over (Zeghidour et al. 2021, algorithm 1)."""
+
+    def __init__(self, rows: int, codes: int, channels: int, **options: float):
+        super().__init__()
+        self.layers = nn.ModuleList(VQ(codes, channels, **options) for _ in range(rows))
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, rows, T), int64."""
+        codes = []
+        for layer in self.layers:
+            index = layer.encode(x)
+            x = x - layer.decode(index, x.dtype)
+            codes.append(index)
+        return torch.cat(codes, 1)
+
+    def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Codes (B, rows, T) -> (B, C, T)."""
+        return torch.stack([layer.decode(codes[:, i : i + 1], dtype) for i, layer in enumerate(self.layers)]).sum(0)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = x.float()
+        residual, total, codes, losses = x, torch.zeros_like(x), [], []
+        for layer in self.layers:
+            quantized, index, loss = layer(residual)
+            quantized = quantized.detach()
+            residual, total = residual - quantized, total + quantized
+            codes.append(index)
+            losses.append(loss)
+        return straight_through(x, total), torch.cat(codes, 1), torch.stack(losses).sum()

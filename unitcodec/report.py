@@ -1,0 +1,127 @@
+"""What a ``.uc`` stream holds, for ``unitcodec info``: as a table and as JSON. Nothing is decoded to sound."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from bitstream import StreamInfo, inspect
+from bitstream.entropy import METADATA_KEY
+from bitstream.find import ENTROPY_FILE, MODELS_VARIABLE
+from bitstream.spec import SAMPLE_RATE
+
+Report = dict[str, Any]
+"""The keys of ``describe``'s result, in this order; those after ``error`` are None where the header cannot be read."""
+
+_KEYS = (
+    "file",
+    "error",
+    "size",
+    "version",
+    "model",
+    "model_name",
+    "num_samples",
+    "sample_rate",
+    "duration",
+    "bit_rate",
+    "header_bytes",
+    "packets",
+    "damaged_packets",
+    "trailing_bytes",
+    "bits",
+)
+
+
+def failed(name: str, reason: str) -> Report:
+    """The report of a file that could not be read at all."""
+    return {**dict.fromkeys(_KEYS), "file": name, "error": reason}
+
+
+def describe(name: str, data: bytes) -> Report:
+    """Facts of the stream ``data``; sizes in bytes, ``duration`` in seconds, ``bit_rate`` in bit/s, ``bits`` by stream.
+
+    ``error`` is None for a sound stream. ``bits`` and ``model_name`` are None where the model is not installed.
+
+    Raises:
+        bitstream.BitstreamError: the header is not one.
+    """
+    info = inspect(data)
+    return {
+        "file": name,
+        "error": damage(info),
+        "size": info.size,
+        "version": info.version,
+        "model": info.model,
+        "model_name": _model_name(info.model),
+        "num_samples": info.num_samples,
+        "sample_rate": SAMPLE_RATE,
+        "duration": info.duration,
+        "bit_rate": info.bits_per_second,
+        "header_bytes": info.header_size,
+        "packets": len(info.packets),
+        "damaged_packets": [packet.index for packet in info.packets if not packet.ok],
+        "trailing_bytes": info.trailing,
+        "bits": None if info.bits is None else {stream: round(bits, 2) for stream, bits in info.bits.items()},
+    }
+
+
+def damage(info: StreamInfo) -> str | None:
+    """What is wrong with a stream whose header is sound, in one line naming packet and byte; None if nothing is."""
+    bad = [packet for packet in info.packets if not packet.ok]
+    if bad:
+        first = bad[0]
+        what = "damaged" if first.size else "missing"
+        more = f" ({len(bad)} of {len(info.packets)} packets are bad)" if len(bad) > 1 else ""
+        return f"packet {first.index}, at byte {first.offset}, is {what}{more}"
+    if info.trailing:
+        return f"{info.trailing} bytes follow the end of the stream, from byte {info.size - info.trailing} on"
+    return None
+
+
+def as_table(report: Report) -> str:
+    """A report of ``describe``, for people."""
+    rows = [
+        ("File", report["file"]),
+        ("Format", f"unitcodec stream, version {report['version']}"),
+        ("Model", f"{report['model']} ({report['model_name'] or 'not installed'})"),
+        ("Duration", f"{_clock(report['duration'])} = {report['num_samples']} samples at {report['sample_rate']} Hz"),
+        ("Size", f"{report['size']} bytes"),
+        ("Bit rate", f"{report['bit_rate']:.1f} bit/s"),
+        ("Header", f"{report['header_bytes']} bytes"),
+        ("Packets", f"{report['packets']}, {len(report['damaged_packets'])} damaged"),
+    ]
+    if report["bits"] and report["duration"]:
+        for stream, bits in report["bits"].items():
+            rows.append((f"  {stream}", f"{bits:.0f} bits, {bits / report['duration']:.1f} bit/s"))
+    if report["error"]:
+        rows.append(("Damage", report["error"]))
+    return "\n".join(f"{title + ':':<11}{text}" for title, text in rows)
+
+
+def as_json(reports: list[Report]) -> str:
+    """A JSON list of the reports; keys are never renamed or left out, later versions may add some."""
+    return json.dumps(reports, indent=2)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds, 2), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours:02d}:{minutes:02d}:{rest:05.2f}"
+
+
+def _model_name(fingerprint: str) -> str | None:
+    from safetensors import SafetensorError, safe_open
+
+    folders = [Path(folder) for folder in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if folder]
+    for folder in (*folders, Path(__file__).parent / "models"):
+        for path in sorted(folder.glob(f"*/{ENTROPY_FILE}")):
+            try:
+                with safe_open(path, framework="numpy") as tensors:
+                    description = json.loads((tensors.metadata() or {}).get(METADATA_KEY, "{}"))
+            except (OSError, ValueError, SafetensorError):
+                continue  # not this one; decoding would say what is wrong with it
+            if isinstance(description, dict) and description.get("fingerprint") == fingerprint:
+                return path.parent.name
+    return None

@@ -1,0 +1,143 @@
+"""Training, stage by stage: ``unitcodec train STAGE --data MANIFEST --out DIR``.
+
+``pitch`` and ``vocoder`` and ``content`` need only the audio (the last two also ``pitch``), ``joint`` needs all three,
+``export`` turns what is there into a model folder ``DIR/model``; ``all`` does them in order. Every stage keeps its state in
+``DIR/STAGE`` and goes on from there when called again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..errors import UnitcodecError
+
+STAGES = ("pitch", "content", "vocoder", "joint", "export")
+
+
+def run(
+    stage: str,
+    data: str | Path,
+    out: str | Path,
+    config: str | Path | None = None,
+    resume: bool = True,
+    seed: int = 0,
+    device: str = "cpu",
+    validation: str | Path | None = None,
+) -> None:
+    """Run one stage, or all.
+
+    Args:
+        stage: one of STAGES, or "all".
+        data: TSV with a header line and the columns path (relative to it), speaker and, optionally, transcript.
+        out: folder of the run; ``out/corpus`` caches audio and F0.
+        config: JSON file, stage -> settings that differ from ``default.json`` beside this module.
+        resume: go on from ``out/STAGE``; False starts the stage anew.
+        seed: of initial weights and of the batches.
+        device: "cpu" or "cuda".
+        validation: TSV on which ``export`` reports the rate.
+
+    Raises:
+        UnitcodecError: an unknown stage, a setting that a stage does not have, or an earlier stage that is missing.
+    """
+    if stage not in (*STAGES, "all"):
+        raise UnitcodecError(f"unknown stage '{stage}': one of {', '.join(STAGES)} or all")
+    settings = _settings(config)
+    for name in STAGES if stage == "all" else (stage,):
+        folder = Path(out) / name
+        if not resume:
+            shutil.rmtree(folder, ignore_errors=True)
+        _Stages(Path(data), Path(out), settings, seed, device, validation).run(name)
+
+
+def _settings(config: str | Path | None) -> dict[str, dict[str, Any]]:
+    settings: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "default.json").read_text(encoding="utf-8"))
+    if config is not None:
+        try:
+            changes = json.loads(Path(config).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UnitcodecError(f"{config}: not a readable JSON file: {error}") from error
+        for name, values in changes.items():
+            unknown = set(values) - set(settings.get(name, {})) if isinstance(values, dict) else {name}
+            if name not in settings or unknown:
+                raise UnitcodecError(f"{config}: no such setting: {name} {', '.join(sorted(unknown))}")
+            settings[name].update(values)
+    return settings
+
+
+class _Stages:
+    """The stages of one run folder, each taking from the others' states what it needs."""
+
+    def __init__(self, data: Path, out: Path, settings: dict[str, dict[str, Any]], seed: int, device: str, validation: str | Path | None):
+        from .corpus import prepare
+
+        self.out, self.settings, self.seed, self.device, self.validation = out, settings, seed, device, validation
+        self.corpus = prepare(data, out / "corpus", settings["corpus"]["tracker"])
+
+    def run(self, name: str) -> None:
+        getattr(self, f"_{name}")()
+
+    def _state(self, name: str) -> dict[str, Any]:
+        import torch
+
+        path = self.out / name / "state.pt"
+        if not path.exists():
+            raise UnitcodecError(f"{path} is missing: run the stage '{name}' first")
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
+
+    def _trained_pitch(self) -> Any:
+        from ..pitch.vqvae import PitchVQVAE
+
+        model = PitchVQVAE(self.settings["pitch"]["codes"])
+        model.load_state_dict(self._state("pitch")["model"])
+        return model.eval()
+
+    def _autoencoder(self) -> Any:
+        from .content import Autoencoder
+
+        model = Autoencoder(tuple(self.settings["content"]["levels"]))
+        model.load_state_dict(self._state("content")["model"])
+        return model
+
+    def _pitch(self) -> None:
+        from .pitch import train
+
+        train(self.corpus, self.out / "pitch", self.settings["pitch"], self.seed)
+
+    def _content(self) -> None:
+        from .content import train
+
+        train(self.corpus, self._trained_pitch(), self.out / "content", self.settings["content"], self.seed, self.device)
+
+    def _vocoder(self) -> None:
+        from .vocoder import train
+
+        train(self.corpus, self._trained_pitch(), self.out / "vocoder", self.settings["vocoder"], seed=self.seed, device=self.device)
+
+    def _joint(self) -> None:
+        from .vocoder import train
+
+        settings = {**self.settings["joint"], "generator": self.settings["vocoder"]["generator"]}
+        pitch, autoencoder, initial = self._trained_pitch(), self._autoencoder(), self._state("vocoder")
+        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device)
+
+    def _export(self) -> None:
+        from ..model import ModelConfig
+        from .corpus import prepare
+        from .export import export, gather
+
+        config = ModelConfig(
+            name="model",
+            content=dict(levels=self.settings["content"]["levels"]),
+            pitch=dict(codes=self.settings["pitch"]["codes"]),
+            decoder=dict(rows=len(self.settings["content"]["levels"])),
+            generator=self.settings["vocoder"]["generator"],
+            tracker=self.settings["corpus"]["tracker"],
+        )
+        joint = self._state("joint")
+        networks = gather(self._state("pitch")["model"], self._state("content")["model"], joint["decoder"], joint["model"], config)
+        check = None if self.validation is None else prepare(Path(self.validation), self.out / "validation", config.tracker)
+        export(self.corpus, networks, config, self.out / "model", check)

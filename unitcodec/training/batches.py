@@ -1,0 +1,135 @@
+"""Random crops of a corpus, speakers drawn evenly enough, with modest augmentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from ..features import HOP, REFERENCE_LEVEL, active_level, level_code, level_gain
+from ..pitch.vqvae import mean_and_deviation, statistics, track_channels
+from .corpus import Corpus, Utterance
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Probabilities and ranges; all of it off is ``Augmentation(0, 0, 0, 0)``."""
+
+    gain_db: float = 3.0
+    speed: float = 0.3
+    speed_range: float = 0.1
+    noise: float = 0.15
+    room: float = 0.1
+
+
+@dataclass(frozen=True)
+class Crop:
+    clean: np.ndarray
+    """(T,) float32, level-normalised: what shall come out."""
+    heard: np.ndarray
+    """(T,) float32: the same with noise or a room now and then: what goes in."""
+    track: np.ndarray
+    """(2, T / 160): normalised log-F0 and voicing."""
+    mean: float
+    deviation: float
+    other: np.ndarray
+    """(T_s,) float32: another stretch of the same utterance, for the speaker encoder."""
+
+
+def coloured_noise(rng: np.random.Generator, samples: int) -> np.ndarray:
+    """Noise with a power spectrum of f^-a, ``a`` drawn from 0 (white) to 2 (brown), unit RMS."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    frequency = np.maximum(np.arange(len(spectrum)), samples * 40 / 16000)
+    noise = np.fft.irfft(spectrum * frequency ** (-rng.uniform(0, 2) / 2), samples)
+    return noise / (np.sqrt(np.mean(noise**2)) + 1e-9)
+
+
+def small_room(rng: np.random.Generator, waveform: np.ndarray) -> np.ndarray:
+    """Direct sound plus a decaying noise tail: reverberation time 0.1 to 0.5 s, 5 to 20 dB below the direct sound."""
+    decay = rng.uniform(0.1, 0.5)
+    n = int(decay * 16000)
+    tail = rng.standard_normal(n) * np.exp(-6.9 * np.arange(n) / n)
+    tail *= 10 ** (-rng.uniform(5, 20) / 20) / np.sqrt(np.sum(tail**2))
+    tail[: int(rng.uniform(0.001, 0.01) * 16000)] = 0
+    tail[0] = 1.0
+    size = 1 << (len(waveform) + n).bit_length()
+    return np.fft.irfft(np.fft.rfft(waveform, size) * np.fft.rfft(tail, size), size)[: len(waveform)]
+
+
+class Batches:
+    """Endless crops of ``seconds`` from ``corpus``.
+
+    Speakers are drawn with probability proportional to the square root of their hours: evenly enough that the many
+    speakers with one utterance count, without repeating those utterances hundreds of times.
+    """
+
+    def __init__(self, corpus: Corpus, seconds: float, augmentation: Augmentation, seed: int, held_out: set[str] | None = None):
+        self.corpus, self.samples, self.augmentation = corpus, int(round(seconds * 16000 / 1280)) * 1280, augmentation
+        self.rng = np.random.default_rng(seed)
+        groups: dict[str, list[Utterance]] = {}
+        for utterance in corpus.utterances:
+            if utterance.samples > 16000 and utterance.speaker not in (held_out or set()):
+                groups.setdefault(utterance.speaker, []).append(utterance)
+        self.groups = list(groups.values())
+        hours = np.sqrt([sum(u.samples for u in group) for group in self.groups])
+        self.weights = hours / hours.sum()
+        self._levels: dict[int, tuple[float, int, int]] = {}
+
+    def _facts(self, utterance: Utterance) -> tuple[float, int, int]:
+        """Gain to the reference level and the codes of the F0 statistics, computed once an utterance."""
+        if utterance.start not in self._levels:
+            waveform = self.corpus.waveform(utterance).astype(np.float32) / 32768
+            gain = level_gain(level_code(active_level(waveform)))
+            self._levels[utterance.start] = (gain, *statistics(np.asarray(self.corpus.pitch(utterance))))
+        return self._levels[utterance.start]
+
+    def _stretch(self, utterance: Utterance, samples: int) -> tuple[int, np.ndarray, np.ndarray]:
+        """A random stretch of whole F0 frames, zero-padded if the utterance is shorter."""
+        frames = samples // HOP
+        start = int(self.rng.integers(0, max(1, utterance.frames - frames)))
+        audio = self.corpus.waveform(utterance)[start * HOP : start * HOP + samples].astype(np.float32) / 32768
+        f0 = np.asarray(self.corpus.pitch(utterance)[start : start + frames])
+        return start, np.pad(audio, (0, samples - len(audio))), np.pad(f0, (0, frames - len(f0)))
+
+    def crop(self) -> Crop:
+        rng, a = self.rng, self.augmentation
+        group = self.groups[rng.choice(len(self.groups), p=self.weights)]
+        lengths = np.array([u.samples for u in group], float)
+        utterance = group[rng.choice(len(group), p=lengths / lengths.sum())]
+        gain, mean_code, deviation_code = self._facts(utterance)
+        gain *= 10 ** (rng.uniform(-a.gain_db, a.gain_db) / 20)
+        mean, deviation = mean_and_deviation(mean_code, deviation_code)
+        speed = 1 + rng.uniform(-a.speed_range, a.speed_range) if rng.random() < a.speed else 1.0
+        length = self.samples if speed == 1.0 else int(np.ceil(self.samples * speed / HOP)) * HOP + HOP
+        _, clean, f0 = self._stretch(utterance, length)
+        _, other, _ = self._stretch(utterance, 3 * 16000)
+        if speed != 1.0:
+            # Played `speed` times as fast: pitch and formants move together, a speaker that the corpus does not have.
+            clean = soxr.resample(clean, speed * 16000, 16000, "LQ")[: self.samples].astype(np.float32)
+            clean = np.pad(clean, (0, self.samples - len(clean)))
+            other = soxr.resample(other, speed * 16000, 16000, "LQ").astype(np.float32)[: int(2.6 * 16000)]
+            position = np.minimum(np.rint(np.arange(self.samples // HOP) * speed).astype(int), len(f0) - 1)
+            f0 = f0[position] * np.float32(speed)
+            mean += np.log(speed)
+        clean, other = clean * np.float32(gain), other * np.float32(gain)
+        heard = clean
+        if rng.random() < a.room:
+            heard = small_room(rng, heard).astype(np.float32)
+        if rng.random() < a.noise:
+            level = 10 ** ((REFERENCE_LEVEL - rng.uniform(8, 35)) / 20)
+            heard = heard + (coloured_noise(rng, len(heard)) * level).astype(np.float32)
+        return Crop(clean, heard, track_channels(f0, mean, deviation), mean, deviation, other[: int(2.6 * 16000)])
+
+    def batch(self, size: int) -> dict[str, np.ndarray]:
+        """``size`` crops stacked: clean, heard (B, T); track (B, 2, T / 160); mean, deviation (B,); other (B, T_s)."""
+        crops = [self.crop() for _ in range(size)]
+        return {name: np.stack([getattr(crop, name) for crop in crops]).astype(np.float32) for name in Crop.__dataclass_fields__}
+
+
+def held_out_speakers(corpus: Corpus, count: int = 8) -> set[str]:
+    """The last ``count`` of the speakers with one utterance: for validation, never trained on."""
+    number: dict[str, int] = {}
+    for utterance in corpus.utterances:
+        number[utterance.speaker] = number.get(utterance.speaker, 0) + 1
+    return set(sorted(speaker for speaker, n in number.items() if n == 1)[-count:])

@@ -1,0 +1,86 @@
+"""A manifest of audio files -> one folder that every training stage reads by memory map.
+
+``audio.i16``: all waveforms, 16 kHz mono, one after another; ``f0.f32``: their F0 at 100 Hz; ``index.json``: per
+utterance the path, speaker, transcript, first sample, number of samples, first F0 value.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from tqdm import tqdm
+
+from ..pitch.tracker import HOP, TRACKERS
+
+SAMPLE_RATE = 16000
+
+
+@dataclass(frozen=True)
+class Utterance:
+    path: str
+    speaker: str
+    transcript: str
+    start: int
+    samples: int
+    f0_start: int
+
+    @property
+    def frames(self) -> int:
+        return -(-self.samples // HOP)
+
+
+class Corpus:
+    """Prepared audio: ``utterances``, and for each its waveform (int16) and F0 (float32 Hz at 100 Hz)."""
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        self.utterances = [Utterance(**item) for item in json.loads((self.folder / "index.json").read_text())]
+        self.audio = np.memmap(self.folder / "audio.i16", np.int16, "r")
+        self.f0 = np.memmap(self.folder / "f0.f32", np.float32, "r")
+
+    def waveform(self, utterance: Utterance) -> np.ndarray:
+        return self.audio[utterance.start : utterance.start + utterance.samples]
+
+    def pitch(self, utterance: Utterance) -> np.ndarray:
+        return self.f0[utterance.f0_start : utterance.f0_start + utterance.frames]
+
+
+def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
+    """Read every file that ``manifest`` (TSV with columns path, speaker and optionally transcript) names; keep it in ``folder``.
+
+    Does nothing when ``folder`` is complete already. The index is written last, so an interrupted run is started anew.
+    """
+    folder = Path(folder)
+    if (folder / "index.json").exists():
+        return Corpus(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(manifest, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    track = TRACKERS[tracker]
+    utterances, start, f0_start = [], 0, 0
+    with open(folder / "audio.i16", "wb") as audio_file, open(folder / "f0.f32", "wb") as f0_file:
+        for row in tqdm(rows, desc="reading audio and tracking F0", unit="file"):
+            audio, rate = soundfile.read(Path(manifest).parent / row["path"], dtype="float32", always_2d=True)
+            mono = audio.mean(1)
+            if rate != SAMPLE_RATE:
+                mono = soxr.resample(mono, rate, SAMPLE_RATE)
+            integers = np.clip(np.rint(mono * 32767), -32768, 32767).astype(np.int16)
+            f0 = track(mono.astype(np.float32))
+            integers.tofile(audio_file)
+            f0.tofile(f0_file)
+            utterances.append(
+                dict(path=row["path"], speaker=row["speaker"], transcript=row.get("transcript") or "", start=start, samples=len(integers), f0_start=f0_start)
+            )
+            start += len(integers)
+            f0_start += len(f0)
+    temporary = folder / "index.json.part"
+    temporary.write_text(json.dumps(utterances))
+    os.replace(temporary, folder / "index.json")
+    return Corpus(folder)

@@ -1,0 +1,117 @@
+"""What every training stage needs: a run folder with checkpoints, a CSV log and a place to resume from."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+
+class Run:
+    """A resumable run in ``folder``: ``state.pt`` holds everything that ``parts`` hold, ``log.csv`` one row an interval.
+
+    Args:
+        parts: name -> anything with ``state_dict`` and ``load_state_dict``.
+        steps: where the run ends; a run that has reached it does nothing.
+        every: steps between log rows.
+        save_seconds: seconds between checkpoints.
+    """
+
+    def __init__(self, folder: Path, parts: dict[str, Any], steps: int, every: int = 50, save_seconds: float = 120.0):
+        self.folder, self.parts, self.total, self.every, self.save_seconds = Path(folder), parts, steps, every, save_seconds
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.step = 0
+        self._sums: dict[str, float] = {}
+        self._count = 0
+        self._stop = False
+        path = self.folder / "state.pt"
+        if path.exists():
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            self.step = state["step"]
+
+    def save(self) -> None:
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        temporary = self.folder / "state.pt.part"
+        torch.save({**state, "step": self.step}, temporary)
+        os.replace(temporary, self.folder / "state.pt")
+
+    def log(self, **values: float | torch.Tensor) -> None:
+        """Add this step's values to the interval's means."""
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        self._count += 1
+
+    def _write_row(self, seconds: float, extra: dict[str, float]) -> dict[str, float]:
+        row = {"step": float(self.step), "seconds_a_step": seconds / max(1, self._count)}
+        row.update({name: value / max(1, self._count) for name, value in self._sums.items()})
+        row.update(extra)
+        path = self.folder / "log.csv"
+        known: list[str] = []
+        if path.exists():
+            with open(path, newline="") as file:
+                known = next(csv.reader(file), [])
+        if not set(row) <= set(known):
+            # New columns appear (a loss that starts later): the file keeps its rows under a wider header.
+            names = known + [name for name in row if name not in known]
+            rows = []
+            if path.exists():
+                with open(path, newline="") as file:
+                    rows = list(csv.DictReader(file))
+            with open(path, "w", newline="") as file:
+                writer = csv.DictWriter(file, names)
+                writer.writeheader()
+                writer.writerows(rows)
+            known = names
+        with open(path, "a", newline="") as file:
+            csv.DictWriter(file, known).writerow({name: f"{value:.6g}" for name, value in row.items()})
+        self._sums, self._count = {}, 0
+        return row
+
+    def steps(self, validate: Callable[[], dict[str, float]] | None = None, validate_every: int = 500) -> Iterator[int]:
+        """Yield step numbers up to the end; log, validate, checkpoint on the way, and once more at the end or on SIGTERM."""
+        previous = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_stop", True))
+        saved = mark = time.monotonic()
+        bar = tqdm(total=self.total, initial=self.step, unit="step", desc=self.folder.name, mininterval=5.0)
+        try:
+            while self.step < self.total and not self._stop:
+                yield self.step
+                self.step += 1
+                bar.update()
+                last = self.step == self.total
+                if self.step % self.every == 0 or last:
+                    now = time.monotonic()
+                    extra = validate() if validate and (self.step % validate_every == 0 or last) else {}
+                    row = self._write_row(now - mark, extra)
+                    bar.set_postfix({name: f"{value:.3f}" for name, value in row.items() if name not in ("step", "seconds_a_step")})
+                    mark = time.monotonic()
+                if time.monotonic() - saved > self.save_seconds:
+                    self.save()
+                    saved = time.monotonic()
+            self.save()
+        finally:
+            bar.close()
+            signal.signal(signal.SIGTERM, previous)
+
+
+def cosine(step: int, total: int, peak: float, warmup: int = 200, floor: float = 0.02) -> float:
+    """Learning rate: linear warm-up to ``peak``, then half a cosine down to ``floor * peak``."""
+    import math
+
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = (step - warmup) / max(1, total - warmup)
+    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate

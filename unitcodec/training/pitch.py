@@ -1,0 +1,73 @@
+"""Stage ``pitch``: the F0 VQ-VAE, trained first and on its own (Polyak et al. 2021, section 3)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..pitch.vqvae import PitchVQVAE
+from .batches import Augmentation, Batches, held_out_speakers
+from .corpus import Corpus
+from .loop import Run, cosine, set_rate
+
+DEFAULTS: dict[str, Any] = dict(codes=20, steps=3000, batch=32, seconds=5.12, rate=2e-3)
+
+
+def losses(output: Tensor, track: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean absolute error of normalised log-F0 over voiced frames, and cross-entropy of voicing."""
+    voiced = track[:, 1]
+    pitch = ((output[:, 0] - track[:, 0]).abs() * voiced).sum() / voiced.sum().clamp(min=1)
+    return pitch, F.binary_cross_entropy_with_logits(output[:, 1], voiced)
+
+
+@torch.no_grad()
+def frame_errors(output: Tensor, track: Tensor, deviation: Tensor) -> dict[str, float]:
+    """VDE, GPE and FFE (Chu & Alwan 2009) of decoded against given tracks."""
+    voiced, decoded = track[:, 1] > 0.5, output[:, 1] > 0
+    ratio = torch.exp(((output[:, 0] - track[:, 0]) * deviation[:, None]).abs())
+    both = voiced & decoded
+    gross = both & (ratio > 1.2)
+    total = voiced.numel()
+    vde = (voiced != decoded).sum().item() / total
+    return dict(vde=vde, gpe=gross.sum().item() / max(1, int(both.sum())), ffe=vde + gross.sum().item() / total)
+
+
+def train(corpus: Corpus, folder: Path, config: dict[str, Any], seed: int = 0) -> PitchVQVAE:
+    torch.manual_seed(seed)
+    settings = {**DEFAULTS, **config}
+    model = PitchVQVAE(settings["codes"])
+    optimizer = torch.optim.AdamW(model.parameters(), settings["rate"], betas=(0.9, 0.98), weight_decay=1e-3)
+    held_out = held_out_speakers(corpus)
+    run = Run(folder, dict(model=model, optimizer=optimizer), settings["steps"])
+    batches = Batches(corpus, settings["seconds"], Augmentation(noise=0, room=0), seed + run.step, held_out)
+    test = Batches(corpus, settings["seconds"], Augmentation(0, 0, 0, 0, 0), 1)
+    test.groups = [[u for u in corpus.utterances if u.speaker in held_out]]
+    test.weights = torch.ones(1).numpy()
+    test_batch = {name: torch.from_numpy(value) for name, value in test.batch(32).items()}
+
+    def validate() -> dict[str, float]:
+        model.eval()
+        with torch.no_grad():
+            output, codes, _ = model(test_batch["track"])
+        model.train()
+        use = torch.bincount(codes.reshape(-1), minlength=settings["codes"]).float()
+        use = use / use.sum()
+        bits = -(use * torch.log2(use.clamp(min=1e-9))).sum().item()
+        return {**frame_errors(output, test_batch["track"], test_batch["deviation"]), "unigram_bits": bits}
+
+    for step in run.steps(validate):
+        set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
+        batch = {name: torch.from_numpy(value) for name, value in batches.batch(settings["batch"]).items()}
+        output, _, commitment = model(batch["track"])
+        pitch, voicing = losses(output, batch["track"])
+        loss = pitch + voicing + commitment
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        run.log(pitch=pitch, voicing=voicing, commitment=commitment)
+    return model.eval()

@@ -1,0 +1,171 @@
+"""Stages ``vocoder`` and ``joint``: the waveform generator on true log-mels, then together with the mel decoder on codes.
+
+The first needs nothing of the content stage, so both can be trained side by side. The second freezes the encoders (the
+codes stay what they are) and lets the adversarial loss on the waveform sharpen the predicted log-mel too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..features import HOP, log_mel, normalise
+from ..pitch.vqvae import PitchVQVAE
+from ..vocoder import make_generator
+from ..vocoder.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator, Verdict, split_verdicts
+from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
+from ..vocoder.mel_decoder import F0_RANGE, pitch_features
+from .batches import Augmentation, Batches, held_out_speakers
+from .content import Autoencoder
+from .corpus import Corpus
+from .loop import Run, cosine, set_rate
+
+DEFAULTS: dict[str, Any] = dict(
+    generator={},
+    steps=6000,
+    batch=16,
+    seconds=1.28,
+    rate=1e-3,
+    judge_rate=4e-4,
+    adversarial_from=0.4,
+    adversarial=1.0,
+    feature_matching=2.0,
+    stft=2.5,
+    mel=15.0,
+    predicted_mel=15.0,
+    spectrogram_channels=16,
+    period_width=0.125,
+)
+
+
+class Judges(torch.nn.Module):
+    """All discriminators as one: waveform (B, T) -> the verdicts of spectrogram and period discriminators."""
+
+    def __init__(self, spectrogram_channels: int, period_width: float):
+        super().__init__()
+        self.parts = torch.nn.ModuleList([MultiResolutionDiscriminator(channels=spectrogram_channels)])
+        if period_width:
+            self.parts.append(MultiPeriodDiscriminator(width=period_width))
+
+    def forward(self, waveform: Tensor) -> list[Verdict]:
+        with torch.autocast(waveform.device.type, torch.bfloat16):
+            return [verdict for part in self.parts for verdict in part(waveform[:, None])]
+
+
+@torch.no_grad()
+def decoded_track(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Pitch features (B, 3, n) and F0 in Hz (B, n), positive everywhere, as they come out of the F0 codec."""
+    output = model.decode(model.encode(batch["track"]))
+    track = torch.stack([output[:, 0], (output[:, 1] > 0).float()], 1)
+    hz = torch.exp(track[:, 0] * batch["deviation"][:, None] + batch["mean"][:, None]).clamp(*F0_RANGE)
+    return pitch_features(track, batch["mean"], batch["deviation"]), hz
+
+
+def train(
+    corpus: Corpus,
+    pitch: PitchVQVAE,
+    folder: Path,
+    config: dict[str, Any],
+    autoencoder: Autoencoder | None = None,
+    initial: dict[str, dict[str, Tensor]] | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> None:
+    """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
+
+    A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
+    entries "model" and, in the joint stage, "decoder" of ``folder/state.pt``.
+    """
+    torch.manual_seed(seed)
+    settings = {**DEFAULTS, **config}
+    model = make_generator(**settings["generator"]).to(device)
+    judges = Judges(settings["spectrogram_channels"], settings["period_width"]).to(device)
+    if initial is not None:
+        model.load_state_dict(initial["model"])
+        if "judges" in initial:
+            judges.load_state_dict(initial["judges"])
+    parts: dict[str, Any] = dict(model=model, judges=judges)
+    learned = list(model.parameters())
+    if autoencoder is not None:
+        autoencoder = autoencoder.to(device).eval()
+        autoencoder.content.requires_grad_(False)
+        autoencoder.speaker.requires_grad_(False)
+        parts["decoder"] = autoencoder.decoder
+        learned += list(autoencoder.decoder.parameters())
+    optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.8, 0.98), weight_decay=1e-3)
+    judge_optimizer = torch.optim.AdamW(judges.parameters(), settings["judge_rate"], betas=(0.8, 0.99))
+    pitch = pitch.to(device).eval()
+    held_out = held_out_speakers(corpus)
+    run = Run(folder, dict(**parts, optimizer=optimizer, judge_optimizer=judge_optimizer), settings["steps"])
+    # The decoder sees a longer stretch than the costlier losses do, so that its edges play no part.
+    seconds = settings["seconds"] if autoencoder is None else 2.56
+    frames = int(round(settings["seconds"] * 100))
+    augmentation = Augmentation(noise=0, room=0) if autoencoder is None else Augmentation()
+    batches = Batches(corpus, seconds, augmentation, seed + run.step, held_out)
+    test = Batches(corpus, 5.12, Augmentation(0, 0, 0, 0, 0), 1, {u.speaker for u in corpus.utterances} - held_out)
+
+    def tensors(batch: dict[str, Any]) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(value).to(device) for name, value in batch.items()}
+
+    def speak(batch: dict[str, Tensor], crop: int | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Generated waveform, the same stretch of the original, and the loss of the predicted log-mel."""
+        features, hz = decoded_track(pitch, batch)
+        target, mel_loss = batch["clean"], torch.zeros((), device=device)
+        mel = normalise(log_mel(target))
+        if autoencoder is not None:
+            with torch.autocast(device, torch.bfloat16):
+                predicted = autoencoder(normalise(log_mel(batch["heard"])), normalise(log_mel(batch["other"])), features)[0].float()
+            mel_loss = F.l1_loss(predicted, mel)
+            mel = predicted
+        if crop is not None and mel.shape[2] > crop:
+            first = (mel.shape[2] - crop) // 2
+            part = slice(first, first + crop)
+            mel, features, hz, target = mel[..., part], features[..., part], hz[:, part], target[:, first * HOP : (first + crop) * HOP]
+        with torch.autocast(device, torch.bfloat16):
+            return model(mel, features, hz), target, mel_loss
+
+    test_batch = tensors(test.batch(8))
+
+    def validate() -> dict[str, float]:
+        model.eval()
+        with torch.no_grad():
+            waveform, target, predicted = speak(test_batch, None)
+            values = dict(test_stft=stft_loss(target, waveform).item(), test_predicted=predicted.item())
+            values["test_mel"] = F.l1_loss(normalise(log_mel(waveform)), normalise(log_mel(target))).item()
+        model.train()
+        samples = torch.stack([target[:3], waveform[:3]], 1).flatten().cpu().numpy()
+        soundfile.write(run.folder / "samples.wav", np.clip(samples, -1, 1), 16000)
+        return values
+
+    for step in run.steps(validate):
+        set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
+        waveform, target, predicted = speak(tensors(batches.batch(settings["batch"])), frames)
+        spectral = stft_loss(target, waveform)
+        mel = F.l1_loss(normalise(log_mel(waveform)), normalise(log_mel(target)))
+        loss = settings["stft"] * spectral + settings["mel"] * mel + settings["predicted_mel"] * predicted
+        logged = dict(stft=spectral.detach(), mel=mel.detach(), predicted=predicted.detach())
+        if step >= settings["adversarial_from"] * settings["steps"]:
+            both = judges(torch.cat([target, waveform.detach()]))
+            judge_loss = discriminator_loss(*split_verdicts(both))
+            judge_optimizer.zero_grad()
+            judge_loss.backward()
+            judge_optimizer.step()
+            judges.requires_grad_(False)
+            with torch.no_grad():
+                real = judges(target)
+            fake = judges(waveform)
+            judges.requires_grad_(True)
+            adversarial, matching = adversarial_loss(fake), feature_matching_loss(real, fake)
+            loss = loss + settings["adversarial"] * adversarial + settings["feature_matching"] * matching
+            logged.update(judge=judge_loss.detach(), adversarial=adversarial.detach(), matching=matching.detach())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learned, 10.0)
+        optimizer.step()
+        run.log(**logged)

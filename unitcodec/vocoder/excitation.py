@@ -1,0 +1,85 @@
+"""F0 -> what excites the vocal tract: a pulse train with all harmonics up to Nyquist, and white noise.
+
+Both are functions of the absolute sample position (the pulse train also of the phase carried over), so a stream
+synthesised piece by piece has the excitation that the whole file has.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..features import HOP, SAMPLE_RATE
+
+
+def sample_f0(f0: Tensor, hop: int = HOP) -> Tensor:
+    """F0 (B, n) in Hz at frames centred on sample ``hop * i`` -> (B, n * hop), linear in between, held after the last."""
+    extended = torch.cat([f0, f0[:, -1:]], 1)
+    ramp = torch.arange(hop, device=f0.device, dtype=f0.dtype) / hop
+    return (extended[:, :-1, None] + (extended[:, 1:] - extended[:, :-1])[..., None] * ramp).flatten(1)
+
+
+def phase(f0: Tensor, start: Tensor | None = None) -> Tensor:
+    """Running phase in cycles, (B, T) float64, modulo 1, of an oscillator at F0 (B, T) in Hz; ``start`` (B,) is the phase before."""
+    cycles = torch.cumsum(f0.double() / SAMPLE_RATE, 1)
+    if start is not None:
+        cycles = cycles + start.double()[:, None]
+    return torch.remainder(cycles, 1.0)
+
+
+def pulse_train(f0: Tensor, cycles: Tensor) -> Tensor:
+    """Sum of cosines at all harmonics of F0 below Nyquist, each of amplitude ``sqrt(F0 / 4000)``.
+
+    The sum has a closed form (Dirichlet kernel): ``sum_{k=1}^{K} cos(k x) = sin((2K+1) x / 2) / (2 sin(x / 2)) - 1/2``.
+    The amplitude makes the power the same at every F0.
+
+    Args:
+        f0: (B, T) in Hz, positive.
+        cycles: (B, T), phase in cycles from :func:`phase`.
+
+    Returns:
+        (B, T), float32.
+    """
+    harmonics = torch.floor(0.5 * SAMPLE_RATE / f0.double())
+    # Around the pulse the quotient is 0 / 0: its limit there is 2K + 1.
+    centred = cycles - torch.round(cycles)
+    half = torch.pi * centred
+    denominator = torch.sin(half)
+    near = denominator.abs() < 1e-5
+    quotient = torch.sin((2 * harmonics + 1) * half) / torch.where(near, torch.ones_like(half), denominator)
+    total = 0.5 * torch.where(near, 2 * harmonics + 1, quotient) - 0.5
+    return (total * torch.sqrt(f0.double() / 4000.0)).float()
+
+
+def white_noise(start: int, samples: int, device: torch.device | str = "cpu") -> Tensor:
+    """``samples`` values of unit-variance noise from absolute sample ``start`` on: the same ones on every call, (samples,).
+
+    A counter-based generator (the finalizer of MurmurHash3 over the position), uniform in distribution: integer
+    arithmetic, hence equal on every machine and for every way of cutting the stream.
+    """
+    position = torch.arange(start, start + samples, dtype=torch.int64, device=device)
+    mask = 0xFFFFFFFF
+    h = (position * 0x9E3779B1 + 0x7F4A7C15) & mask
+    h = ((h ^ (h >> 16)) * 0x85EBCA6B) & mask
+    h = ((h ^ (h >> 13)) * 0xC2B2AE35) & mask
+    h = h ^ (h >> 16)
+    return (h.to(torch.float32) * (1.0 / 2147483648.0) - 1.0) * 1.7320508
+
+
+def overlap_frames(signal: Tensor, fft: int, hop: int, window: Tensor) -> Tensor:
+    """(B, n * hop) -> spectra (B, fft // 2 + 1, n) of frames centred on sample ``hop * i``, zeros outside."""
+    n = signal.shape[1] // hop
+    padded = F.pad(signal, (fft // 2, fft // 2))
+    return torch.fft.rfft(padded.unfold(1, fft, hop)[:, :n] * window, dim=2).transpose(1, 2)
+
+
+def overlap_add(spectra: Tensor, fft: int, hop: int, window: Tensor) -> Tensor:
+    """Inverse of :func:`overlap_frames` for ``fft / hop`` whole: (B, fft // 2 + 1, n) -> (B, n * hop)."""
+    b, _, n = spectra.shape
+    blocks = torch.fft.irfft(spectra.transpose(1, 2), fft, dim=2) * window
+    length = (n - 1) * hop + fft
+    total = F.fold(blocks.transpose(1, 2), (1, length), (1, fft), stride=(1, hop))[:, 0, 0]
+    # A squared Hann window at 75 % overlap sums to a constant, so one division serves every sample.
+    norm = (window.square().sum() / hop).to(total.dtype)
+    return total[:, fft // 2 : fft // 2 + n * hop] / norm

@@ -1,0 +1,218 @@
+"""HiFi-GAN's generator (Kong et al. 2020, arXiv 2010.05646) at the rates of Polyak et al. 2021 (arXiv 2104.00355).
+
+`Generator` takes any features at 50 Hz to a waveform at 16 kHz; `CodeGenerator` puts the embeddings of units, F0 codes and a
+speaker vector before it. Module names (`conv_pre`, `ups`, `resblocks.N.convs1.M`, `conv_post`) are those in which HiFi-GAN
+and speech-resynthesis publish their checkpoints, so that such a state dict, old-style weight norm included, loads as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
+
+from ..layers import fold
+
+_SLOPE = 0.1  # of the leaky ReLU: HiFi-GAN section 2.2
+
+
+class ResidualBlock(nn.Module):
+    """One residual block of the multi-receptive field fusion (HiFi-GAN appendix A.1): (B, C, T) -> (B, C, T).
+
+    For each dilation d: leaky ReLU, convolution dilated by d, leaky ReLU, convolution, added to its input. `kernel` is odd.
+    """
+
+    def __init__(self, channels: int, kernel: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+
+        def conv(dilation: int) -> nn.Module:
+            padding = dilation * (kernel - 1) // 2
+            module: nn.Module = weight_norm(nn.Conv1d(channels, channels, kernel, padding=padding, dilation=dilation))
+            return module
+
+        self.convs1 = nn.ModuleList(conv(d) for d in dilations)
+        self.convs2 = nn.ModuleList(conv(1) for _ in dilations)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for first, second in zip(self.convs1, self.convs2, strict=True):
+            x = x + second(F.leaky_relu(first(F.leaky_relu(x, _SLOPE)), _SLOPE))
+        return x
+
+
+class Generator(nn.Module):
+    """Features (B, in_channels, frames) -> waveform (B, 1, frames * hop) in [-1, 1]; HiFi-GAN section 2.2.
+
+    Each entry of `upsample_rates` halves the channels, from `initial_channels`, and multiplies the rate; the product of
+    the rates is `hop`, in samples a frame: 320 by default, 50 Hz -> 16 kHz (Polyak et al. 2021, section 3.3). After each
+    follow residual blocks, one for each of `resblock_kernels`, whose outputs are averaged. 14.2, 3.9 and 1.1 M parameters at
+    `initial_channels` 512, 256 and 128.
+
+    Weights are weight-normed for training; `remove_weight_norm()` folds them for inference.
+
+    Raises ValueError for a kernel that cannot keep the length exact: an upsampling one smaller than its rate or of other
+    parity, an even one in a residual block; and for `initial_channels` that cannot be halved so often.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        upsample_rates: Sequence[int] = (5, 4, 4, 2, 2),
+        upsample_kernels: Sequence[int] = (11, 8, 8, 4, 4),
+        initial_channels: int = 512,
+        resblock_kernels: Sequence[int] = (3, 7, 11),
+        resblock_dilations: Sequence[Sequence[int]] = ((1, 3, 5),) * 3,
+    ) -> None:
+        super().__init__()
+        if any(k < r or (k - r) % 2 for r, k in zip(upsample_rates, upsample_kernels, strict=True)):
+            raise ValueError("an upsampling kernel must be at least its rate, and odd or even as it is")
+        if any(k % 2 == 0 for k in resblock_kernels):
+            raise ValueError("residual kernels must be odd")
+        if initial_channels % 2 ** len(upsample_rates):
+            raise ValueError(f"initial_channels must be divisible by {2 ** len(upsample_rates)}")
+        self.upsample_rates, self.upsample_kernels = tuple(upsample_rates), tuple(upsample_kernels)
+        self.resblock_kernels = tuple(resblock_kernels)
+        self.resblock_dilations = tuple(tuple(d) for d in resblock_dilations)
+        # PyTorch's own initialization throughout. HiFi-GAN's N(0, 0.01) would let the signal of a narrow generator vanish,
+        # and its published code, which draws it after weight norm is in place, does not train from it either.
+        self.conv_pre = weight_norm(nn.Conv1d(in_channels, initial_channels, 7, padding=3))
+        self.ups = nn.ModuleList()
+        self.resblocks = nn.ModuleList()
+        channels = initial_channels
+        for rate, kernel in zip(upsample_rates, upsample_kernels, strict=True):
+            up = nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=(kernel - rate) // 2)
+            self.ups.append(weight_norm(up))
+            channels //= 2
+            for k, dilations in zip(self.resblock_kernels, self.resblock_dilations, strict=True):
+                self.resblocks.append(ResidualBlock(channels, k, dilations))
+        self.conv_post = weight_norm(nn.Conv1d(channels, 1, 7, padding=3))
+
+    @property
+    def hop(self) -> int:
+        """Samples of waveform a frame of features."""
+        return math.prod(self.upsample_rates)
+
+    @property
+    def receptive_field(self) -> int:
+        """Frames needed before and after a frame for its samples to be what the whole signal would give."""
+        # The samples of frame 0, followed back layer by layer to the interval of frames that they depend on.
+        low, high = -3, self.hop - 1 + 3
+        reach = max(
+            (k - 1) // 2 * sum(d + 1 for d in dilations)
+            for k, dilations in zip(self.resblock_kernels, self.resblock_dilations, strict=True)
+        )
+        for rate, kernel in zip(reversed(self.upsample_rates), reversed(self.upsample_kernels), strict=True):
+            # Output t of a transposed convolution sums inputs i with 0 <= t + padding - rate * i < kernel.
+            padding = (kernel - rate) // 2
+            low = -((kernel - 1 - padding - (low - reach)) // rate)
+            high = (high + reach + padding) // rate
+        return max(3 - low, high + 3)
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = self.conv_pre(features)
+        fused = len(self.resblock_kernels)
+        blocks: Iterator[nn.Module] = iter(self.resblocks)
+        for up in self.ups:
+            x = up(F.leaky_relu(x, _SLOPE))
+            total = next(blocks)(x)
+            for _ in range(fused - 1):
+                total = total + next(blocks)(x)
+            x = total / fused
+        # Slope 0.01 here, not 0.1: the published code has PyTorch's default in this one place, and checkpoints rely on it.
+        return torch.tanh(self.conv_post(F.leaky_relu(x)))
+
+    def remove_weight_norm(self) -> None:
+        """Fold weight norm into plain weights, for good: same output, less work and a smaller state dict.
+
+        To load a folded state dict, fold a fresh generator first. Harmless when done twice.
+        """
+        for module in self.modules():
+            if is_parametrized(module, "weight"):
+                remove_parametrizations(module, "weight")
+
+
+class CodeGenerator(nn.Module):
+    """Units, F0 codes and a speaker vector -> waveform: the vocoder of Polyak et al. 2021, section 3.3.
+
+    Units are embedded (the embeddings of several codebook rows are summed), F0 codes are embedded and repeated
+    `frames_per_f0` times (4: 12.5 Hz -> 50 Hz), the speaker vector is projected and repeated over time; the three are
+    concatenated in this order, `embedding_dim` channels each, and spoken by `generator`, which must have
+    ``in_channels == 3 * embedding_dim`` (ValueError otherwise).
+
+    A speaker table, as the paper trains one, is a one-hot vector before the projection.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        unit_sizes: Sequence[int] = (100,),
+        f0_size: int = 20,
+        speaker_dim: int = 256,
+        embedding_dim: int = 128,
+        frames_per_f0: int = 4,
+    ) -> None:
+        super().__init__()
+        if generator.conv_pre.in_channels != 3 * embedding_dim:
+            raise ValueError(f"generator takes {generator.conv_pre.in_channels} channels, codes give {3 * embedding_dim}")
+        self.frames_per_f0 = frames_per_f0
+        self.units = nn.ModuleList(nn.Embedding(size, embedding_dim) for size in unit_sizes)
+        self.f0 = nn.Embedding(f0_size, embedding_dim)
+        # No bias: `conv_pre` has one.
+        self.speaker = nn.Linear(speaker_dim, embedding_dim, bias=False)
+        self.generator = generator
+
+    def embed(self, units: Tensor, f0: Tensor, speaker: Tensor) -> Tensor:
+        """Codes, as for `forward` -> features (B, 3 * embedding_dim, frames)."""
+        frames = units.shape[-1]
+        if units.shape[1] != len(self.units) or f0.shape[-1] != -(-frames // self.frames_per_f0):
+            raise ValueError(f"units {tuple(units.shape)} and f0 {tuple(f0.shape)} do not fit together or this model")
+        content = torch.stack([table(row) for table, row in zip(self.units, units.unbind(1), strict=True)]).sum(0)
+        pitch = self.f0(f0).repeat_interleave(self.frames_per_f0, dim=1)[:, :frames]
+        voice = self.speaker(speaker).unsqueeze(1).expand(-1, frames, -1)
+        return torch.cat([content, pitch, voice], dim=-1).transpose(1, 2)
+
+    def forward(self, units: Tensor, f0: Tensor, speaker: Tensor) -> Tensor:
+        """Units (B, codebooks, frames), F0 codes (B, ceil(frames / frames_per_f0)), speaker (B, S) -> (B, 1, frames * hop).
+
+        Raises ValueError when the number of codebooks or of F0 codes does not fit.
+        """
+        waveform: Tensor = self.generator(self.embed(units, f0, speaker))
+        return waveform
+
+    def remove_weight_norm(self) -> None:
+        """Fold the generator's weight norm: see `Generator.remove_weight_norm`."""
+        self.generator.remove_weight_norm()
+
+
+class MelGenerator(nn.Module):
+    """`Generator` behind the interface of `SpectralGenerator`: normalised log-mel and pitch features at 100 Hz -> waveform.
+
+    Two neighbouring frames make one of the generator's at 50 Hz. The excitation is not used.
+    """
+
+    def __init__(self, bands: int = 80, pitch: int = 3, initial_channels: int = 128) -> None:
+        super().__init__()
+        self.generator = Generator(2 * (bands + pitch), initial_channels=initial_channels)
+
+    @property
+    def context(self) -> int:
+        """Frames (100 Hz) to each side on which a frame of output depends."""
+        return 2 * self.generator.receptive_field
+
+    def finish(self) -> None:
+        """Fold what only training needs."""
+        self.generator.remove_weight_norm()
+
+    def generate(self, mel: Tensor, pitch: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
+        """(B, 80, n), (B, 3, n), n even, -> waveform (B, 160 n)."""
+        del pulses, noise
+        waveform: Tensor = self.generator(fold(torch.cat([mel, pitch], 1), 2)).float()[:, 0]
+        return waveform
+
+    def forward(self, mel: Tensor, pitch: Tensor, f0: Tensor) -> Tensor:
+        """Normalised log-mel (B, 80, n), pitch features (B, 3, n), n even, -> (B, 160 n); F0 in Hz is not used."""
+        return self.generate(mel, pitch, f0, f0)

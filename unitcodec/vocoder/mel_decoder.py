@@ -1,0 +1,55 @@
+"""Units, F0 and speaker -> log-mel: the first half of the vocoder, with a loss of its own in training."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..layers import ConvNeXtBlock, fold, unfold
+
+
+F0_RANGE = (50.0, 600.0)
+"""Decoded F0 is kept within this range, Hz."""
+
+
+class MelDecoder(nn.Module):
+    """Unit values (B, rows, m) at 25 Hz, pitch (B, 3, 4 m) at 100 Hz, speaker (B, S) -> normalised log-mel (B, 80, 4 m)."""
+
+    def __init__(
+        self, rows: int = 4, speaker: int = 32, bands: int = 80, channels: tuple[int, int] = (320, 256), blocks: tuple[int, int] = (3, 5), pitch: int = 3
+    ):
+        super().__init__()
+        self.stem = nn.Conv1d(rows, channels[0], 3, padding=1)
+        self.speaker = nn.Sequential(nn.Linear(speaker, 256), nn.GELU(), nn.Linear(256, channels[0] + channels[1]))
+        self.slow = nn.Sequential(*[ConvNeXtBlock(channels[0], 5) for _ in range(blocks[0])])
+        self.expand = nn.Conv1d(channels[0], channels[1] * 2, 1)
+        self.pitch = nn.Conv1d(pitch * 2, channels[1], 3, padding=1)
+        self.fast = nn.Sequential(*[ConvNeXtBlock(channels[1], 5) for _ in range(blocks[1])])
+        self.head = nn.Conv1d(channels[1], bands * 2, 3, padding=1)
+        self.split = channels
+
+    @property
+    def context(self) -> int:
+        """Unit frames that the decoder sees to each side."""
+        return 1 + 2 * len(self.slow) + -(-(2 * len(self.fast) + 2) // 2)
+
+    def forward(self, units: Tensor, pitch: Tensor, speaker: Tensor) -> Tensor:
+        slow_bias, fast_bias = self.speaker(speaker)[..., None].split(self.split, 1)
+        hidden = self.slow(self.stem(units) + slow_bias)
+        hidden = unfold(self.expand(F.gelu(hidden)), 2) + self.pitch(fold(pitch, 2)) + fast_bias
+        return unfold(self.head(self.fast(hidden)), 2)
+
+
+def pitch_features(track: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Decoded F0 as the decoders see it.
+
+    Args:
+        track: (B, 2, n) normalised log-F0 and voicing in [0, 1].
+        mean, deviation: (B,) statistics of log-F0 (F0 in Hz).
+
+    Returns:
+        (B, 3, n): log-F0 re 150 Hz in units of half an octave, the normalised log-F0, voicing.
+    """
+    log_f0 = track[:, 0] * deviation[:, None] + mean[:, None]
+    return torch.stack([(log_f0 - 5.01) / 0.3466, track[:, 0], track[:, 1]], 1)

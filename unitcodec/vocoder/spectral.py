@@ -1,0 +1,69 @@
+"""Log-mel and F0 -> waveform: a source-filter generator with an inverse STFT head.
+
+A variant of the HiFi-GAN generator for models that must train within hours: like iSTFTNet (Kaneko et al. 2022) and Vocos
+(Siuzdak 2023) the network runs at the frame rate and an inverse STFT makes the samples; like the neural source-filter
+models (Wang et al. 2019) the phase comes from an F0-driven pulse train, so the network has only filters to learn.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..features import BANDS, HOP
+from ..layers import ConvNeXtBlock
+from . import excitation
+
+FFT = 640
+
+
+class SpectralGenerator(nn.Module):
+    """Normalised log-mel (B, 80, n) and pitch features (B, 3, n) -> filters; with an excitation -> waveform (B, 160 n)."""
+
+    window: Tensor
+
+    def __init__(self, channels: int = 224, blocks: int = 6, kernel: int = 5, pitch: int = 3):
+        super().__init__()
+        self.stem = nn.Conv1d(BANDS + pitch, channels, 3, padding=1)
+        self.blocks = nn.Sequential(*[ConvNeXtBlock(channels, kernel) for _ in range(blocks)])
+        self.norm = nn.LayerNorm(channels)
+        bins = FFT // 2 + 1
+        self.head = nn.Conv1d(channels, bins * 3, 1)
+        with torch.no_grad():
+            self.head.weight.mul_(0.3)
+            self.head.bias.zero_()
+            self.head.bias[: 2 * bins].fill_(-4.0)
+        self.register_buffer("window", torch.hann_window(FFT), persistent=False)
+
+    @property
+    def context(self) -> int:
+        """Frames (100 Hz) to each side on which a frame of output depends."""
+        return 1 + len(self.blocks) * (self.blocks[0].depthwise.kernel_size[0] // 2) + FFT // HOP
+
+    def filters(self, mel: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log amplitude of the harmonic filter, of the noise filter, and phase of the harmonic filter; each (B, 321, n)."""
+        hidden = self.blocks(self.stem(torch.cat([mel, pitch], 1)))
+        hidden = self.norm(hidden.transpose(1, 2)).transpose(1, 2)
+        harmonic, noise, angle = self.head(hidden).float().chunk(3, 1)
+        return harmonic, noise, angle
+
+    def finish(self) -> None:
+        """Fold what only training needs: nothing here."""
+
+    def generate(self, mel: Tensor, pitch: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
+        """Normalised log-mel (B, 80, n), pitch features (B, 3, n), excitations (B, 160 n) -> waveform (B, 160 n)."""
+        harmonic, noisy, angle = self.filters(mel, pitch)
+        with torch.autocast(mel.device.type, enabled=False):
+            source = excitation.overlap_frames(pulses, FFT, HOP, self.window)
+            hiss = excitation.overlap_frames(noise, FFT, HOP, self.window)
+            gain = torch.exp(harmonic.clamp(max=4.0))
+            spectra = source * torch.complex(gain * torch.cos(angle), gain * torch.sin(angle)) + hiss * torch.exp(noisy.clamp(max=4.0))
+            return excitation.overlap_add(spectra, FFT, HOP, self.window)
+
+    def forward(self, mel: Tensor, pitch: Tensor, f0: Tensor) -> Tensor:
+        """As :meth:`generate` with F0 (B, n) in Hz, positive everywhere, and a random start of phase and noise."""
+        with torch.autocast(mel.device.type, enabled=False):
+            hz = excitation.sample_f0(f0.float())
+            pulses = excitation.pulse_train(hz, excitation.phase(hz, torch.rand(len(hz), device=hz.device)))
+            noise = torch.randn_like(pulses)
+        return self.generate(mel, pitch, pulses, noise)
