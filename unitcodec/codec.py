@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import torch
@@ -76,9 +76,9 @@ class Codec:
         Raises:
             AudioError: a rate below 8 kHz, NaN or infinite samples.
         """
-        if isinstance(waveform, (list, tuple)) or np.ndim(waveform) == 2:  # type: ignore[arg-type]
+        if isinstance(waveform, (list, tuple)) or np.ndim(waveform) == 2:
             return [self._encode_one(one, sample_rate) for one in waveform]
-        return self._encode_one(waveform, sample_rate)  # type: ignore[arg-type]
+        return self._encode_one(cast(Waveform, waveform), sample_rate)
 
     def _encode_one(self, waveform: Waveform, sample_rate: int) -> SpeechCodes:
         array = waveform.detach().cpu().numpy() if isinstance(waveform, torch.Tensor) else np.asarray(waveform)
@@ -112,7 +112,7 @@ class Codec:
 
     def compress(self, waveform: Waveform, sample_rate: int = 16000) -> bytes:
         """Waveform (T,) -> the bytes of a ``.uc`` file. Arguments and errors as for :meth:`encode`."""
-        return bitstream.pack(self.encode(waveform, sample_rate), self.model.entropy)  # type: ignore[arg-type]
+        return bitstream.pack(self.encode(waveform, sample_rate), self.model.entropy)
 
     def decompress(self, data: bytes, on_error: OnError = "raise") -> tuple[FloatArray, int]:
         """Bytes of a ``.uc`` file -> (waveform (num_samples,) float32, 16000).
@@ -132,7 +132,8 @@ class Codec:
 
         Only the finished packets (46 bytes a second) are kept while blocks come in.
         """
-        analysis, coder, packets = self.analysis(), PacketCoder(self.model.entropy), []
+        packets: list[bytes] = []
+        analysis, coder = self.analysis(), PacketCoder(self.model.entropy)
 
         def keep(ready: list[tuple[IntArray, IntArray]]) -> None:
             for units, f0 in ready:
@@ -149,7 +150,9 @@ class Codec:
         """Bytes of a ``.uc`` file -> blocks of float32 samples at 16 kHz, about 10 s each. Raises bitstream.BitstreamError."""
         info = bitstream.inspect(data, self.model.entropy)
         if info.speaker is None:
-            raise bitstream.UnknownModel(f"the stream was made with model {info.model}; {self.model.entropy.fingerprint} is loaded")
+            raise bitstream.UnknownModel(
+                f"the stream was made with model {info.model}; {self.model.entropy.fingerprint} is loaded"
+            )
         synthesis = self._synthesis(np.array(info.speaker, np.int32), info.num_samples)
         yield from synthesis.run(bitstream.iter_packets(data, self.model.entropy, on_error))
 

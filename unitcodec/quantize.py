@@ -6,6 +6,8 @@ straight-through gradients, ``encode(x) -> codes`` and ``decode(codes) -> x``.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -108,10 +110,13 @@ class ResidualVQ(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(VQ(codes, channels, **options) for _ in range(rows))
 
+    def _rows(self) -> list[VQ]:
+        return cast("list[VQ]", list(self.layers))
+
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, T) -> (B, rows, T), int64."""
         codes = []
-        for layer in self.layers:
+        for layer in self._rows():
             index = layer.encode(x)
             x = x - layer.decode(index, x.dtype)
             codes.append(index)
@@ -119,12 +124,12 @@ class ResidualVQ(nn.Module):
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, rows, T) -> (B, C, T)."""
-        return torch.stack([layer.decode(codes[:, i : i + 1], dtype) for i, layer in enumerate(self.layers)]).sum(0)
+        return torch.stack([layer.decode(codes[:, i : i + 1], dtype) for i, layer in enumerate(self._rows())]).sum(0)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = x.float()
         residual, total, codes, losses = x, torch.zeros_like(x), [], []
-        for layer in self.layers:
+        for layer in self._rows():
             quantized, index, loss = layer(residual)
             quantized = quantized.detach()
             residual, total = residual - quantized, total + quantized

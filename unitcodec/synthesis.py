@@ -14,7 +14,7 @@ from bitstream import Packet
 from .analysis import Fields
 from .features import HOP, level_gain
 from .model import Model, Networks
-from .pitch.vqvae import STRIDE, mean_and_deviation
+from .pitch.vqvae import mean_and_deviation
 from .vocoder import excitation
 from .vocoder.mel_decoder import F0_RANGE, pitch_features
 
@@ -115,14 +115,14 @@ class Synthesis:
         pulses = excitation.pulse_train(hz, cycles)
         noise = excitation.white_noise(low * hop, pulses.shape[1], self.device)[None]
         waveform = networks.generator.generate(mel, features, pulses, noise)[0, begin:end]
-        result: FloatArray = waveform.cpu().numpy() / np.float32(level_gain(self.fields.level))
+        result = waveform.cpu().numpy() / np.float32(level_gain(self.fields.level))
         if lost.any():
             result = result * mute_curve(np.repeat(lost[first - low : stop - low], hop))
-        return result[: self.num_samples - first * hop].astype(np.float32)
+        return np.asarray(result[: self.num_samples - first * hop], np.float32)
 
 
 def nearest_kept(lost: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """For each frame the index of the nearest one that was not lost (itself if none is left): neighbours must not see the hole."""
+    """For each frame the index of the nearest one not lost (itself if none is left): neighbours must not see the hole."""
     kept = np.flatnonzero(~lost)
     if len(kept) == 0 or len(kept) == len(lost):
         return np.arange(len(lost))

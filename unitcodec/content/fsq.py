@@ -18,7 +18,11 @@ class ContentEncoder(nn.Module):
     """(B, 80, n) normalised log-mel at 100 Hz -> units (B, rows, n / 4)."""
 
     def __init__(
-        self, bands: int = 80, levels: tuple[int, ...] = (8, 8, 8, 8), channels: tuple[int, int] = (224, 320), blocks: tuple[int, int] = (2, 4)
+        self,
+        bands: int = 80,
+        levels: tuple[int, ...] = (8, 8, 8, 8),
+        channels: tuple[int, int] = (224, 320),
+        blocks: tuple[int, int] = (2, 4),
     ):
         super().__init__()
         self.stem = nn.Conv1d(bands * 2, channels[0], 3, padding=1)

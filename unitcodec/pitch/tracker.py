@@ -64,7 +64,9 @@ def yaapt(waveform: FloatArray) -> FloatArray:
     n = -(-len(waveform) // HOP)
     padded = np.pad(waveform.astype(np.float64), (160, 160 + max(0, 2048 - len(waveform))))
     signal = basic_tools.SignalObj(padded, 16000)
-    pitch = pYAAPT.yaapt(signal, frame_length=20.0, frame_space=10.0, f0_min=F0_MIN, f0_max=F0_MAX, nccf_thresh1=0.25, tda_frame_length=25.0)
+    pitch = pYAAPT.yaapt(
+        signal, frame_length=20.0, frame_space=10.0, f0_min=F0_MIN, f0_max=F0_MAX, nccf_thresh1=0.25, tda_frame_length=25.0
+    )
     values = np.asarray(pitch.samp_values, np.float32)
     return np.pad(values, (0, max(0, n - len(values))))[:n]
 

@@ -1,12 +1,12 @@
 """F0 track <-> F0 codes: the F0 VQ-VAE of Polyak et al. 2021, section 3, at 12.5 codes a second.
 
-Two channels describe the track at 100 Hz: normalised log-F0 (0 where unvoiced) and voicing (1 or 0). The speaker's mean and deviation of log-F0 travel beside the codes (:func:`statistics`).
+Two channels describe the track at 100 Hz: normalised log-F0 (0 where unvoiced) and voicing (1 or 0). The speaker's mean and
+deviation of log-F0 travel beside the codes (:func:`statistics`).
 """
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 

@@ -70,7 +70,9 @@ def _settings(config: str | Path | None) -> dict[str, dict[str, Any]]:
 class _Stages:
     """The stages of one run folder, each taking from the others' states what it needs."""
 
-    def __init__(self, data: Path, out: Path, settings: dict[str, dict[str, Any]], seed: int, device: str, validation: str | Path | None):
+    def __init__(
+        self, data: Path, out: Path, settings: dict[str, dict[str, Any]], seed: int, device: str, validation: str | Path | None
+    ):
         from .corpus import prepare
 
         self.out, self.settings, self.seed, self.device, self.validation = out, settings, seed, device, validation
@@ -115,7 +117,9 @@ class _Stages:
     def _vocoder(self) -> None:
         from .vocoder import train
 
-        train(self.corpus, self._trained_pitch(), self.out / "vocoder", self.settings["vocoder"], seed=self.seed, device=self.device)
+        train(
+            self.corpus, self._trained_pitch(), self.out / "vocoder", self.settings["vocoder"], seed=self.seed, device=self.device
+        )
 
     def _joint(self) -> None:
         from .vocoder import train
@@ -131,13 +135,15 @@ class _Stages:
 
         config = ModelConfig(
             name="model",
-            content=dict(levels=self.settings["content"]["levels"]),
-            pitch=dict(codes=self.settings["pitch"]["codes"]),
-            decoder=dict(rows=len(self.settings["content"]["levels"])),
+            content={"levels": self.settings["content"]["levels"]},
+            pitch={"codes": self.settings["pitch"]["codes"]},
+            decoder={"rows": len(self.settings["content"]["levels"])},
             generator=self.settings["vocoder"]["generator"],
             tracker=self.settings["corpus"]["tracker"],
         )
         joint = self._state("joint")
-        networks = gather(self._state("pitch")["model"], self._state("content")["model"], joint["decoder"], joint["model"], config)
+        networks = gather(
+            self._state("pitch")["model"], self._state("content")["model"], joint["decoder"], joint["model"], config
+        )
         check = None if self.validation is None else prepare(Path(self.validation), self.out / "validation", config.tracker)
         export(self.corpus, networks, config, self.out / "model", check)

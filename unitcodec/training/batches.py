@@ -65,7 +65,7 @@ class Batches:
     """
 
     def __init__(self, corpus: Corpus, seconds: float, augmentation: Augmentation, seed: int, held_out: set[str] | None = None):
-        self.corpus, self.samples, self.augmentation = corpus, int(round(seconds * 16000 / 1280)) * 1280, augmentation
+        self.corpus, self.samples, self.augmentation = corpus, round(seconds * 16000 / 1280) * 1280, augmentation
         self.rng = np.random.default_rng(seed)
         groups: dict[str, list[Utterance]] = {}
         for utterance in corpus.utterances:

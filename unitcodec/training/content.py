@@ -14,22 +14,22 @@ from ..features import log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
 from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.discriminators import MelDiscriminator
-from ..vocoder.losses import discriminator_loss, feature_matching_loss, adversarial_loss
+from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from ..vocoder.mel_decoder import MelDecoder, pitch_features
 from .batches import Augmentation, Batches, held_out_speakers
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
 
-DEFAULTS: dict[str, Any] = dict(
-    levels=(8, 8, 8, 8),
-    steps=6000,
-    batch=16,
-    seconds=2.56,
-    rate=1.5e-3,
-    adversarial_from=0.6,
-    adversarial=0.1,
-    feature_matching=1.0,
-)
+DEFAULTS: dict[str, Any] = {
+    "levels": (8, 8, 8, 8),
+    "steps": 6000,
+    "batch": 16,
+    "seconds": 2.56,
+    "rate": 1.5e-3,
+    "adversarial_from": 0.6,
+    "adversarial": 0.1,
+    "feature_matching": 1.0,
+}
 
 
 class Autoencoder(nn.Module):
@@ -42,7 +42,7 @@ class Autoencoder(nn.Module):
         self.decoder = MelDecoder(rows=len(levels))
 
     def forward(self, mel: Tensor, other: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised log-mels (B, 80, n), (B, 80, n'), pitch (B, 3, n) -> predicted log-mel (B, 80, n), units (B, rows, n / 4)."""
+        """Normalised log-mels (B, 80, n), (B, 80, k), pitch (B, 3, n) -> predicted log-mel (B, 80, n), units (B, rows, n / 4)."""
         values, units, _ = self.content.quantizer(self.content.latent(mel).float())
         speaker, _, _ = self.speaker.quantizer(self.speaker.latent(other).float()[..., None])
         return self.decoder(values, pitch, speaker[..., 0]), units
@@ -57,16 +57,21 @@ def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> Tensor:
 
 
 def conditional_entropy(units: Tensor, size: int) -> float:
-    """Bits a frame of (B, rows, T) when each value is coded given its predecessor in its own row: a quick lower look at the rate."""
+    """Bits a frame of (B, rows, T) when each value is coded given its predecessor in its own row: a first look at the rate."""
     bits = 0.0
     for row in units.transpose(0, 1):
-        pairs = torch.bincount((row[:, :-1] * size + row[:, 1:]).reshape(-1), minlength=size * size).reshape(size, size).double() + 1e-3
+        pairs = (
+            torch.bincount((row[:, :-1] * size + row[:, 1:]).reshape(-1), minlength=size * size).reshape(size, size).double()
+            + 1e-3
+        )
         joint = pairs / pairs.sum()
         bits -= (joint * torch.log2(joint / joint.sum(1, keepdim=True))).sum().item()
     return bits
 
 
-def train(corpus: Corpus, pitch: PitchVQVAE, folder: Path, config: dict[str, Any], seed: int = 0, device: str = "cpu") -> Autoencoder:
+def train(
+    corpus: Corpus, pitch: PitchVQVAE, folder: Path, config: dict[str, Any], seed: int = 0, device: str = "cpu"
+) -> Autoencoder:
     torch.manual_seed(seed)
     settings = {**DEFAULTS, **config}
     model = Autoencoder(settings["levels"]).to(device)
@@ -75,7 +80,9 @@ def train(corpus: Corpus, pitch: PitchVQVAE, folder: Path, config: dict[str, Any
     judge_optimizer = torch.optim.AdamW(judge.parameters(), 3e-4, betas=(0.8, 0.99))
     pitch = pitch.to(device).eval()
     held_out = held_out_speakers(corpus)
-    run = Run(folder, dict(model=model, optimizer=optimizer, judge=judge, judge_optimizer=judge_optimizer), settings["steps"])
+    run = Run(
+        folder, {"model": model, "optimizer": optimizer, "judge": judge, "judge_optimizer": judge_optimizer}, settings["steps"]
+    )
     batches = Batches(corpus, settings["seconds"], Augmentation(), seed + run.step, held_out)
     test = Batches(corpus, 5.12, Augmentation(0, 0, 0, 0, 0), 1, {u.speaker for u in corpus.utterances} - held_out)
 
@@ -90,7 +97,7 @@ def train(corpus: Corpus, pitch: PitchVQVAE, folder: Path, config: dict[str, Any
             mel = normalise(log_mel(test_batch["clean"]))
             output, units = model(mel, normalise(log_mel(test_batch["other"])), decoded_pitch(pitch, test_batch))
         model.train()
-        return dict(test_l1=F.l1_loss(output, mel).item(), bits=conditional_entropy(units, max(settings["levels"])))
+        return {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(settings["levels"]))}
 
     for step in run.steps(validate):
         set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
@@ -102,7 +109,7 @@ def train(corpus: Corpus, pitch: PitchVQVAE, folder: Path, config: dict[str, Any
         output = output.float()
         l1 = F.l1_loss(output, target)
         loss = l1 + 0.5 * F.mse_loss(output, target)
-        logged = dict(l1=l1)
+        logged = {"l1": l1}
         if step >= settings["adversarial_from"] * settings["steps"]:
             with torch.autocast(device, torch.bfloat16):
                 real, fake = judge(target), judge(output.detach())

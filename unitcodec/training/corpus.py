@@ -76,7 +76,14 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
             integers.tofile(audio_file)
             f0.tofile(f0_file)
             utterances.append(
-                dict(path=row["path"], speaker=row["speaker"], transcript=row.get("transcript") or "", start=start, samples=len(integers), f0_start=f0_start)
+                {
+                    "path": row["path"],
+                    "speaker": row["speaker"],
+                    "transcript": row.get("transcript") or "",
+                    "start": start,
+                    "samples": len(integers),
+                    "f0_start": f0_start,
+                }
             )
             start += len(integers)
             f0_start += len(f0)

@@ -13,7 +13,13 @@ from .corpus import Corpus
 from .entropy import code_corpus, fit, report
 
 
-def gather(pitch: dict[str, Tensor], autoencoder: dict[str, Tensor], decoder: dict[str, Tensor], generator: dict[str, Tensor], config: ModelConfig) -> Networks:
+def gather(
+    pitch: dict[str, Tensor],
+    autoencoder: dict[str, Tensor],
+    decoder: dict[str, Tensor],
+    generator: dict[str, Tensor],
+    config: ModelConfig,
+) -> Networks:
     """State dicts of the training stages -> the codec's networks, with the very weights that a folder will hold.
 
     ``autoencoder`` gives the encoders; ``decoder`` is its decoder or what the joint stage made of it.

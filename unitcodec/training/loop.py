@@ -91,7 +91,9 @@ class Run:
                     now = time.monotonic()
                     extra = validate() if validate and (self.step % validate_every == 0 or last) else {}
                     row = self._write_row(now - mark, extra)
-                    bar.set_postfix({name: f"{value:.3f}" for name, value in row.items() if name not in ("step", "seconds_a_step")})
+                    bar.set_postfix(
+                        {name: f"{value:.3f}" for name, value in row.items() if name not in ("step", "seconds_a_step")}
+                    )
                     mark = time.monotonic()
                 if time.monotonic() - saved > self.save_seconds:
                     self.save()

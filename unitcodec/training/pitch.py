@@ -14,7 +14,7 @@ from .batches import Augmentation, Batches, held_out_speakers
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
 
-DEFAULTS: dict[str, Any] = dict(codes=20, steps=3000, batch=32, seconds=5.12, rate=2e-3)
+DEFAULTS: dict[str, Any] = {"codes": 20, "steps": 3000, "batch": 32, "seconds": 5.12, "rate": 2e-3}
 
 
 def losses(output: Tensor, track: Tensor) -> tuple[Tensor, Tensor]:
@@ -33,7 +33,7 @@ def frame_errors(output: Tensor, track: Tensor, deviation: Tensor) -> dict[str, 
     gross = both & (ratio > 1.2)
     total = voiced.numel()
     vde = (voiced != decoded).sum().item() / total
-    return dict(vde=vde, gpe=gross.sum().item() / max(1, int(both.sum())), ffe=vde + gross.sum().item() / total)
+    return {"vde": vde, "gpe": gross.sum().item() / max(1, int(both.sum())), "ffe": vde + gross.sum().item() / total}
 
 
 def train(corpus: Corpus, folder: Path, config: dict[str, Any], seed: int = 0) -> PitchVQVAE:
@@ -42,7 +42,7 @@ def train(corpus: Corpus, folder: Path, config: dict[str, Any], seed: int = 0) -
     model = PitchVQVAE(settings["codes"])
     optimizer = torch.optim.AdamW(model.parameters(), settings["rate"], betas=(0.9, 0.98), weight_decay=1e-3)
     held_out = held_out_speakers(corpus)
-    run = Run(folder, dict(model=model, optimizer=optimizer), settings["steps"])
+    run = Run(folder, {"model": model, "optimizer": optimizer}, settings["steps"])
     batches = Batches(corpus, settings["seconds"], Augmentation(noise=0, room=0), seed + run.step, held_out)
     test = Batches(corpus, settings["seconds"], Augmentation(0, 0, 0, 0, 0), 1)
     test.groups = [[u for u in corpus.utterances if u.speaker in held_out]]

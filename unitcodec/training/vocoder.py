@@ -26,22 +26,22 @@ from .content import Autoencoder
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
 
-DEFAULTS: dict[str, Any] = dict(
-    generator={},
-    steps=6000,
-    batch=16,
-    seconds=1.28,
-    rate=1e-3,
-    judge_rate=4e-4,
-    adversarial_from=0.4,
-    adversarial=1.0,
-    feature_matching=2.0,
-    stft=2.5,
-    mel=15.0,
-    predicted_mel=15.0,
-    spectrogram_channels=16,
-    period_width=0.125,
-)
+DEFAULTS: dict[str, Any] = {
+    "generator": {},
+    "steps": 6000,
+    "batch": 16,
+    "seconds": 1.28,
+    "rate": 1e-3,
+    "judge_rate": 4e-4,
+    "adversarial_from": 0.4,
+    "adversarial": 1.0,
+    "feature_matching": 2.0,
+    "stft": 2.5,
+    "mel": 15.0,
+    "predicted_mel": 15.0,
+    "spectrogram_channels": 16,
+    "period_width": 0.125,
+}
 
 
 class Judges(torch.nn.Module):
@@ -90,7 +90,7 @@ def train(
         model.load_state_dict(initial["model"])
         if "judges" in initial:
             judges.load_state_dict(initial["judges"])
-    parts: dict[str, Any] = dict(model=model, judges=judges)
+    parts: dict[str, Any] = {"model": model, "judges": judges}
     learned = list(model.parameters())
     if autoencoder is not None:
         autoencoder = autoencoder.to(device).eval()
@@ -105,7 +105,7 @@ def train(
     run = Run(folder, dict(**parts, optimizer=optimizer, judge_optimizer=judge_optimizer), settings["steps"])
     # The decoder sees a longer stretch than the costlier losses do, so that its edges play no part.
     seconds = settings["seconds"] if autoencoder is None else 2.56
-    frames = int(round(settings["seconds"] * 100))
+    frames = round(settings["seconds"] * 100)
     augmentation = Augmentation(noise=0, room=0) if autoencoder is None else Augmentation()
     batches = Batches(corpus, seconds, augmentation, seed + run.step, held_out)
     test = Batches(corpus, 5.12, Augmentation(0, 0, 0, 0, 0), 1, {u.speaker for u in corpus.utterances} - held_out)
@@ -120,13 +120,20 @@ def train(
         mel = normalise(log_mel(target))
         if autoencoder is not None:
             with torch.autocast(device, torch.bfloat16):
-                predicted = autoencoder(normalise(log_mel(batch["heard"])), normalise(log_mel(batch["other"])), features)[0].float()
+                predicted = autoencoder(normalise(log_mel(batch["heard"])), normalise(log_mel(batch["other"])), features)[
+                    0
+                ].float()
             mel_loss = F.l1_loss(predicted, mel)
             mel = predicted
         if crop is not None and mel.shape[2] > crop:
             first = (mel.shape[2] - crop) // 2
             part = slice(first, first + crop)
-            mel, features, hz, target = mel[..., part], features[..., part], hz[:, part], target[:, first * HOP : (first + crop) * HOP]
+            mel, features, hz, target = (
+                mel[..., part],
+                features[..., part],
+                hz[:, part],
+                target[:, first * HOP : (first + crop) * HOP],
+            )
         with torch.autocast(device, torch.bfloat16):
             return model(mel, features, hz), target, mel_loss
 
@@ -136,7 +143,7 @@ def train(
         model.eval()
         with torch.no_grad():
             waveform, target, predicted = speak(test_batch, None)
-            values = dict(test_stft=stft_loss(target, waveform).item(), test_predicted=predicted.item())
+            values = {"test_stft": stft_loss(target, waveform).item(), "test_predicted": predicted.item()}
             values["test_mel"] = F.l1_loss(normalise(log_mel(waveform)), normalise(log_mel(target))).item()
         model.train()
         samples = torch.stack([target[:3], waveform[:3]], 1).flatten().cpu().numpy()
@@ -149,7 +156,7 @@ def train(
         spectral = stft_loss(target, waveform)
         mel = F.l1_loss(normalise(log_mel(waveform)), normalise(log_mel(target)))
         loss = settings["stft"] * spectral + settings["mel"] * mel + settings["predicted_mel"] * predicted
-        logged = dict(stft=spectral.detach(), mel=mel.detach(), predicted=predicted.detach())
+        logged = {"stft": spectral.detach(), "mel": mel.detach(), "predicted": predicted.detach()}
         if step >= settings["adversarial_from"] * settings["steps"]:
             both = judges(torch.cat([target, waveform.detach()]))
             judge_loss = discriminator_loss(*split_verdicts(both))

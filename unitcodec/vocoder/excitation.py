@@ -21,7 +21,7 @@ def sample_f0(f0: Tensor, hop: int = HOP) -> Tensor:
 
 
 def phase(f0: Tensor, start: Tensor | None = None) -> Tensor:
-    """Running phase in cycles, (B, T) float64, modulo 1, of an oscillator at F0 (B, T) in Hz; ``start`` (B,) is the phase before."""
+    """Running phase in cycles, (B, T) float64, modulo 1, of an oscillator at F0 (B, T) in Hz; ``start`` (B,): phase before."""
     cycles = torch.cumsum(f0.double() / SAMPLE_RATE, 1)
     if start is not None:
         cycles = cycles + start.double()[:, None]
@@ -76,7 +76,7 @@ def overlap_frames(signal: Tensor, fft: int, hop: int, window: Tensor) -> Tensor
 
 def overlap_add(spectra: Tensor, fft: int, hop: int, window: Tensor) -> Tensor:
     """Inverse of :func:`overlap_frames` for ``fft / hop`` whole: (B, fft // 2 + 1, n) -> (B, n * hop)."""
-    b, _, n = spectra.shape
+    _b, _, n = spectra.shape
     blocks = torch.fft.irfft(spectra.transpose(1, 2), fft, dim=2) * window
     length = (n - 1) * hop + fft
     total = F.fold(blocks.transpose(1, 2), (1, length), (1, fft), stride=(1, hop))[:, 0, 0]

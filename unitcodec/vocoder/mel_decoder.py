@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from ..layers import ConvNeXtBlock, fold, unfold
 
-
 F0_RANGE = (50.0, 600.0)
 """Decoded F0 is kept within this range, Hz."""
 
@@ -17,7 +16,13 @@ class MelDecoder(nn.Module):
     """Unit values (B, rows, m) at 25 Hz, pitch (B, 3, 4 m) at 100 Hz, speaker (B, S) -> normalised log-mel (B, 80, 4 m)."""
 
     def __init__(
-        self, rows: int = 4, speaker: int = 32, bands: int = 80, channels: tuple[int, int] = (320, 256), blocks: tuple[int, int] = (3, 5), pitch: int = 3
+        self,
+        rows: int = 4,
+        speaker: int = 32,
+        bands: int = 80,
+        channels: tuple[int, int] = (320, 256),
+        blocks: tuple[int, int] = (3, 5),
+        pitch: int = 3,
     ):
         super().__init__()
         self.stem = nn.Conv1d(rows, channels[0], 3, padding=1)

@@ -7,6 +7,8 @@ models (Wang et al. 2019) the phase comes from an F0-driven pulse train, so the 
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +26,7 @@ class SpectralGenerator(nn.Module):
 
     def __init__(self, channels: int = 224, blocks: int = 6, kernel: int = 5, pitch: int = 3):
         super().__init__()
+        self.kernel = kernel
         self.stem = nn.Conv1d(BANDS + pitch, channels, 3, padding=1)
         self.blocks = nn.Sequential(*[ConvNeXtBlock(channels, kernel) for _ in range(blocks)])
         self.norm = nn.LayerNorm(channels)
@@ -31,14 +34,15 @@ class SpectralGenerator(nn.Module):
         self.head = nn.Conv1d(channels, bins * 3, 1)
         with torch.no_grad():
             self.head.weight.mul_(0.3)
-            self.head.bias.zero_()
-            self.head.bias[: 2 * bins].fill_(-4.0)
+            # Both filters begin quiet, 35 dB down.
+            nn.init.constant_(cast(Tensor, self.head.bias)[: 2 * bins], -4.0)
+            nn.init.zeros_(cast(Tensor, self.head.bias)[2 * bins :])
         self.register_buffer("window", torch.hann_window(FFT), persistent=False)
 
     @property
     def context(self) -> int:
         """Frames (100 Hz) to each side on which a frame of output depends."""
-        return 1 + len(self.blocks) * (self.blocks[0].depthwise.kernel_size[0] // 2) + FFT // HOP
+        return 1 + len(self.blocks) * (self.kernel // 2) + FFT // HOP
 
     def filters(self, mel: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log amplitude of the harmonic filter, of the noise filter, and phase of the harmonic filter; each (B, 321, n)."""
@@ -57,7 +61,9 @@ class SpectralGenerator(nn.Module):
             source = excitation.overlap_frames(pulses, FFT, HOP, self.window)
             hiss = excitation.overlap_frames(noise, FFT, HOP, self.window)
             gain = torch.exp(harmonic.clamp(max=4.0))
-            spectra = source * torch.complex(gain * torch.cos(angle), gain * torch.sin(angle)) + hiss * torch.exp(noisy.clamp(max=4.0))
+            spectra = source * torch.complex(gain * torch.cos(angle), gain * torch.sin(angle)) + hiss * torch.exp(
+                noisy.clamp(max=4.0)
+            )
             return excitation.overlap_add(spectra, FFT, HOP, self.window)
 
     def forward(self, mel: Tensor, pitch: Tensor, f0: Tensor) -> Tensor:
