@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import cli
-import unitcodec
+# Behind the installed packages, which are what is tested: for benchmarks/, which is not installed, and for a bare source tree.
+ROOT = Path(__file__).parent.parent
+sys.path.append(str(ROOT))
+
+# Before PyTorch starts its threads: where they spin while they wait, tests take minutes on a machine that has other work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import cli  # noqa: E402
+import unitcodec  # noqa: E402
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -23,7 +30,7 @@ MODEL_FOLDER = Path(unitcodec.__file__).parent / "models" / "default"
 @pytest.fixture(scope="session")
 def speech() -> Path:
     """A sentence of about 8 s, 16 kHz mono."""
-    return Path(__file__).parent.parent / "examples" / "speech.wav"
+    return ROOT / "examples" / "speech.wav"
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +74,57 @@ def command(start: Callable[..., subprocess.Popen[bytes]]) -> Callable[..., subp
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def narrow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with narrow networks of random weights: its codes mean nothing, and everything else holds."""
+    import numpy as np
+    import torch
+
+    from bitstream import EntropySpec, Stream, fit_tables
+    from unitcodec.model import ModelConfig, Networks, digest, save, stored
+
+    levels, f0_codes = (7, 5, 4, 3), 12
+    config = ModelConfig(
+        name="narrow",
+        content={"levels": levels, "channels": (16, 24)},
+        pitch={"codes": f0_codes, "channels": 16, "code_channels": 4},
+        speaker={"channels": 16, "blocks": 1},
+        decoder={"rows": len(levels), "channels": (24, 16)},
+        generator={"kind": "spectral", "channels": 16, "blocks": 3},
+    )
+    torch.manual_seed(0)
+    networks = Networks(config).eval()
+    with torch.no_grad():
+        # Without training all values lie together: spread, so that every code occurs and the least difference shows.
+        networks.content.head[-1].weight.mul_(6)
+        networks.speaker.head.weight.mul_(4)
+        networks.pitch.quantizer.codebook.mul_(0.5)
+        networks.pitch.head.weight.mul_(3)
+    rng = np.random.default_rng(0)
+    codes = [(np.stack([rng.integers(n, size=640) for n in levels]), rng.integers(f0_codes, size=320)) for _ in range(20)]
+    spec = EntropySpec(
+        rows=(Stream(levels[0], ((0, 1),)), *(Stream(n) for n in levels[1:])),
+        f0=Stream(f0_codes, (("f0", 1),)),
+        speaker=(64, 8, 64, *[4] * 32),
+        weights=digest(stored(networks)),
+    )
+    folder = tmp_path_factory.mktemp("models") / "narrow"
+    save(folder, config, networks, fit_tables(codes, spec))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def narrow(narrow_folder: Path) -> Codec:
+    """The codec with the narrow random model, on the CPU."""
+    return unitcodec.load(narrow_folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of development data, beside the checkout or where UNITCODEC_SHARED says; skips where it is absent."""
+    folder = Path(os.environ.get("UNITCODEC_SHARED") or ROOT.parent / "shared")
+    if not (folder / "data" / "dev" / "manifest.tsv").exists():
+        pytest.skip(f"no development data in {folder}")
+    return folder

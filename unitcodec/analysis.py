@@ -17,6 +17,7 @@ from .features import HOP, active_level, level_code, level_gain, log_mel, normal
 from .model import Model, Networks
 from .pitch import tracker as trackers
 from .pitch.vqvae import STRIDE, mean_and_deviation, statistics, track_channels
+from .rate import RateLimit
 
 CODE_SAMPLES = HOP * STRIDE
 """Samples an F0 code: the grid that every analysis window lies on."""
@@ -69,6 +70,7 @@ class Analysis:
         self.packet, self.unit_hop = spec.packet_samples, spec.unit_hop
         self.track = trackers.TRACKERS[model.config.tracker]
         self.device = next(networks.parameters()).device
+        self.limit = RateLimit(model.entropy)
         self.fields: Fields | None = None
         self.num_samples = 0
         self._buffer: FloatArray = np.zeros(0, np.float32)
@@ -100,7 +102,7 @@ class Analysis:
         ready = []
         while self._coded * self.packet < self.num_samples:
             end = (self._coded + 1) * self.packet
-            if not self._finished and (self.num_samples < end + CONTEXT or self._tracked < self._coded + 2):
+            if not self._finished and min(self.num_samples, self._tracked * self.packet) < end + CONTEXT:
                 break
             ready.append(self._code_packet(self._coded))
             self._coded += 1
@@ -168,13 +170,14 @@ class Analysis:
         f0 = self._f0[left // HOP - self._f0_start :][:frames]
         track = track_channels(np.pad(f0, (0, frames - len(f0))), *mean_and_deviation(self.fields.mean, self.fields.deviation))
         with torch.inference_mode():
-            units = self.networks.content.encode(self._mel(window, self.fields.level))[0]
+            content = self.networks.content
+            values = content.quantizer.bound(content.latent(self._mel(window, self.fields.level)))[0]
             codes = self.networks.pitch.encode(torch.from_numpy(track.astype(np.float64))[None].to(self.device))[0, 0]
         unit_frames, f0_frames = -(-(end - start) // self.unit_hop), -(-(end - start) // CODE_SAMPLES)
         ratio = self.unit_hop // HOP
-        units = units[:, first // ratio : first // ratio + unit_frames]
-        codes = codes[first // STRIDE : first // STRIDE + f0_frames]
-        return units.cpu().numpy().astype(np.int32), codes.cpu().numpy().astype(np.int32)
+        own = values[:, first // ratio : first // ratio + unit_frames].cpu().numpy()
+        f0_codes = codes[first // STRIDE : first // STRIDE + f0_frames].cpu().numpy().astype(np.int32)
+        return self.limit.apply(own, np.rint(own).astype(np.int32), f0_codes), f0_codes
 
     def _forget(self) -> None:
         """Drop what no later packet will look at."""

@@ -13,16 +13,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from bitstream import BitstreamError, EntropyModel
+from bitstream import EntropyModel
 
 from .content.fsq import ContentEncoder
 from .errors import ModelError
-from .pitch.vqvae import PitchVQVAE
+from .features import HOP, LEVEL_CODES
+from .pitch.tracker import TRACKERS
+from .pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE
 from .speaker.encoder import SpeakerEncoder
 from .vocoder import make_generator
 from .vocoder.mel_decoder import MelDecoder
@@ -96,14 +97,31 @@ def load(name: str | Path = "default") -> Model:
         weights = safetensors.torch.load_file(folder / "model.safetensors")
         restore(networks, weights)
         entropy = EntropyModel.load(folder / "entropy.safetensors")
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, safetensors.SafetensorError, BitstreamError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"{folder}: not a usable model: {str(error).splitlines()[0]}") from error
-    if entropy.spec.weights != digest(weights):
+        made_for_these = entropy.spec.weights == digest(weights)
+    except ModelError:
+        raise
+    except Exception as error:  # whatever the parts' constructors make of a configuration from anywhere
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"{folder}: not a usable model: {reason}") from error
+    if not made_for_these:
         raise ModelError(f"{folder}: entropy.safetensors was made for other weights than model.safetensors")
+    if config.tracker not in TRACKERS:
+        raise ModelError(f"{folder / 'config.json'}: unknown F0 tracker {config.tracker!r}: one of {', '.join(TRACKERS)}")
+    if not _same_streams(networks, entropy):
+        raise ModelError(f"{folder}: entropy.safetensors describes other streams than config.json")
     networks.eval().requires_grad_(False)
     return Model(config, networks, entropy)
+
+
+def _same_streams(networks: Networks, entropy: EntropyModel) -> bool:
+    """Whether every code that the entropy model can give has a meaning to the networks."""
+    spec, speaker = entropy.spec, tuple(networks.speaker.quantizer.levels.tolist())
+    return (
+        tuple(row.alphabet for row in spec.rows) == networks.content.vocabulary
+        and spec.f0.alphabet == len(networks.pitch.quantizer.codebook)
+        and spec.speaker == (MEAN_CODES, DEVIATION_CODES, LEVEL_CODES, *speaker)
+        and (spec.unit_hop, spec.f0_hop) == (networks.content.stride * HOP, STRIDE * HOP)
+    )
 
 
 def stored(networks: Networks) -> dict[str, Tensor]:
@@ -114,9 +132,11 @@ def stored(networks: Networks) -> dict[str, Tensor]:
             continue
         value = value.detach().cpu().float()
         if name.startswith(INT8_PARTS) and value.ndim > 1 and value.numel() >= INT8_SIZE:
-            # The scale is rounded up to float16, so that no quotient passes 127.
-            peak = value.flatten(1).abs().amax(1).clamp(min=1e-4)
-            scale = (peak / 127.0 * (1 + 2.0**-10)).half()
+            # The scale is rounded up to a normal float16 number. So no quotient passes 127, the peak's is 127, and weights that
+            # were read from a folder are stored as they were.
+            peak = value.flatten(1).abs().amax(1).clamp(min=127.0 * 2.0**-14)
+            scale = (peak / 127.0).half()
+            scale = (scale.view(torch.int16) + (scale.float() * 127.0 < peak)).view(torch.half)
             shape = (-1,) + (1,) * (value.ndim - 1)
             result[name] = torch.round(value / scale.float().reshape(shape)).to(torch.int8).contiguous()
             result[name + SCALE] = scale

@@ -30,21 +30,22 @@ class FSQ(nn.Module):
         super().__init__()
         self.register_buffer("levels", torch.tensor(levels), persistent=False)
 
-    def _bound(self, x: Tensor) -> Tensor:
+    def bound(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> the same on the scale of the codes: rounding gives them."""
         # Scaled to (-0.5, L - 0.5), so that rounding gives every level an interval of equal width before the squashing.
         levels = self.levels.to(x.dtype)[:, None]
         return (torch.tanh(x) * 0.5 + 0.5) * (levels - 1e-3) - 0.5 + 5e-4
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, T) -> codes (B, C, T), int64."""
-        return self._bound(x).round().long()
+        return self.bound(x).round().long()
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, C, T) -> values (B, C, T) in [-1, 1]."""
         return codes.to(dtype) * 2.0 / (self.levels.to(dtype)[:, None] - 1.0) - 1.0
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        bounded = self._bound(x)
+        bounded = self.bound(x)
         codes = bounded.round()
         values = straight_through(bounded, codes) * 2.0 / (self.levels.to(x.dtype)[:, None] - 1.0) - 1.0
         return values, codes.long(), x.new_zeros(())

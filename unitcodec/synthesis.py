@@ -112,12 +112,13 @@ class Synthesis:
         origin = cycles[:, begin - 1] if begin else torch.zeros_like(cycles[:, 0])
         cycles = torch.remainder(cycles - origin[:, None] + self.phase, 1.0)
         self.phase = float(cycles[0, end - 1])
-        pulses = excitation.pulse_train(hz, cycles)
+        pulses = excitation.voiced_pulses(hz, cycles, features[:, 2])
         noise = excitation.white_noise(low * hop, pulses.shape[1], self.device)[None]
         waveform = networks.generator.generate(mel, features, pulses, noise)[0, begin:end]
         result = waveform.cpu().numpy() / np.float32(level_gain(self.fields.level))
         if lost.any():
-            result = result * mute_curve(np.repeat(lost[first - low : stop - low], hop))
+            # Over the surroundings too: a packet lost at a piece's border fades on both sides of it.
+            result = result * mute_curve(np.repeat(lost, hop))[begin:end]
         return np.asarray(result[: self.num_samples - first * hop], np.float32)
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.waveform import FloatArray
 
@@ -38,7 +39,8 @@ def embed(waveform: FloatArray) -> FloatArray:
     return np.asarray(encoder.embed_utterance(trimmed if len(trimmed) else waveform), dtype=np.float32)
 
 
-def cosine(a: FloatArray, b: FloatArray) -> float:
+def cosine(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     """Cosine of the angle between two vectors; 0 where either is zero."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     scale = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(a @ b) / scale if scale else 0.0

@@ -59,6 +59,8 @@ def _settings(config: str | Path | None) -> dict[str, dict[str, Any]]:
             changes = json.loads(Path(config).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UnitcodecError(f"{config}: not a readable JSON file: {error}") from error
+        if not isinstance(changes, dict):
+            raise UnitcodecError(f"{config}: not a JSON object of stages and their settings")
         for name, values in changes.items():
             unknown = set(values) - set(settings.get(name, {})) if isinstance(values, dict) else {name}
             if name not in settings or unknown:

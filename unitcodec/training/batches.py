@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 
+from ..errors import UnitcodecError
 from ..features import HOP, REFERENCE_LEVEL, active_level, level_code, level_gain
 from ..pitch.vqvae import mean_and_deviation, statistics, track_channels
 from .corpus import Corpus, Utterance
+
+SHORTEST = 16000
+"""Utterances of no more samples are not trained on."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,10 @@ class Batches:
         self.rng = np.random.default_rng(seed)
         groups: dict[str, list[Utterance]] = {}
         for utterance in corpus.utterances:
-            if utterance.samples > 16000 and utterance.speaker not in (held_out or set()):
+            if utterance.samples > SHORTEST and utterance.speaker not in (held_out or set()):
                 groups.setdefault(utterance.speaker, []).append(utterance)
+        if not groups:
+            raise UnitcodecError(f"{corpus.folder}: no utterance of more than a second to train on")
         self.groups = list(groups.values())
         hours = np.sqrt([sum(u.samples for u in group) for group in self.groups])
         self.weights = hours / hours.sum()
@@ -128,8 +134,23 @@ class Batches:
 
 
 def held_out_speakers(corpus: Corpus, count: int = 8) -> set[str]:
-    """The last ``count`` of the speakers with one utterance: for validation, never trained on."""
+    """Speakers for validation, never trained on: the last ``count`` of those with one utterance.
+
+    In a corpus without such speakers the one in twenty that say least, at least one; never more than half of all, so none
+    where there is one speaker.
+    """
     number: dict[str, int] = {}
+    length: dict[str, int] = {}
     for utterance in corpus.utterances:
-        number[utterance.speaker] = number.get(utterance.speaker, 0) + 1
-    return set(sorted(speaker for speaker, n in number.items() if n == 1)[-count:])
+        if utterance.samples > SHORTEST:
+            number[utterance.speaker] = number.get(utterance.speaker, 0) + 1
+            length[utterance.speaker] = length.get(utterance.speaker, 0) + utterance.samples
+    single = sorted(speaker for speaker, n in number.items() if n == 1)[-count:]
+    least = sorted(number, key=lambda speaker: (length[speaker], speaker))[: min(count, max(1, len(number) // 20))]
+    return set((single or least)[: len(number) // 2])
+
+
+def validation_batches(corpus: Corpus, seconds: float, held_out: set[str]) -> Batches:
+    """The same crops every time, as they are, of the speakers held out; of all speakers where there are none."""
+    others = {utterance.speaker for utterance in corpus.utterances} - held_out if held_out else set()
+    return Batches(corpus, seconds, Augmentation(0, 0, 0, 0, 0), 1, others)

@@ -16,7 +16,7 @@ from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.discriminators import MelDiscriminator
 from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from ..vocoder.mel_decoder import MelDecoder, pitch_features
-from .batches import Augmentation, Batches, held_out_speakers
+from .batches import Augmentation, Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
 
@@ -84,7 +84,7 @@ def train(
         folder, {"model": model, "optimizer": optimizer, "judge": judge, "judge_optimizer": judge_optimizer}, settings["steps"]
     )
     batches = Batches(corpus, settings["seconds"], Augmentation(), seed + run.step, held_out)
-    test = Batches(corpus, 5.12, Augmentation(0, 0, 0, 0, 0), 1, {u.speaker for u in corpus.utterances} - held_out)
+    test = validation_batches(corpus, 5.12, held_out)
 
     def tensors(batch: dict[str, Any]) -> dict[str, Tensor]:
         return {name: torch.from_numpy(value).to(device) for name, value in batch.items()}
@@ -104,8 +104,10 @@ def train(
         batch = tensors(batches.batch(settings["batch"]))
         with torch.no_grad():
             target, heard, other = (normalise(log_mel(batch[name])) for name in ("clean", "heard", "other"))
+        # Not in bfloat16, where the nearest codevector would often be another than in the codec.
+        features = decoded_pitch(pitch, batch)
         with torch.autocast(device, torch.bfloat16):
-            output, _ = model(heard, other, decoded_pitch(pitch, batch))
+            output, _ = model(heard, other, features)
         output = output.float()
         l1 = F.l1_loss(output, target)
         loss = l1 + 0.5 * F.mse_loss(output, target)

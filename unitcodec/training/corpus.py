@@ -17,6 +17,7 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
+from ..errors import UnitcodecError
 from ..pitch.tracker import HOP, TRACKERS
 
 SAMPLE_RATE = 16000
@@ -56,18 +57,30 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
     """Read every file that ``manifest`` (TSV with columns path, speaker and optionally transcript) names; keep it in ``folder``.
 
     Does nothing when ``folder`` is complete already. The index is written last, so an interrupted run is started anew.
+    Raises UnitcodecError, naming manifest or file, for what cannot be read, and for a tracker that does not exist.
     """
     folder = Path(folder)
     if (folder / "index.json").exists():
         return Corpus(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(manifest, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    try:
+        with open(manifest, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, ValueError) as error:
+        raise UnitcodecError(f"{manifest}: cannot be read: {error}") from error
+    if not rows or not {"path", "speaker"} <= set(rows[0]):
+        raise UnitcodecError(f"{manifest}: needs a header line with path and speaker, separated by tabs, and a line for each file")
+    if tracker not in TRACKERS:
+        raise UnitcodecError(f"unknown F0 tracker '{tracker}': one of {', '.join(TRACKERS)}")
     track = TRACKERS[tracker]
+    folder.mkdir(parents=True, exist_ok=True)
     utterances, start, f0_start = [], 0, 0
     with open(folder / "audio.i16", "wb") as audio_file, open(folder / "f0.f32", "wb") as f0_file:
         for row in tqdm(rows, desc="reading audio and tracking F0", unit="file"):
-            audio, rate = soundfile.read(Path(manifest).parent / row["path"], dtype="float32", always_2d=True)
+            path = Path(manifest).parent / row["path"]
+            try:
+                audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+            except (OSError, soundfile.SoundFileError) as error:
+                raise UnitcodecError(f"{path}: cannot be read: {error}") from error
             mono = audio.mean(1)
             if rate != SAMPLE_RATE:
                 mono = soxr.resample(mono, rate, SAMPLE_RATE)

@@ -32,6 +32,8 @@ MAX_CELLS = 40000
 def code_corpus(corpus: Corpus, networks: Networks) -> Iterator[tuple[IntArray, IntArray]]:
     """(units (rows, n), f0 (m,)) of every utterance, as the codec makes them but for rounding: float32 and in one piece."""
     for utterance in tqdm(corpus.utterances, desc="coding the corpus", unit="file"):
+        if not utterance.samples:
+            continue
         waveform = corpus.waveform(utterance).astype(np.float32) / 32768
         f0 = np.asarray(corpus.pitch(utterance))
         padded = np.pad(waveform, (0, -len(waveform) % (HOP * STRIDE))) * np.float32(

@@ -31,23 +31,25 @@ class Run:
         self._sums: dict[str, float] = {}
         self._count = 0
         self._stop = False
+        self._saved_step = -1
         path = self.folder / "state.pt"
         if path.exists():
             state = torch.load(path, map_location="cpu", weights_only=True)
             for name, part in parts.items():
                 part.load_state_dict(state[name])
-            self.step = state["step"]
+            self.step = self._saved_step = state["step"]
 
     def save(self) -> None:
         state = {name: part.state_dict() for name, part in self.parts.items()}
         temporary = self.folder / "state.pt.part"
         torch.save({**state, "step": self.step}, temporary)
         os.replace(temporary, self.folder / "state.pt")
+        self._saved_step = self.step
 
     def log(self, **values: float | torch.Tensor) -> None:
         """Add this step's values to the interval's means."""
         for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+            self._sums[name] = self._sums.get(name, 0.0) + float(torch.as_tensor(value).detach())
         self._count += 1
 
     def _write_row(self, seconds: float, extra: dict[str, float]) -> dict[str, float]:
@@ -77,7 +79,10 @@ class Run:
         return row
 
     def steps(self, validate: Callable[[], dict[str, float]] | None = None, validate_every: int = 500) -> Iterator[int]:
-        """Yield step numbers up to the end; log, validate, checkpoint on the way, and once more at the end or on SIGTERM."""
+        """Yield step numbers up to the end; log, validate, checkpoint on the way, and once more at the end.
+
+        SIGTERM ends the process (status 143) after the step at hand and a checkpoint.
+        """
         previous = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_stop", True))
         saved = mark = time.monotonic()
         bar = tqdm(total=self.total, initial=self.step, unit="step", desc=self.folder.name, mininterval=5.0)
@@ -98,7 +103,11 @@ class Run:
                 if time.monotonic() - saved > self.save_seconds:
                     self.save()
                     saved = time.monotonic()
-            self.save()
+            if self.step != self._saved_step:
+                self.save()
+            if self._stop:
+                # Not a normal return: the stages that follow must not start from half a run.
+                raise SystemExit(128 + signal.SIGTERM)
         finally:
             bar.close()
             signal.signal(signal.SIGTERM, previous)

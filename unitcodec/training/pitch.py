@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..pitch.vqvae import PitchVQVAE
-from .batches import Augmentation, Batches, held_out_speakers
+from .batches import Augmentation, Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
 
@@ -44,9 +44,7 @@ def train(corpus: Corpus, folder: Path, config: dict[str, Any], seed: int = 0) -
     held_out = held_out_speakers(corpus)
     run = Run(folder, {"model": model, "optimizer": optimizer}, settings["steps"])
     batches = Batches(corpus, settings["seconds"], Augmentation(noise=0, room=0), seed + run.step, held_out)
-    test = Batches(corpus, settings["seconds"], Augmentation(0, 0, 0, 0, 0), 1)
-    test.groups = [[u for u in corpus.utterances if u.speaker in held_out]]
-    test.weights = torch.ones(1).numpy()
+    test = validation_batches(corpus, settings["seconds"], held_out)
     test_batch = {name: torch.from_numpy(value) for name, value in test.batch(32).items()}
 
     def validate() -> dict[str, float]:

@@ -21,7 +21,7 @@ from ..vocoder import make_generator
 from ..vocoder.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator, Verdict, split_verdicts
 from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
 from ..vocoder.mel_decoder import F0_RANGE, pitch_features
-from .batches import Augmentation, Batches, held_out_speakers
+from .batches import Augmentation, Batches, held_out_speakers, validation_batches
 from .content import Autoencoder
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
@@ -32,7 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "batch": 16,
     "seconds": 1.28,
     "rate": 1e-3,
-    "judge_rate": 4e-4,
+    "judge_rate": 1e-3,
     "adversarial_from": 0.4,
     "adversarial": 1.0,
     "feature_matching": 2.0,
@@ -47,6 +47,9 @@ DEFAULTS: dict[str, Any] = {
 class Judges(torch.nn.Module):
     """All discriminators as one: waveform (B, T) -> the verdicts of spectrogram and period discriminators."""
 
+    GAIN = 10.0
+    """Brings speech at the reference level to about unit deviation: small inputs leave the biases in charge for long."""
+
     def __init__(self, spectrogram_channels: int, period_width: float):
         super().__init__()
         self.parts = torch.nn.ModuleList([MultiResolutionDiscriminator(channels=spectrogram_channels)])
@@ -55,7 +58,7 @@ class Judges(torch.nn.Module):
 
     def forward(self, waveform: Tensor) -> list[Verdict]:
         with torch.autocast(waveform.device.type, torch.bfloat16):
-            return [verdict for part in self.parts for verdict in part(waveform[:, None])]
+            return [verdict for part in self.parts for verdict in part(self.GAIN * waveform[:, None])]
 
 
 @torch.no_grad()
@@ -108,7 +111,7 @@ def train(
     frames = round(settings["seconds"] * 100)
     augmentation = Augmentation(noise=0, room=0) if autoencoder is None else Augmentation()
     batches = Batches(corpus, seconds, augmentation, seed + run.step, held_out)
-    test = Batches(corpus, 5.12, Augmentation(0, 0, 0, 0, 0), 1, {u.speaker for u in corpus.utterances} - held_out)
+    test = validation_batches(corpus, 5.12, held_out)
 
     def tensors(batch: dict[str, Any]) -> dict[str, Tensor]:
         return {name: torch.from_numpy(value).to(device) for name, value in batch.items()}

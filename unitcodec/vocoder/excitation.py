@@ -20,6 +20,16 @@ def sample_f0(f0: Tensor, hop: int = HOP) -> Tensor:
     return (extended[:, :-1, None] + (extended[:, 1:] - extended[:, :-1])[..., None] * ramp).flatten(1)
 
 
+def voiced_pulses(hz: Tensor, cycles: Tensor, voicing: Tensor, hop: int = HOP) -> Tensor:
+    """:func:`pulse_train` where frames are voiced, silence elsewhere, with ramps of one frame between.
+
+    Args:
+        hz, cycles: (B, n * hop), F0 and phase at every sample.
+        voicing: (B, n), 1 in voiced frames and 0 in unvoiced ones.
+    """
+    return pulse_train(hz, cycles) * sample_f0(voicing, hop)
+
+
 def phase(f0: Tensor, start: Tensor | None = None) -> Tensor:
     """Running phase in cycles, (B, T) float64, modulo 1, of an oscillator at F0 (B, T) in Hz; ``start`` (B,): phase before."""
     cycles = torch.cumsum(f0.double() / SAMPLE_RATE, 1)

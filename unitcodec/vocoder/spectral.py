@@ -70,6 +70,7 @@ class SpectralGenerator(nn.Module):
         """As :meth:`generate` with F0 (B, n) in Hz, positive everywhere, and a random start of phase and noise."""
         with torch.autocast(mel.device.type, enabled=False):
             hz = excitation.sample_f0(f0.float())
-            pulses = excitation.pulse_train(hz, excitation.phase(hz, torch.rand(len(hz), device=hz.device)))
+            cycles = excitation.phase(hz, torch.rand(len(hz), device=hz.device))
+            pulses = excitation.voiced_pulses(hz, cycles, pitch[:, 2].float())
             noise = torch.randn_like(pulses)
         return self.generate(mel, pitch, pulses, noise)

@@ -1,0 +1,38 @@
+"""The speaker encoder: 32 fields of 2 bits whatever the length."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unitcodec.speaker.encoder import SpeakerEncoder
+
+
+@pytest.mark.parametrize("frames", [2, 8, 300])
+def test_codes_and_vector(frames: int) -> None:
+    torch.manual_seed(0)
+    encoder = SpeakerEncoder(channels=16)
+    mel = torch.randn(3, 80, frames)
+    codes = encoder.encode(mel)
+    assert codes.shape == (3, 32)
+    assert codes.dtype == torch.int64
+    assert int(codes.min()) >= 0
+    assert int(codes.max()) <= 3
+    vector = encoder.decode(codes)
+    assert vector.shape == (3, 32)
+    assert torch.allclose(vector, encoder.quantizer(encoder.latent(mel)[..., None])[0][..., 0], atol=1e-6)
+
+
+def test_the_order_of_distant_parts_hardly_matters() -> None:
+    torch.manual_seed(0)
+    encoder = SpeakerEncoder(channels=16).double()
+    mel = torch.randn(1, 80, 2000, dtype=torch.float64)
+    turned = torch.cat([mel[..., 1000:], mel[..., :1000]], 2)
+    assert torch.allclose(encoder.latent(mel), encoder.latent(turned), atol=2e-3)
+
+
+def test_repeating_the_speech_changes_nothing_but_at_the_joins() -> None:
+    torch.manual_seed(0)
+    encoder = SpeakerEncoder(channels=16).double()
+    mel = torch.randn(1, 80, 1000, dtype=torch.float64)
+    assert torch.allclose(encoder.latent(mel), encoder.latent(mel.repeat(1, 1, 3)), atol=5e-3)

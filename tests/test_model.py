@@ -1,0 +1,209 @@
+"""Model folders: what is saved is what is loaded, and what does not fit is refused in one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import safetensors.torch
+import soundfile
+import torch
+
+import unitcodec
+from bitstream import EntropyModel, EntropySpec, Stream, fit_tables
+from unitcodec import model as models
+from unitcodec.errors import ModelError
+
+if TYPE_CHECKING:
+    from unitcodec.codec import Codec
+
+
+@pytest.fixture
+def folder(narrow_folder: Path, tmp_path: Path) -> Path:
+    """A copy to be damaged."""
+    return Path(shutil.copytree(narrow_folder, tmp_path / "copy"))
+
+
+def _refused(folder: Path, pattern: str) -> None:
+    with pytest.raises(ModelError, match=pattern) as caught:
+        models.load(folder)
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value)
+
+
+def test_a_saved_model_gives_the_same_codes_and_the_same_speech(narrow: Codec, narrow_folder: Path, tmp_path: Path, speech: Path) -> None:
+    loaded = models.load(narrow_folder)
+    models.save(tmp_path / "again", loaded.config, loaded.networks, loaded.entropy)
+    for name in ("config.json", "model.safetensors", "entropy.safetensors"):
+        assert (tmp_path / "again" / name).read_bytes() == (narrow_folder / name).read_bytes()
+    again = unitcodec.load(tmp_path / "again", device="cpu")
+    wave, _ = soundfile.read(speech, dtype="float32", stop=48000)
+    codes = narrow.encode(wave)
+    assert again.encode(wave) == codes
+    assert np.array_equal(again.decode(codes), narrow.decode(codes))
+
+
+def test_networks_that_were_stored_once_are_stored_as_they_are() -> None:
+    torch.manual_seed(0)
+    config = models.ModelConfig("small", generator={"kind": "hifigan", "initial_channels": 32})
+    networks = models.Networks(config)
+    with torch.no_grad():
+        # Rows of every size, some of them next to nothing.
+        for weight in networks.parameters():
+            weight.mul_(10 ** torch.empty(len(weight), *[1] * (weight.ndim - 1)).uniform_(-8, 1))
+    first = models.stored(networks)
+    assert {value.dtype for value in first.values()} == {torch.float16, torch.int8}
+    for name, value in networks.state_dict().items():
+        if name in first and first[name].dtype == torch.int8:
+            scale = first[name + models.SCALE].float().reshape((-1,) + (1,) * (value.ndim - 1))
+            # Half a step, and a step is a 127th of the peak or the least float16 that keeps its precision.
+            assert ((first[name].float() * scale - value).abs() <= scale * 0.5001).all()
+            assert (scale.flatten() <= (value.flatten(1).abs().amax(1) / 127 * 1.001).clamp(min=2.0**-14)).all()
+    models.restore(networks, first)
+    second = models.stored(networks)
+    assert models.digest(first) == models.digest(second)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_loaded_networks_are_ready_for_use(narrow_folder: Path) -> None:
+    networks = models.load(narrow_folder).networks
+    assert not any(module.training for module in networks.modules())
+    assert not any(weight.requires_grad for weight in networks.parameters())
+    assert {weight.dtype for weight in networks.parameters()} == {torch.float32}
+
+
+def test_models_are_found_by_name_and_by_path(narrow_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(models, "PACKAGED", narrow_folder.parent)
+    monkeypatch.chdir(tmp_path)
+    assert models.find("narrow") == models.find(narrow_folder) == narrow_folder
+    assert models.find(str(narrow_folder)) == narrow_folder
+    for name in ("absent", "", "../narrow", "./narrow", tmp_path):
+        with pytest.raises(ModelError, match=r"packaged models \(narrow\)"):
+            models.find(name)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "entropy.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "rubbish", "cut"])
+def test_files_missing_or_damaged(folder: Path, name: str, damage: str) -> None:
+    path = folder / name
+    data = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes({"empty": b"", "rubbish": b"\x93rubbish" * 100, "cut": data[: len(data) // 2]}[damage])
+    with pytest.raises(ModelError) as caught:
+        models.load(folder)
+    assert "\n" not in str(caught.value)
+    assert str(folder) in str(caught.value)
+
+
+def _tampered(weights: dict[str, torch.Tensor]) -> None:
+    weights["content.head.2.weight"][0, 0, 0] += 0.25
+
+
+def _shortened(weights: dict[str, torch.Tensor]) -> None:
+    weights["content.head.2.weight"] = weights["content.head.2.weight"][:, 1:].contiguous()
+
+
+def _incomplete(weights: dict[str, torch.Tensor]) -> None:
+    del weights["content.head.2.weight"]
+
+
+def _crowded(weights: dict[str, torch.Tensor]) -> None:
+    weights["content.tail"] = torch.zeros(1)
+
+
+def _unscaled(weights: dict[str, torch.Tensor]) -> None:
+    del weights["generator.head.weight.scale_int8"]
+
+
+def _other_type(weights: dict[str, torch.Tensor]) -> None:
+    weights["content.head.2.weight"] = weights["content.head.2.weight"].bfloat16()
+
+
+@pytest.mark.parametrize(
+    ("change", "pattern"),
+    [
+        (_tampered, "other weights"),
+        (_shortened, "size mismatch|state_dict"),
+        (_incomplete, "weights missing"),
+        (_crowded, "not known"),
+        (_unscaled, "scale_int8"),
+        (_other_type, "not a usable model"),
+    ],
+)
+def test_weights_that_are_not_the_models(folder: Path, change: Callable[[dict[str, torch.Tensor]], None], pattern: str) -> None:
+    weights = safetensors.torch.load_file(folder / "model.safetensors")
+    change(weights)
+    safetensors.torch.save_file(weights, folder / "model.safetensors")
+    _refused(folder, pattern)
+
+
+def test_an_entropy_model_of_other_weights(folder: Path) -> None:
+    golden = Path(__file__).parent / "golden" / "v1" / "entropy.safetensors"
+    shutil.copy(golden, folder / "entropy.safetensors")
+    _refused(folder, "other weights")
+
+
+def test_an_entropy_model_of_other_streams(folder: Path) -> None:
+    # An F0 code that the codebook lacks would be decoded to an index out of range.
+    spec = EntropyModel.load(folder / "entropy.safetensors").spec
+    rows = tuple(Stream(row.alphabet) for row in spec.rows)
+    wrong = EntropySpec(rows=rows, f0=Stream(13), speaker=spec.speaker, weights=spec.weights)
+    fit_tables([], wrong).save(folder / "entropy.safetensors")
+    _refused(folder, "other streams")
+
+
+@pytest.mark.parametrize(
+    ("change", "pattern"),
+    [
+        ({"format": 2}, "model format 2"),
+        ({"hidden": 1}, "hidden"),
+        ({"content": {"hidden": 1}}, "hidden"),
+        ({"content": 3}, "not a usable model"),
+        ({"content": {"blocks": [2]}}, "not a usable model"),
+        ({"content": {"levels": "8888"}}, "not a usable model"),
+        ({"content": {"channels": [-1, 8]}}, "not a usable model"),
+        ({"content": {"channels": [0, 0]}}, "not a usable model"),
+        ({"pitch": {"codes": 10**15}}, "not a usable model"),
+        ({"generator": {"kind": "os.system"}}, "unknown generator 'os.system'"),
+        ({"generator": {"kind": []}}, "not a usable model"),
+        ({"tracker": "os.system"}, "unknown F0 tracker 'os.system'"),
+    ],
+)
+def test_configurations_that_are_not_ours(folder: Path, change: dict[str, object], pattern: str) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    _refused(folder, pattern)
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"config"', "[" * 100000])
+def test_configurations_that_are_no_object(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    _refused(folder, "not a usable model")
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:7", "nonsense", ""])
+def test_devices_that_are_not_there(narrow_folder: Path, device: str) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(ModelError, match="cannot be used") as caught:
+        unitcodec.load(narrow_folder, device=device)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_packaged_model(default_model: Path) -> None:
+    """Loads, holds no more than it should, and looks no further ahead than is promised."""
+    loaded = models.load("default")
+    assert models.find("default") == default_model
+    names = {path.name for path in default_model.iterdir()}
+    assert {"config.json", "model.safetensors", "entropy.safetensors"} <= names
+    assert sum(path.stat().st_size for path in default_model.iterdir()) < 20_000_000
+    # 20 ms of a unit frame's 40 lie after its middle, 20 ms of the spectrum's window after the last frame seen.
+    assert loaded.networks.content.context * 160 + 320 + 320 <= 8000
+    stored = models.stored(loaded.networks)
+    assert models.digest(stored) == loaded.entropy.spec.weights

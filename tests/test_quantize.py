@@ -1,0 +1,117 @@
+"""Quantizers: codes and values agree, gradients pass, codebooks find the data."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unitcodec.quantize import FSQ, VQ, ResidualVQ, straight_through
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def test_straight_through_is_the_quantized_value_and_the_inputs_gradient() -> None:
+    x = torch.randn(5, requires_grad=True)
+    y = straight_through(x, torch.round(x.detach()))
+    assert torch.allclose(y, torch.round(x))
+    weights = torch.randn(5)
+    (y * weights).sum().backward()
+    assert torch.equal(x.grad, weights)
+
+
+def test_fsq_codes_and_values() -> None:
+    fsq = FSQ([8, 5, 2])
+    x = torch.randn(4, 3, 50) * 3
+    codes = fsq.encode(x)
+    assert codes.dtype == torch.int64
+    assert (codes >= 0).all()
+    assert [int(row.max()) for row in codes.transpose(0, 1)] == [7, 4, 1]
+    values, same, loss = fsq(x)
+    assert torch.equal(same, codes)
+    assert torch.allclose(values, fsq.decode(codes), atol=1e-6)
+    assert loss.item() == 0
+    assert fsq.decode(codes).abs().max() == 1
+    assert torch.equal(fsq.bound(x).round().long(), codes)
+
+
+def test_fsq_every_code_is_the_nearest_to_its_own_value() -> None:
+    fsq = FSQ([8])
+    codes = torch.arange(8)[None, None]
+    middle = ((codes + 0.5 - 5e-4) / (8 - 1e-3) * 2 - 1).atanh()
+    assert torch.equal(fsq.encode(middle), codes)
+    extremes = torch.tensor([[[-1e9, 1e9, float("-inf"), float("inf")]]])
+    assert fsq.encode(extremes).tolist() == [[[0, 7, 0, 7]]]
+
+
+def test_fsq_gradient_is_that_of_the_squashing_alone() -> None:
+    fsq = FSQ([8, 8])
+    x = torch.randn(1, 2, 20, dtype=torch.float64, requires_grad=True)
+    fsq(x)[0].sum().backward()
+    # values = (L - 0.001) / (L - 1) * tanh(x) + constant, rounding aside
+    expected = (8 - 1e-3) / 7 * (1 - torch.tanh(x) ** 2)
+    assert torch.allclose(x.grad, expected)
+
+
+def _clusters(centres: torch.Tensor, frames: int) -> torch.Tensor:
+    return (centres[torch.randint(len(centres), (4, frames))] + 0.05 * torch.randn(4, frames, centres.shape[1])).transpose(1, 2)
+
+
+def test_vq_finds_clusters_and_revives_dead_codes() -> None:
+    centres = torch.tensor([[5.0, 0.0], [0.0, 5.0], [-5.0, 0.0], [0.0, -5.0]])
+    vq = VQ(8, 2, decay=0.9)
+    # Far from all data, where no vector would ever choose them.
+    vq.codebook[2:] = 100.0
+    for _ in range(100):
+        vq(_clusters(centres, 64))
+    x = _clusters(centres, 64)
+    error = (vq.decode(vq.encode(x)) - x).square().sum(1)
+    assert error.mean() < 0.02
+    assert torch.cdist(vq.codebook, centres).min(1).values.max() < 1
+
+
+def test_vq_encodes_the_nearest_and_decodes_it() -> None:
+    vq = VQ(6, 3).eval()
+    vectors = vq.codebook.T[None]
+    assert vq.encode(vectors).tolist() == [[[0, 1, 2, 3, 4, 5]]]
+    x = torch.randn(2, 3, 40)
+    quantized, codes, loss = vq(x)
+    nearest = torch.cdist(x.transpose(1, 2), vq.codebook[None]).argmin(2)
+    assert torch.equal(codes[:, 0], nearest)
+    assert torch.allclose(quantized, vq.decode(codes), atol=1e-6)
+    assert loss.item() == pytest.approx(0.25 * (vq.decode(codes) - x).square().mean().item(), rel=1e-5)
+    # Codes stand for themselves in any precision.
+    assert torch.equal(vq.encode(vq.decode(codes, torch.float64)), codes)
+
+
+@pytest.mark.parametrize("make", [lambda: VQ(6, 3), lambda: ResidualVQ(3, 6, 3)])
+def test_the_codebook_moves_in_training_only_and_gradients_pass(make: object) -> None:
+    quantizer = make()  # type: ignore[operator]
+    before = {name: value.clone() for name, value in quantizer.state_dict().items()}
+    x = torch.randn(2, 3, 40, requires_grad=True)
+    weights = torch.randn(2, 3, 40)
+    (quantizer.eval()(x)[0] * weights).sum().backward()
+    assert torch.equal(x.grad, weights)
+    assert all(torch.equal(before[name], value) for name, value in quantizer.state_dict().items())
+    quantizer.train()(x)
+    assert all(not torch.equal(before[name], value) for name, value in quantizer.state_dict().items())
+
+
+def test_residual_vq_rows_refine() -> None:
+    quantizer = ResidualVQ(3, 16, 4, decay=0.9)
+    for _ in range(100):
+        quantizer(torch.randn(4, 4, 64))
+    quantizer.eval()
+    x = torch.randn(2, 4, 100)
+    quantized, codes, loss = quantizer(x)
+    assert codes.shape == (2, 3, 100)
+    assert torch.equal(quantizer.encode(x), codes)
+    assert torch.allclose(quantizer.decode(codes), quantized, atol=1e-5)
+    assert loss > 0
+    errors = []
+    for rows in (1, 2, 3):
+        partial = torch.stack([layer.decode(codes[:, i : i + 1]) for i, layer in enumerate(quantizer.layers)][:rows]).sum(0)
+        errors.append((x - partial).square().mean().item())
+    assert errors[0] > 1.3 * errors[1] > 1.3**2 * errors[2]

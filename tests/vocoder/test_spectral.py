@@ -1,0 +1,72 @@
+"""The source-filter generator: lengths, receptive field, determinism."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unitcodec.vocoder import make_generator
+from unitcodec.vocoder.excitation import phase, pulse_train, sample_f0, white_noise
+from unitcodec.vocoder.hifigan import MelGenerator
+from unitcodec.vocoder.spectral import SpectralGenerator
+
+
+@pytest.mark.parametrize("frames", [1, 2, 4, 33])
+def test_length_is_exactly_frames_times_the_hop(frames: int) -> None:
+    torch.manual_seed(0)
+    generator = SpectralGenerator(channels=8, blocks=1)
+    wave = generator(torch.randn(2, 80, frames), torch.randn(2, 3, frames), torch.rand(2, frames) * 300 + 60)
+    assert wave.shape == (2, 160 * frames)
+    assert torch.isfinite(wave).all()
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [SpectralGenerator(channels=8, blocks=1), SpectralGenerator(channels=8, blocks=3, kernel=7), MelGenerator(initial_channels=32)],
+    ids=["spectral", "wide kernel", "hifigan"],
+)
+def test_context_is_as_stated(generator: SpectralGenerator | MelGenerator) -> None:
+    """Frames [a, b) of the output need the frames within ``context`` of them, and none beyond."""
+    torch.manual_seed(0)
+    generator.eval()
+    n, a, b = 160, 70, 80
+    mel, pitch, f0 = torch.randn(1, 80, n), torch.randn(1, 3, n), torch.rand(1, n) * 300 + 60
+    hz = sample_f0(f0)
+    pulses, noise = pulse_train(hz, phase(hz)), white_noise(0, 160 * n)[None]
+    low, high = a - generator.context, b + generator.context
+    assert low > 0
+    assert high < n
+    with torch.inference_mode():
+        whole = generator.generate(mel, pitch, pulses, noise)
+        samples = slice(160 * low, 160 * high)
+        part = generator.generate(mel[..., low:high], pitch[..., low:high], pulses[:, samples], noise[:, samples])
+    own = part[:, 160 * (a - low) : 160 * (b - low)]
+    expected = whole[:, 160 * a : 160 * b]
+    assert torch.allclose(own, expected, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_the_same_input_gives_the_same_waveform_and_training_a_random_start() -> None:
+    torch.manual_seed(0)
+    generator = SpectralGenerator(channels=8, blocks=1).eval()
+    mel, pitch = torch.randn(1, 80, 20), torch.randn(1, 3, 20)
+    pulses, noise = torch.randn(1, 3200), white_noise(0, 3200)[None]
+    with torch.inference_mode():
+        assert torch.equal(generator.generate(mel, pitch, pulses, noise), generator.generate(mel, pitch, pulses, noise))
+        f0 = torch.full((1, 20), 120.0)
+        assert not torch.equal(generator(mel, pitch, f0), generator(mel, pitch, f0))
+
+
+def test_the_waveform_teaches_every_weight() -> None:
+    torch.manual_seed(0)
+    generator = SpectralGenerator(channels=8, blocks=1)
+    generator(torch.randn(1, 80, 20), torch.randn(1, 3, 20), torch.full((1, 20), 120.0)).square().mean().backward()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in generator.parameters())
+
+
+def test_generators_by_name() -> None:
+    assert isinstance(make_generator(), SpectralGenerator)
+    assert isinstance(make_generator("hifigan", initial_channels=32), MelGenerator)
+    with pytest.raises(ValueError, match="unknown generator 'wavenet'"):
+        make_generator("wavenet")
+    with pytest.raises(TypeError):
+        make_generator("spectral", initial_channels=32)
