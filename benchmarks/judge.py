@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import packages_distributions, version
@@ -74,10 +74,10 @@ def gaps() -> dict[str, str]:
     return {judge.name: "not installed: " + ", ".join(judge.missing()) for judge in JUDGES if judge.missing()}
 
 
-def judge_pair(reference: Path, decoded: FloatArray, memory: Path) -> dict[str, Any]:
+def judge_pair(reference: Path, decoded: FloatArray, memory: Path, names: Collection[str] | None = None) -> dict[str, Any]:
     """Every available judge's value for ``decoded`` against the file ``reference``, by the judge's name.
 
-    Values live in ``memory`` as one JSON file for each pair of waveforms, named by the hash of their 16-bit samples.
+    With ``names``, only those judges are put to work; what the others have said before is still returned. Values live in ``memory`` as one JSON file for each pair of waveforms, named by the hash of their 16-bit samples.
     """
     digest = hashlib.sha256()
     for waveform in (read(reference), decoded):
@@ -86,10 +86,10 @@ def judge_pair(reference: Path, decoded: FloatArray, memory: Path) -> dict[str, 
     known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     available = [judge for judge in JUDGES if not judge.missing()]
     for judge in available:
-        if judge.key() not in known:
+        if judge.key() not in known and (names is None or judge.name in names):
             known[judge.key()] = judge.judge(reference, decoded)
             _replace(file, json.dumps(known))
-    return {judge.name: known[judge.key()] for judge in available}
+    return {judge.name: known[judge.key()] for judge in available if judge.key() in known}
 
 
 def _replace(file: Path, text: str) -> None:

@@ -6,7 +6,11 @@
 
 Prints a table and writes OUT/results.json (OUT/results-N.json under ``--limit N``). Systems judged before on the same
 corpus stay in it, and what a judge has once said of a waveform is remembered in OUT/judged: a second run, or one that
-was interrupted, judges only what is new.
+was interrupted, judges only what is new. For a quick look leave the slow judges out and come back for them later:
+
+    python -m benchmarks.quality --data dev --out runs/quality --decoded mine=runs/decoded --judges sim,f0,loudness
+
+Seconds of one core for a second of speech: asr 0.33, dnsmos 0.2, f0 0.015, sim 0.013, loudness 0.001.
 """
 
 from __future__ import annotations
@@ -39,12 +43,13 @@ class Task:
     system: System
     utterance: Utterance
     out: Path
+    judges: tuple[str, ...] | None = None
 
     def run(self) -> score.Row:
         samples = len(read(self.utterance.path))
         spoken = self.system.speak(self.utterance, self.out / "decoded" / self.system.name)
         # The judges hear the original's length; that a system gave another is a figure of its own.
-        judged = judge.judge_pair(self.utterance.path, fit(spoken.waveform, samples), self.out / "judged")
+        judged = judge.judge_pair(self.utterance.path, fit(spoken.waveform, samples), self.out / "judged", self.judges)
         return score.row(self.utterance, samples / SAMPLE_RATE, spoken.bits, len(spoken.waveform) - samples, judged)
 
 
@@ -58,12 +63,14 @@ def _one_thread() -> None:
         os.environ.setdefault(name, "1")
 
 
-def judge_system(system: System, utterances: list[Utterance], out: Path, jobs: int = 1) -> dict[str, Any]:
-    """A system's figures and its utterances' rows, or a gap that says why there are none."""
+def judge_system(
+    system: System, utterances: list[Utterance], out: Path, jobs: int = 1, judges: tuple[str, ...] | None = None
+) -> dict[str, Any]:
+    """A system's figures and its utterances' rows, or a gap that says why there are none; ``judges`` None means all."""
     started = time.perf_counter()
     rows: list[score.Row] = []
     try:
-        for row in _rows([Task(system, utterance, out) for utterance in utterances], jobs):
+        for row in _rows([Task(system, utterance, out, judges) for utterance in utterances], jobs):
             rows.append(row)
             print(f"\r{system.name}: {len(rows)}/{len(utterances)}", end="", file=sys.stderr, flush=True)
     except Gap as gap:
@@ -96,6 +103,13 @@ def _peers(text: str) -> list[str]:
     return names
 
 
+def _judges(text: str) -> tuple[str, ...]:
+    names, known = tuple(text.split(",")), [one.name for one in judge.JUDGES]
+    if not set(names) <= set(known):
+        raise argparse.ArgumentTypeError(f"{text!r}: some of {', '.join(known)} are wanted, with commas between")
+    return names
+
+
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description="Judge codecs on a corpus, side by side.")
@@ -108,6 +122,7 @@ def arguments() -> argparse.ArgumentParser:
         ("--decoded", "FOLDER", "a folder of decoded STEM.wav, with STEM.uc beside them for the bits; may be repeated"),
     ):
         parser.add_argument(flag, type=_named, action="append", default=[], metavar=f"NAME={value}", help=text)
+    parser.add_argument("--judges", type=_judges, help="put only these to work, as sim,f0,loudness for a quick look; default: all")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     return parser
 
@@ -126,7 +141,7 @@ def main(argv: list[str] | None = None) -> int:
     systems: dict[str, Any] = before["systems"] if before.get("corpus") == corpus else {}
     options.out.mkdir(parents=True, exist_ok=True)
     for system in [System(name, "peer") for name in chosen] + own:
-        systems[system.name] = judge_system(system, utterances, options.out, options.jobs)
+        systems[system.name] = judge_system(system, utterances, options.out, options.jobs, options.judges)
         part = results.with_suffix(".part")
         part.write_text(json.dumps({"corpus": corpus, "systems": systems}, indent=1))
         part.replace(results)

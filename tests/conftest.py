@@ -77,12 +77,14 @@ def command(start: Callable[..., subprocess.Popen[bytes]]) -> Callable[..., subp
 
 
 @pytest.fixture(scope="session")
-def narrow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def narrow_folder(tmp_path_factory: pytest.TempPathFactory, speech: Path) -> Path:
     """A model folder with narrow networks of random weights: its codes mean nothing, and everything else holds."""
     import numpy as np
+    import soundfile
     import torch
 
     from bitstream import EntropySpec, Stream, fit_tables
+    from unitcodec.features import log_mel, normalise
     from unitcodec.model import ModelConfig, Networks, digest, save, stored
 
     levels, f0_codes = (7, 5, 4, 3), 12
@@ -96,11 +98,16 @@ def narrow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     torch.manual_seed(0)
     networks = Networks(config).eval()
+    wave = torch.from_numpy(soundfile.read(speech, dtype="float32", frames=64000)[0])[None]
     with torch.no_grad():
         # Without training all values lie together: spread, so that every code occurs and the least difference shows.
-        networks.content.head[-1].weight.mul_(6)
+        mel, head = normalise(log_mel(wave)), networks.content.head[-1]
+        latent = networks.content.latent(mel)
+        head.weight.div_(latent.std((0, 2))[:, None, None])
+        head.bias.sub_(latent.mean((0, 2))).div_(latent.std((0, 2)))
         networks.speaker.head.weight.mul_(4)
-        networks.pitch.quantizer.codebook.mul_(0.5)
+        track = torch.stack([2 * torch.randn(400).repeat_interleave(4), torch.randn(400).repeat_interleave(4).sign()])[None]
+        networks.pitch.quantizer.codebook.copy_(networks.pitch.latent(track)[0].T[:: 200 // f0_codes][:f0_codes])
         networks.pitch.head.weight.mul_(3)
     rng = np.random.default_rng(0)
     codes = [(np.stack([rng.integers(n, size=640) for n in levels]), rng.integers(f0_codes, size=320)) for _ in range(20)]

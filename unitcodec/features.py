@@ -76,9 +76,9 @@ def log_mel(waveform: Tensor) -> Tensor:
     left = WINDOW // 2
     padded = F.pad(waveform, (left, max(0, (frames - 1) * HOP + WINDOW - left - waveform.shape[-1])))
     blocks = padded.unfold(-1, WINDOW, HOP)[:, :frames] * window
-    spectrum = torch.view_as_real(torch.fft.rfft(blocks, FFT))
-    # Twice as fast as abs(); the floor, 1e-10 in amplitude, keeps the root's slope finite in digital silence.
-    magnitude = spectrum.square().sum(-1).clamp(min=1e-20).sqrt()
+    squares = torch.view_as_real(torch.fft.rfft(blocks, FFT)).square()
+    # Many times as fast as abs() or sum(-1); the floor, 1e-10 in amplitude, keeps the root's slope finite in digital silence.
+    magnitude = (squares[..., 0] + squares[..., 1]).clamp(min=1e-20).sqrt()
     return torch.log(magnitude @ filters.T * (2.0 / WINDOW) + FLOOR).transpose(1, 2)
 
 

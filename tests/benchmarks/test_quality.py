@@ -58,6 +58,16 @@ def test_only_what_changed_is_judged_again(corpus: Path, heard: list[Path]) -> N
     assert len(heard) == 3
 
 
+def test_a_judge_left_out_says_only_what_it_said_before(corpus: Path, heard: list[Path]) -> None:
+    other = judge.Judge("sim", ("numpy",), lambda path, decoded: 0.5)
+    judge.JUDGES += (other,)
+    quick = run(corpus, "--systems", "original", "--judges", "sim")["original"]
+    assert (quick["sim"], quick["cer"], heard) == (0.5, None, [])
+    whole = run(corpus, "--systems", "original")["original"]
+    assert whole["cer"] is not None
+    assert run(corpus, "--systems", "original", "--judges", "sim")["original"] == whole
+
+
 def test_a_command_is_judged_beside_earlier_systems(corpus: Path, heard: list[Path]) -> None:
     run(corpus, "--systems", "original")
     systems = run(corpus, "--system", "copy=cp {wav} {bits} && cp {bits} {out}")

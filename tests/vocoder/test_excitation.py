@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from unitcodec.vocoder.excitation import overlap_add, overlap_frames, phase, pulse_train, sample_f0, white_noise
+from unitcodec.vocoder.excitation import overlap_add, overlap_frames, phase, pulse_train, sample_f0, voiced_pulses, white_noise
 
 
 @pytest.mark.parametrize("hz", [50.0, 123.4, 250.0, 599.9])
@@ -46,6 +46,17 @@ def test_f0_between_frames_is_a_line() -> None:
     f0 = torch.tensor([[100.0, 200.0, 150.0]])
     samples = sample_f0(f0, hop=4)
     assert samples.tolist() == [[100, 125, 150, 175, 200, 187.5, 175, 162.5, 150, 150, 150, 150]]
+
+
+def test_pulses_fade_where_voicing_ends() -> None:
+    hz = torch.full((1, 6 * 160), 100.0)
+    cycles = phase(hz)
+    pulses = voiced_pulses(hz, cycles, torch.tensor([[0.0, 0.0, 1.0, 1.0, 0.0, 0.0]]))
+    assert torch.equal(pulses[:, 320:480], pulse_train(hz, cycles)[:, 320:480])
+    assert not pulses[:, :161].any()
+    assert not pulses[:, 640:].any()
+    ramp = torch.arange(160) / 160
+    assert torch.allclose(pulses[:, 160:320], pulse_train(hz, cycles)[:, 160:320] * ramp, atol=1e-6)
 
 
 def test_noise_depends_on_the_position_alone() -> None:

@@ -22,7 +22,11 @@ def test_length_is_exactly_frames_times_the_hop(frames: int) -> None:
 
 @pytest.mark.parametrize(
     "generator",
-    [SpectralGenerator(channels=8, blocks=1), SpectralGenerator(channels=8, blocks=3, kernel=7), MelGenerator(initial_channels=32)],
+    [
+        SpectralGenerator(channels=8, blocks=1),
+        SpectralGenerator(channels=8, blocks=3, kernel=7),
+        MelGenerator(initial_channels=32),
+    ],
     ids=["spectral", "wide kernel", "hifigan"],
 )
 def test_context_is_as_stated(generator: SpectralGenerator | MelGenerator) -> None:

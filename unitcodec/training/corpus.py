@@ -68,7 +68,9 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
     except (OSError, ValueError) as error:
         raise UnitcodecError(f"{manifest}: cannot be read: {error}") from error
     if not rows or not {"path", "speaker"} <= set(rows[0]):
-        raise UnitcodecError(f"{manifest}: needs a header line with path and speaker, separated by tabs, and a line for each file")
+        raise UnitcodecError(
+            f"{manifest}: needs a header line with path and speaker, separated by tabs, and a line for each file"
+        )
     if tracker not in TRACKERS:
         raise UnitcodecError(f"unknown F0 tracker '{tracker}': one of {', '.join(TRACKERS)}")
     track = TRACKERS[tracker]

@@ -18,7 +18,13 @@ from torch import Tensor
 from ..features import HOP, log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
 from ..vocoder import make_generator
-from ..vocoder.discriminators import MultiPeriodDiscriminator, MultiResolutionDiscriminator, Verdict, split_verdicts
+from ..vocoder.discriminators import (
+    MelDiscriminator,
+    MultiPeriodDiscriminator,
+    MultiResolutionDiscriminator,
+    Verdict,
+    split_verdicts,
+)
 from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
 from ..vocoder.mel_decoder import F0_RANGE, pitch_features
 from .batches import Augmentation, Batches, held_out_speakers, validation_batches
@@ -41,24 +47,30 @@ DEFAULTS: dict[str, Any] = {
     "predicted_mel": 15.0,
     "spectrogram_channels": 16,
     "period_width": 0.125,
+    "mel_channels": 0,
 }
 
 
 class Judges(torch.nn.Module):
-    """All discriminators as one: waveform (B, T) -> the verdicts of spectrogram and period discriminators."""
+    """All discriminators as one: waveform (B, T) -> the verdicts on it and on its log-mel. A width of 0 leaves a kind out."""
 
     GAIN = 10.0
     """Brings speech at the reference level to about unit deviation: small inputs leave the biases in charge for long."""
 
-    def __init__(self, spectrogram_channels: int, period_width: float):
+    def __init__(self, spectrogram_channels: int, period_width: float, mel_channels: int):
         super().__init__()
-        self.parts = torch.nn.ModuleList([MultiResolutionDiscriminator(channels=spectrogram_channels)])
+        self.waveform = torch.nn.ModuleList()
+        if spectrogram_channels:
+            self.waveform.append(MultiResolutionDiscriminator(channels=spectrogram_channels))
         if period_width:
-            self.parts.append(MultiPeriodDiscriminator(width=period_width))
+            self.waveform.append(MultiPeriodDiscriminator(width=period_width))
+        self.mel = torch.nn.ModuleList([MelDiscriminator(channels=mel_channels)] if mel_channels else [])
 
     def forward(self, waveform: Tensor) -> list[Verdict]:
+        mel = normalise(log_mel(waveform)) if len(self.mel) else waveform
         with torch.autocast(waveform.device.type, torch.bfloat16):
-            return [verdict for part in self.parts for verdict in part(self.GAIN * waveform[:, None])]
+            verdicts = [verdict for part in self.waveform for verdict in part(self.GAIN * waveform[:, None])]
+            return verdicts + [verdict for part in self.mel for verdict in part(mel)]
 
 
 @torch.no_grad()
@@ -88,7 +100,7 @@ def train(
     torch.manual_seed(seed)
     settings = {**DEFAULTS, **config}
     model = make_generator(**settings["generator"]).to(device)
-    judges = Judges(settings["spectrogram_channels"], settings["period_width"]).to(device)
+    judges = Judges(settings["spectrogram_channels"], settings["period_width"], settings["mel_channels"]).to(device)
     if initial is not None:
         model.load_state_dict(initial["model"])
         if "judges" in initial:

@@ -1,0 +1,163 @@
+"""The whole path: lengths, kinds of input, errors, losses, level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import bitstream
+import unitcodec
+from bitstream import SpeechCodes
+from unitcodec.errors import AudioError
+
+if TYPE_CHECKING:
+    from unitcodec.codec import Codec
+
+
+@pytest.fixture(scope="module")
+def wave(speech: Path) -> np.ndarray:
+    return soundfile.read(speech, dtype="float32")[0]
+
+
+@pytest.mark.parametrize("samples", [0, 1, 159, 160, 639, 641, 40960, 40961, 100003])
+def test_lengths_are_exact_and_both_ways_agree(narrow: Codec, wave: np.ndarray, samples: int) -> None:
+    piece = wave[:samples]
+    data = narrow.compress(piece)
+    codes = bitstream.unpack(data, narrow.model.entropy)
+    assert codes.num_samples == samples
+    assert bitstream.pack(codes, narrow.model.entropy) == data
+    blocks = np.split(piece, [n for n in (1, 150, 40960, 70000) if n < samples])
+    assert narrow.compress_blocks(iter(blocks)) == data
+    decoded, rate = narrow.decompress(data)
+    assert rate == narrow.sample_rate == 16000
+    assert decoded.shape == (samples,)
+    assert decoded.dtype == np.float32
+    assert np.isfinite(decoded).all()
+    assert np.array_equal(narrow.decode(codes), decoded)
+
+
+@settings(max_examples=10, deadline=None)
+@given(samples=st.integers(0, 4000), rate=st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000]))
+def test_any_length_at_any_rate(narrow: Codec, samples: int, rate: int) -> None:
+    piece = np.random.default_rng(samples).uniform(-0.3, 0.3, samples).astype(np.float32)
+    codes = narrow.encode(piece, rate)
+    assert codes.num_samples == -(-samples * 16000 // rate)
+    assert narrow.decode(codes).shape == (codes.num_samples,)
+
+
+def test_kinds_of_input(narrow: Codec, wave: np.ndarray) -> None:
+    integers = np.rint(wave[:30000] * 32767).astype(np.int16)
+    floats = integers.astype(np.float32) / 32768
+    codes = narrow.encode(floats)
+    assert isinstance(codes, SpeechCodes)
+    assert codes.model == narrow.model.entropy.fingerprint
+    for same in (integers, torch.from_numpy(integers), torch.from_numpy(floats), floats.astype(np.float64)):
+        assert narrow.encode(same) == codes
+    assert narrow.encode([floats]) == [codes]
+    assert narrow.encode(floats[None]) == [codes]
+    assert narrow.encode(torch.from_numpy(floats).requires_grad_()) == codes
+    assert narrow.encode([]) == []
+    waves = narrow.decode([codes, codes])
+    assert [np.array_equal(one, narrow.decode(codes)) for one in waves] == [True, True]
+
+
+def test_errors(narrow: Codec, wave: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="one utterance is"):
+        narrow.encode(np.zeros((2, 2, 100), np.float32))
+    with pytest.raises(AudioError):
+        narrow.encode(wave, 4000)
+    with pytest.raises(AudioError):
+        narrow.encode(np.array([0.0, np.nan], np.float32))
+    codes = narrow.encode(wave[:1000])
+    other = SpeechCodes(codes.units, codes.f0, codes.speaker, 1000, "00000000")
+    with pytest.raises(bitstream.InvalidCodes):
+        narrow.decode(other)
+    data = narrow.compress(wave[:1000])
+    foreign = SpeechCodes(codes.units, codes.f0, codes.speaker, 1000, codes.model)
+    assert bitstream.pack(foreign, narrow.model.entropy) == data
+    with pytest.raises(bitstream.BitstreamError):
+        narrow.decompress(b"RIFF" + data[4:])
+    with pytest.raises(bitstream.Truncated):
+        narrow.decompress(data[:-1])
+    with pytest.raises(bitstream.TrailingBytes):
+        narrow.decompress(data + b"\0")
+
+
+def test_a_stream_of_another_model_is_named(narrow: Codec) -> None:
+    golden = Path(__file__).parent / "golden" / "v1" / "stream.uc"
+    with pytest.raises(bitstream.UnknownModel, match=narrow.model.entropy.fingerprint):
+        narrow.decompress(golden.read_bytes())
+
+
+def test_damage_raises_or_is_muted(narrow: Codec, wave: np.ndarray) -> None:
+    data = narrow.compress(wave)
+    entropy = narrow.model.entropy
+    info = bitstream.inspect(data, entropy)
+    assert len(info.packets) == 4
+    hit = info.packets[1].offset + info.packets[1].size // 2
+    damaged = bytearray(data)
+    damaged[hit] ^= 0x55
+    with pytest.raises(bitstream.Damaged):
+        narrow.decompress(bytes(damaged))
+    concealed, _ = narrow.decompress(bytes(damaged), "conceal")
+    assert concealed.shape == wave.shape
+    assert not concealed[40960:81920].any()
+    assert concealed[:40000].any()
+    assert concealed[83000:].any()
+    # The same by way of the codes, which know what was lost.
+    codes = bitstream.unpack(bytes(damaged), entropy, "conceal")
+    assert codes.lost == ((64, 128),)
+    assert np.array_equal(narrow.decode(codes), concealed)
+
+
+def test_all_packets_lost(narrow: Codec, wave: np.ndarray) -> None:
+    data = bytearray(narrow.compress(wave[:90000]))
+    for packet in bitstream.inspect(bytes(data), narrow.model.entropy).packets:
+        data[packet.offset + packet.size // 2] ^= 0x55
+    concealed, _ = narrow.decompress(bytes(data), "conceal")
+    assert concealed.shape == (90000,)
+    assert not concealed.any()
+
+
+def test_decoding_is_repeatable(narrow: Codec, wave: np.ndarray) -> None:
+    codes = narrow.encode(wave[:50000])
+    assert np.array_equal(narrow.decode(codes), narrow.decode(codes))
+
+
+def _rms(wave: np.ndarray) -> float:
+    return float(20 * np.log10(np.sqrt(np.mean(np.square(wave, dtype=np.float64))) + 1e-12))
+
+
+def test_speech_keeps_its_level(codec: Codec, wave: np.ndarray) -> None:
+    decoded = [codec.decompress(codec.compress(wave * np.float32(gain)))[0] for gain in (1.0, 0.1)]
+    assert abs(_rms(decoded[0]) - _rms(wave)) < 3
+    assert _rms(decoded[0]) - _rms(decoded[1]) == pytest.approx(20, abs=2)
+    # Loud where the speech is loud: envelopes over 40 ms agree.
+    envelopes = [np.sqrt(np.square(x[: len(x) // 640 * 640].reshape(-1, 640)).mean(1)) for x in (wave, decoded[0])]
+    assert np.corrcoef(*envelopes)[0, 1] > 0.8
+
+
+def test_silence_stays_silent(codec: Codec) -> None:
+    decoded, _ = codec.decompress(codec.compress(np.zeros(48000, np.float32)))
+    assert _rms(decoded) < -60
+
+
+def test_the_default_model_loads_by_its_name(codec: Codec, wave: np.ndarray) -> None:
+    again = unitcodec.load(device="cpu")
+    assert again.model.entropy.fingerprint == codec.model.entropy.fingerprint
+    assert again.encode(wave[:40000]) == codec.encode(wave[:40000])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_gives_the_same_codes(narrow: Codec, narrow_folder: Path, wave: np.ndarray) -> None:
+    device = unitcodec.load(narrow_folder, device="cuda")
+    codes = device.encode(wave)
+    assert codes == narrow.encode(wave)
+    assert np.abs(device.decode(codes) - narrow.decode(codes)).max() < 1e-3

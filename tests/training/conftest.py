@@ -1,0 +1,22 @@
+"""A corpus small enough to be trained on in a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import soundfile
+
+
+@pytest.fixture(scope="session")
+def manifest(speech: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example cut into the utterances of four "speakers", two of whom say one each."""
+    folder = tmp_path_factory.mktemp("manifest")
+    wave, rate = soundfile.read(speech)
+    lines = ["path\tspeaker\ttranscript"]
+    for index, speaker in enumerate("ababcd"):
+        name = f'{index} "odd" name.wav'
+        soundfile.write(folder / name, wave[index * 20000 : index * 20000 + 19000 + 300 * index], rate)
+        lines.append(f"{name}\t{speaker}\tcut {index}")
+    (folder / "manifest.tsv").write_text("\n".join(lines) + "\n")
+    return folder / "manifest.tsv"

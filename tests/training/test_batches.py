@@ -1,0 +1,117 @@
+"""Crops: shapes, level, alignment of F0 and audio, who is drawn and who never is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unitcodec.errors import UnitcodecError
+from unitcodec.features import REFERENCE_LEVEL, active_level
+from unitcodec.training.batches import (
+    Augmentation,
+    Batches,
+    coloured_noise,
+    held_out_speakers,
+    small_room,
+    validation_batches,
+)
+from unitcodec.training.corpus import Corpus, Utterance, prepare
+
+NOTHING = Augmentation(0, 0, 0, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def corpus(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    return prepare(manifest, tmp_path_factory.mktemp("corpus"))
+
+
+class _Spoken(Corpus):
+    """Utterances of given (speaker, seconds), without audio."""
+
+    def __init__(self, *spoken: tuple[str, float]) -> None:
+        self.folder = Path("nowhere")
+        self.utterances = [Utterance("", speaker, "", 0, int(16000 * seconds), 0) for speaker, seconds in spoken]
+
+
+@pytest.mark.parametrize("augmentation", [NOTHING, Augmentation(), Augmentation(3, 1, 0.1, 1, 1)])
+def test_shapes(corpus: Corpus, augmentation: Augmentation) -> None:
+    batch = Batches(corpus, 1.28, augmentation, 0).batch(5)
+    shapes = {name: value.shape for name, value in batch.items()}
+    assert shapes == {
+        "clean": (5, 20480),
+        "heard": (5, 20480),
+        "track": (5, 2, 128),
+        "mean": (5,),
+        "deviation": (5,),
+        "other": (5, 41600),
+    }
+    assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in batch.values())
+    assert set(np.unique(batch["track"][:, 1])) == {0, 1}
+
+
+def test_a_seed_gives_the_same_batches(corpus: Corpus) -> None:
+    first, second, other = (Batches(corpus, 0.64, Augmentation(), seed).batch(2) for seed in (0, 0, 1))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    assert not np.array_equal(first["clean"], other["clean"])
+
+
+def test_without_augmentation_crops_are_the_audio_at_the_reference_level(corpus: Corpus) -> None:
+    batches = Batches(corpus, 1.28, NOTHING, 0)
+    for _ in range(6):
+        crop = batches.crop()
+        assert np.array_equal(crop.clean, crop.heard)
+        assert abs(active_level(crop.clean) - REFERENCE_LEVEL) < 3
+
+
+def test_f0_belongs_to_the_audio(corpus: Corpus) -> None:
+    batches = Batches(corpus, 0.64, NOTHING, 3)
+    utterance = corpus.utterances[0]
+    start, audio, f0 = batches._stretch(utterance, 10240)
+    assert np.array_equal(audio, corpus.waveform(utterance)[start * 160 : start * 160 + 10240] / np.float32(32768))
+    assert np.array_equal(f0, corpus.pitch(utterance)[start : start + 64])
+    # Longer than the utterance: zeros behind it.
+    start, audio, f0 = batches._stretch(utterance, 32000)
+    assert (start, len(audio), len(f0)) == (0, 32000, 200)
+    assert not audio[utterance.samples :].any()
+
+
+def test_speakers_held_out_are_never_drawn(corpus: Corpus) -> None:
+    held_out = held_out_speakers(corpus)
+    assert held_out == {"c", "d"}
+    drawn = {u.speaker for group in Batches(corpus, 0.64, NOTHING, 0, held_out).groups for u in group}
+    tested = {u.speaker for group in validation_batches(corpus, 0.64, held_out).groups for u in group}
+    assert (drawn, tested) == ({"a", "b"}, {"c", "d"})
+
+
+def test_every_corpus_leaves_someone_to_train_on() -> None:
+    singles = _Spoken(*[(f"s{i:02}", 5.0) for i in range(30)], ("many", 5.0), ("many", 5.0))
+    assert held_out_speakers(singles) == {f"s{i}" for i in range(22, 30)}
+    # The rest of a speaker's utterances may be too short to count.
+    assert held_out_speakers(_Spoken(("a", 5), ("a", 5), ("b", 5), ("b", 0.5), ("c", 0.5))) == {"b"}
+    everyone_twice = _Spoken(*[(f"s{i}", 5.0 + i) for i in range(9) for _ in range(2)])
+    assert held_out_speakers(everyone_twice) == {"s0"}
+    assert len(held_out_speakers(_Spoken(*[(f"s{i}", 5.0) for i in range(4)]))) == 2
+    one = _Spoken(("a", 5.0), ("a", 5.0))
+    assert held_out_speakers(one) == set()
+    assert validation_batches(one, 1.28, set()).groups == Batches(one, 1.28, NOTHING, 0).groups
+
+
+def test_a_corpus_of_snippets_is_refused() -> None:
+    with pytest.raises(UnitcodecError, match="no utterance of more than a second"):
+        Batches(_Spoken(("a", 0.9)), 1.28, NOTHING, 0)
+
+
+def test_noise_and_rooms() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        noise = coloured_noise(rng, 16000)
+        assert np.sqrt(np.mean(noise**2)) == pytest.approx(1, rel=1e-6)
+        click = np.zeros(16000)
+        click[100] = 1
+        heard = small_room(rng, click)
+        assert heard.shape == click.shape
+        assert not np.abs(heard[:100]).max() > 1e-9
+        assert heard[100] == pytest.approx(1)
+        assert 10 ** (-20.5 / 10) < np.sum(heard[101:] ** 2) < 10 ** (-4.5 / 10)

@@ -1,0 +1,69 @@
+"""Manifest -> corpus: what is kept, and what a bad manifest says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from unitcodec.errors import UnitcodecError
+from unitcodec.training.corpus import Corpus, prepare
+
+
+def test_audio_and_f0_are_kept(manifest: Path, tmp_path: Path) -> None:
+    corpus = prepare(manifest, tmp_path / "corpus")
+    assert [u.speaker for u in corpus.utterances] == list("ababcd")
+    assert corpus.utterances[2].transcript == "cut 2"
+    for utterance in corpus.utterances:
+        wave, _ = soundfile.read(manifest.parent / utterance.path, dtype="float32")
+        assert np.abs(corpus.waveform(utterance) / 32767 - wave).max() < 1e-4
+        assert len(corpus.pitch(utterance)) == utterance.frames == -(-len(wave) // 160)
+    assert sum(float((corpus.pitch(u) > 0).mean()) for u in corpus.utterances) > 1
+    index = (tmp_path / "corpus" / "index.json").stat().st_mtime_ns
+    again = prepare(manifest, tmp_path / "corpus")
+    assert again.utterances == corpus.utterances == Corpus(tmp_path / "corpus").utterances
+    assert (tmp_path / "corpus" / "index.json").stat().st_mtime_ns == index
+
+
+def test_other_rates_and_channels(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "stereo.flac", np.random.default_rng(0).uniform(-0.1, 0.1, (44100, 2)), 44100)
+    (tmp_path / "m.tsv").write_text("speaker\tpath\nx\tstereo.flac\n")
+    (utterance,) = prepare(tmp_path / "m.tsv", tmp_path / "corpus").utterances
+    assert (utterance.samples, utterance.transcript) == (16000, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        (None, "cannot be read"),
+        ("", "header line"),
+        ("path\tspeaker\n", "header line"),
+        ("path,speaker\na.wav,b\n", "header line"),
+        ("path\tspeaker\nabsent.wav\tb\n", "absent.wav: cannot be read"),
+        ("path\tspeaker\nm.tsv\tb\n", "m.tsv: cannot be read"),
+    ],
+)
+def test_bad_manifests(tmp_path: Path, text: str | None, pattern: str) -> None:
+    if text is not None:
+        (tmp_path / "m.tsv").write_text(text)
+    with pytest.raises(UnitcodecError, match=pattern):
+        prepare(tmp_path / "m.tsv", tmp_path / "corpus")
+    assert not (tmp_path / "corpus" / "index.json").exists()
+
+
+def test_an_interrupted_run_is_started_anew(manifest: Path, tmp_path: Path) -> None:
+    first = prepare(manifest, tmp_path / "corpus")
+    reference = (first.audio.tobytes(), first.f0.tobytes())
+    shutil.copytree(tmp_path / "corpus", tmp_path / "cut")
+    (tmp_path / "cut" / "index.json").unlink()
+    (tmp_path / "cut" / "audio.i16").write_bytes(b"\0" * 100)
+    again = prepare(manifest, tmp_path / "cut")
+    assert (again.audio.tobytes(), again.f0.tobytes()) == reference
+
+
+def test_an_unknown_tracker(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnitcodecError, match="unknown F0 tracker 'praat'"):
+        prepare(manifest, tmp_path / "corpus", "praat")

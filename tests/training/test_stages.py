@@ -1,0 +1,136 @@
+"""Every stage on a few seconds of speech: from a manifest to a model folder that speaks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import unitcodec
+from unitcodec.errors import UnitcodecError
+from unitcodec.training import STAGES, run
+from unitcodec.vocoder.hifigan import MelGenerator
+
+SMALL: dict[str, dict[str, Any]] = {
+    "pitch": {"codes": 10, "steps": 2, "batch": 2, "seconds": 1.28},
+    "content": {"levels": [4, 4, 3], "steps": 2, "batch": 2, "seconds": 1.28, "adversarial_from": 0.5},
+    "vocoder": {"steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 0.5},
+    "joint": {"steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 0.5},
+}
+
+
+def _config(folder: Path, **changes: dict[str, Any]) -> Path:
+    path = folder / "config.json"
+    path.write_text(json.dumps({name: {**SMALL.get(name, {}), **changes.get(name, {})} for name in {*SMALL, *changes}}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run through all stages."""
+    out = tmp_path_factory.mktemp("run")
+    run("all", manifest, out, _config(out), validation=manifest)
+    return out
+
+
+def _step(out: Path, stage: str) -> int:
+    step: int = torch.load(out / stage / "state.pt", weights_only=True)["step"]
+    return step
+
+
+def _assert_speaks(folder: Path, speech: Path) -> unitcodec.Codec:
+    codec = unitcodec.load(folder, device="cpu")
+    wave, _ = soundfile.read(speech, dtype="float32", frames=45001)
+    decoded, _ = codec.decompress(codec.compress(wave))
+    assert decoded.shape == wave.shape
+    assert np.isfinite(decoded).all()
+    assert decoded.any()
+    return codec
+
+
+def test_all_stages_make_a_model(trained: Path, speech: Path) -> None:
+    assert [_step(trained, stage) for stage in STAGES if stage != "export"] == [2, 2, 2, 2]
+    for stage in ("pitch", "content", "vocoder", "joint"):
+        header, row = (trained / stage / "log.csv").read_text().splitlines()
+        assert row.startswith("2,")
+        assert header.startswith("step,")
+    codec = _assert_speaks(trained / "model", speech)
+    assert codec.model.networks.content.vocabulary == (4, 4, 3)
+    assert codec.model.entropy.spec.f0.alphabet == 10
+
+
+def test_the_exported_networks_are_the_trained_ones(trained: Path) -> None:
+    networks = unitcodec.load(trained / "model", device="cpu").model.networks
+    content = torch.load(trained / "content" / "state.pt", weights_only=True)["model"]
+    joint = torch.load(trained / "joint" / "state.pt", weights_only=True)
+    for mine, theirs in [
+        (networks.content.stem.weight, content["content.stem.weight"]),
+        (networks.speaker.head.weight, content["speaker.head.weight"]),
+        (networks.decoder.head.weight, joint["decoder"]["head.weight"]),
+        (networks.generator.stem.weight, joint["model"]["stem.weight"]),
+    ]:
+        assert torch.allclose(mine, theirs, atol=float(theirs.abs().max()) / 200)
+    # The joint stage moved the decoder away from the autoencoder's.
+    assert not torch.equal(joint["decoder"]["head.weight"], content["decoder.head.weight"])
+
+
+def test_stages_resume_or_start_anew(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    before = (out / "pitch" / "state.pt").read_bytes()
+    run("pitch", manifest, out, _config(tmp_path))
+    assert (out / "pitch" / "state.pt").read_bytes() == before
+    run("pitch", manifest, out, _config(tmp_path, pitch={"steps": 4}))
+    assert _step(out, "pitch") == 4
+    run("pitch", manifest, out, _config(tmp_path, pitch={"steps": 1}), resume=False)
+    assert _step(out, "pitch") == 1
+    assert _step(out, "content") == 2
+
+
+def test_the_hifigan_generator(trained: Path, manifest: Path, speech: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    for part in ("corpus", "pitch", "content"):
+        shutil.copytree(trained / part, out / part)
+    config = _config(tmp_path, vocoder={"generator": {"kind": "hifigan", "initial_channels": 32}})
+    for stage in ("vocoder", "joint", "export"):
+        run(stage, manifest, out, config)
+    codec = _assert_speaks(out / "model", speech)
+    assert isinstance(codec.model.networks.generator, MelGenerator)
+
+
+def test_a_stage_that_lacks_an_earlier_one(manifest: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "corpus", tmp_path / "corpus")
+    for stage, missing in [("content", "pitch"), ("joint", "pitch"), ("export", "joint")]:
+        with pytest.raises(UnitcodecError, match=f"run the stage '{missing}' first"):
+            run(stage, manifest, tmp_path, _config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ('{"pitch": {"speed": 3}}', "no such setting: pitch speed"),
+        ('{"phoneme": {}}', "no such setting: phoneme"),
+        ('{"pitch": 3}', "no such setting: pitch"),
+        ("[]", "not a JSON object"),
+        ("{", "not a readable JSON file"),
+        (None, "not a readable JSON file"),
+    ],
+)
+def test_settings_that_do_not_exist(manifest: Path, tmp_path: Path, text: str | None, pattern: str) -> None:
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UnitcodecError, match=pattern):
+        run("pitch", manifest, tmp_path / "out", tmp_path / "config.json")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_stage_that_does_not_exist(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnitcodecError, match="unknown stage 'phoneme'"):
+        run("phoneme", manifest, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
