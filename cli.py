@@ -169,17 +169,22 @@ def info(files: tuple[str, ...], as_json: bool) -> int:
 
 
 @cli.command()
-@click.argument("stage")
+@click.argument("stage", metavar="pitch|content|vocoder|joint|export|all")
 @click.option("--data", metavar="MANIFEST", required=True, help="What to train on.")
 @click.option("--out", metavar="DIR", required=True, help="Checkpoints, logs and samples.")
 @click.option("--config", metavar="FILE", help="Settings that differ from the stage's own.")
 @click.option("--resume/--restart", default=True, show_default=True, help="Go on from the last checkpoint in DIR, or anew.")
 @click.option("--seed", type=int, default=0, show_default=True)
-def train(stage: str, data: str, out: str, config: str | None, resume: bool, seed: int) -> None:
-    """Train one STAGE of a model."""
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--validation", metavar="MANIFEST", help="What export reports the rate on.")
+def train(stage: str, data: str, out: str, config: str | None, resume: bool, seed: int, device: str, validation: str | None) -> None:
+    """Train one stage of a model, or all in order.
+
+    MANIFEST is a TSV file with the columns path (relative to it), speaker and, optionally, transcript.
+    """
     from unitcodec.training import run
 
-    run(stage=stage, data=data, out=out, config=config, resume=resume, seed=seed)
+    run(stage, data, out, config, resume, seed, device, validation)
 
 
 def _loader(model: str, device: str) -> Callable[[], Codec]:

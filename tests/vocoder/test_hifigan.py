@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from unitcodec.vocoder.hifigan import CodeGenerator, Generator
 
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "polyak"
+GOLDEN = Path(os.environ.get("UNITCODEC_SHARED") or Path(__file__).parents[3] / "shared") / "golden" / "polyak"
 
 
 @pytest.fixture(autouse=True)
