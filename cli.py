@@ -177,7 +177,9 @@ def info(files: tuple[str, ...], as_json: bool) -> int:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--validation", metavar="MANIFEST", help="What export reports the rate on.")
-def train(stage: str, data: str, out: str, config: str | None, resume: bool, seed: int, device: str, validation: str | None) -> None:
+def train(
+    stage: str, data: str, out: str, config: str | None, resume: bool, seed: int, device: str, validation: str | None
+) -> None:
     """Train one stage of a model, or all in order.
 
     MANIFEST is a TSV file with the columns path (relative to it), speaker and, optionally, transcript.

@@ -77,19 +77,27 @@ def gaps() -> dict[str, str]:
 def judge_pair(reference: Path, decoded: FloatArray, memory: Path, names: Collection[str] | None = None) -> dict[str, Any]:
     """Every available judge's value for ``decoded`` against the file ``reference``, by the judge's name.
 
-    With ``names``, only those judges are put to work; what the others have said before is still returned. Values live in ``memory`` as one JSON file for each pair of waveforms, named by the hash of their 16-bit samples.
+    With ``names``, only those judges are put to work; what the others have said before is still returned. Values live in
+    ``memory`` as one JSON file for each pair of waveforms, named by the hash of their 16-bit samples.
     """
     digest = hashlib.sha256()
     for waveform in (read(reference), decoded):
         digest.update(len(waveform).to_bytes(8, "little") + to_int16(waveform).astype("<i2").tobytes())
     file = memory / f"{digest.hexdigest()[:32]}.json"
-    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    known = _remembered(file)
     available = [judge for judge in JUDGES if not judge.missing()]
     for judge in available:
         if judge.key() not in known and (names is None or judge.name in names):
-            known[judge.key()] = judge.judge(reference, decoded)
+            value = judge.judge(reference, decoded)
+            # Read again: another process may have remembered something meanwhile.
+            known = {**_remembered(file), judge.key(): value}
             _replace(file, json.dumps(known))
     return {judge.name: known[judge.key()] for judge in available if judge.key() in known}
+
+
+def _remembered(file: Path) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    return known
 
 
 def _replace(file: Path, text: str) -> None:

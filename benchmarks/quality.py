@@ -122,7 +122,7 @@ def arguments() -> argparse.ArgumentParser:
         ("--decoded", "FOLDER", "a folder of decoded STEM.wav, with STEM.uc beside them for the bits; may be repeated"),
     ):
         parser.add_argument(flag, type=_named, action="append", default=[], metavar=f"NAME={value}", help=text)
-    parser.add_argument("--judges", type=_judges, help="put only these to work, as sim,f0,loudness for a quick look; default: all")
+    parser.add_argument("--judges", type=_judges, help="put only these to work, as sim,f0 for a quick look; default: all")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
     return parser
 
