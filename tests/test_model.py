@@ -157,7 +157,7 @@ def test_an_entropy_model_of_other_streams(folder: Path) -> None:
     rows = tuple(Stream(row.alphabet) for row in spec.rows)
     wrong = EntropySpec(rows=rows, f0=Stream(13), speaker=spec.speaker, weights=spec.weights)
     fit_tables([], wrong).save(folder / "entropy.safetensors")
-    _refused(folder, "other streams")
+    _refused(folder, "streams that do not fit")
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,9 @@ class Analysis:
         self._finished = False
 
     def push(self, block: FloatArray) -> list[tuple[IntArray, IntArray]]:
-        """Take (n,) float32 samples at 16 kHz."""
+        """Take (n,) float32 samples at 16 kHz. Raises RuntimeError after ``finish``."""
+        if self._finished:
+            raise RuntimeError("the stream is finished: begin another Analysis")
         self._buffer = np.concatenate([self._buffer, np.asarray(block, np.float32)])
         self.num_samples += len(block)
         return self._advance()

@@ -108,7 +108,7 @@ def load(name: str | Path = "default") -> Model:
     if config.tracker not in TRACKERS:
         raise ModelError(f"{folder / 'config.json'}: unknown F0 tracker {config.tracker!r}: one of {', '.join(TRACKERS)}")
     if not _same_streams(networks, entropy):
-        raise ModelError(f"{folder}: entropy.safetensors describes other streams than config.json")
+        raise ModelError(f"{folder}: entropy.safetensors and config.json describe streams that do not fit each other")
     networks.eval().requires_grad_(False)
     return Model(config, networks, entropy)
 
@@ -121,6 +121,8 @@ def _same_streams(networks: Networks, entropy: EntropyModel) -> bool:
         and spec.f0.alphabet == len(networks.pitch.quantizer.codebook)
         and spec.speaker == (MEAN_CODES, DEVIATION_CODES, LEVEL_CODES, *speaker)
         and (spec.unit_hop, spec.f0_hop) == (networks.content.stride * HOP, STRIDE * HOP)
+        and networks.decoder.stem.in_channels == len(spec.rows)
+        and networks.decoder.voice_fields == len(speaker)
     )
 
 
@@ -161,10 +163,10 @@ def restore(networks: Networks, weights: dict[str, Tensor]) -> None:
 
 
 def digest(weights: dict[str, Tensor]) -> str:
-    """SHA-256 (hex) over names, shapes and bytes of the weights: ties the entropy model, hence every stream, to them."""
+    """SHA-256 (hex) over names, types, shapes and bytes of the weights: ties the entropy model, hence every stream, to them."""
     result = hashlib.sha256()
     for name in sorted(weights):
-        result.update(f"{name}{tuple(weights[name].shape)}".encode())
+        result.update(f"{name}{weights[name].dtype}{tuple(weights[name].shape)}".encode())
         result.update(weights[name].numpy().tobytes())
     return result.hexdigest()
 

@@ -1,6 +1,6 @@
 """Training, stage by stage: ``unitcodec train STAGE --data MANIFEST --out DIR``.
 
-``pitch`` and ``vocoder`` and ``content`` need only the audio (the last two also ``pitch``), ``joint`` needs all three,
+``pitch`` needs only the audio, ``content`` and ``vocoder`` also ``pitch``, ``joint`` all three; ``entropy`` codes the corpus,
 ``export`` turns what is there into a model folder ``DIR/model``; ``all`` does them in order. Every stage keeps its state in
 ``DIR/STAGE`` and goes on from there when called again.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import UnitcodecError
 
-STAGES = ("pitch", "content", "vocoder", "joint", "export")
+STAGES = ("pitch", "content", "vocoder", "joint", "entropy", "export")
 
 
 def run(
@@ -130,9 +130,16 @@ class _Stages:
         pitch, autoencoder, initial = self._trained_pitch(), self._autoencoder(), self._state("vocoder")
         train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device)
 
+    def _entropy(self) -> None:
+        from .entropy import CODES, code_corpus, save_codes
+
+        if not (self.out / "entropy" / CODES).exists():
+            save_codes(self.out / "entropy", code_corpus(self.corpus, self._autoencoder().content.eval(), self._trained_pitch()))
+
     def _export(self) -> None:
         from ..model import ModelConfig
         from .corpus import prepare
+        from .entropy import CODES
         from .export import export, gather
 
         config = ModelConfig(
@@ -148,4 +155,6 @@ class _Stages:
             self._state("pitch")["model"], self._state("content")["model"], joint["decoder"], joint["model"], config
         )
         check = None if self.validation is None else prepare(Path(self.validation), self.out / "validation", config.tracker)
-        export(self.corpus, networks, config, self.out / "model", check)
+        if not (self.out / "entropy" / CODES).exists():
+            raise UnitcodecError(f"{self.out / 'entropy' / CODES} is missing: run the stage 'entropy' first")
+        export(self.out / "entropy", networks, config, self.out / "model", check)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -97,6 +98,7 @@ def train(
             mel = normalise(log_mel(test_batch["clean"]))
             output, units = model(mel, normalise(log_mel(test_batch["other"])), decoded_pitch(pitch, test_batch))
         model.train()
+        np.save(run.folder / "samples.npy", torch.stack([mel[:4], output[:4]], 1).cpu().numpy())
         return {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(settings["levels"]))}
 
     for step in run.steps(validate):

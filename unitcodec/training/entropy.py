@@ -1,14 +1,17 @@
-"""Stage ``entropy``: code the corpus, choose contexts, count them: the integer tables that ``bitstream`` codes with."""
+"""Stage ``entropy``: code the corpus; and, at export, choose contexts and count: the tables that ``bitstream`` codes with."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from bitstream import EntropyModel, EntropySpec, Stream, fit_tables
@@ -17,19 +20,21 @@ from bitstream.fit import smooth
 from bitstream.spec import F0, MAX_ORDER, Reference
 
 from ..content.fsq import STRIDE as UNIT_STRIDE
+from ..content.fsq import ContentEncoder
 from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, log_mel, normalise
 from ..model import Networks
-from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, mean_and_deviation, statistics, track_channels
+from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics, track_channels
 from .corpus import Corpus
 
 IntArray = NDArray[np.int32]
 PACKET_FRAMES = 64
 F0_RATIO = STRIDE // UNIT_STRIDE
 MAX_CELLS = 40000
+CODES = "codes.safetensors"
 
 
 @torch.inference_mode()
-def code_corpus(corpus: Corpus, networks: Networks) -> Iterator[tuple[IntArray, IntArray]]:
+def code_corpus(corpus: Corpus, content: ContentEncoder, pitch: PitchVQVAE) -> Iterator[tuple[IntArray, IntArray]]:
     """(units (rows, n), f0 (m,)) of every utterance, as the codec makes them but for rounding: float32 and in one piece."""
     for utterance in tqdm(corpus.utterances, desc="coding the corpus", unit="file"):
         if not utterance.samples:
@@ -40,9 +45,30 @@ def code_corpus(corpus: Corpus, networks: Networks) -> Iterator[tuple[IntArray, 
             level_gain(level_code(active_level(waveform)))
         )
         track = track_channels(np.pad(f0, (0, len(padded) // HOP - len(f0))), *mean_and_deviation(*statistics(f0)))
-        units = networks.content.encode(normalise(log_mel(torch.from_numpy(padded)[None])))[0].numpy().astype(np.int32)
-        codes = networks.pitch.encode(torch.from_numpy(track)[None])[0, 0].numpy().astype(np.int32)
+        units = content.encode(normalise(log_mel(torch.from_numpy(padded)[None])))[0].numpy().astype(np.int32)
+        codes = pitch.encode(torch.from_numpy(track)[None])[0, 0].numpy().astype(np.int32)
         yield units[:, : -(-len(waveform) // (HOP * UNIT_STRIDE))], codes
+
+
+def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray]]) -> None:
+    """Keep what :func:`code_corpus` gave in ``folder/codes.safetensors``; written beside, then renamed."""
+    units, f0 = zip(*sequences, strict=True)
+    tensors = {
+        "units": np.concatenate(units, 1),
+        "f0": np.concatenate(f0),
+        "frames": np.array([part.shape[1] for part in units], np.int64),
+        "f0_frames": np.array([len(part) for part in f0], np.int64),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, folder / "codes.part")
+    os.replace(folder / "codes.part", folder / CODES)
+
+
+def load_codes(folder: Path) -> list[tuple[IntArray, IntArray]]:
+    """Inverse of :func:`save_codes`."""
+    tensors = load_file(folder / CODES)
+    units = np.split(tensors["units"], np.cumsum(tensors["frames"])[:-1], 1)
+    return list(zip(units, np.split(tensors["f0"], np.cumsum(tensors["f0_frames"])[:-1]), strict=True))
 
 
 class ContextSearch:
@@ -107,9 +133,8 @@ def _back(values: IntArray, lag: int, packet: int, alphabet: int) -> IntArray:
     return np.where(np.arange(len(values)) % packet < lag, np.int32(alphabet), back)
 
 
-def fit(corpus: Corpus, networks: Networks, weights: str) -> EntropyModel:
-    """The entropy model of ``networks``, whose stored weights have the digest ``weights``, for streams like ``corpus``."""
-    sequences = list(code_corpus(corpus, networks))
+def fit(sequences: list[tuple[IntArray, IntArray]], networks: Networks, weights: str) -> EntropyModel:
+    """The entropy model of ``networks``, whose stored weights have the digest ``weights``, for streams like ``sequences``."""
     alphabets = list(networks.content.vocabulary)
     f0_alphabet = len(networks.pitch.quantizer.codebook)
     search = ContextSearch(sequences, alphabets, f0_alphabet)

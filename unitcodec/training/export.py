@@ -10,7 +10,7 @@ from torch import Tensor
 from ..model import ModelConfig, Networks, digest, restore, save, stored
 from ..vocoder import make_generator
 from .corpus import Corpus
-from .entropy import code_corpus, fit, report
+from .entropy import code_corpus, fit, load_codes, report
 
 
 def gather(
@@ -43,10 +43,10 @@ def part_of(weights: dict[str, Tensor], part: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
-def export(corpus: Corpus, networks: Networks, config: ModelConfig, folder: Path, check: Corpus | None = None) -> None:
-    """Fit the entropy model and write ``folder``; print the rate on ``check``."""
-    entropy = fit(corpus, networks, digest(stored(networks)))
+def export(codes: Path, networks: Networks, config: ModelConfig, folder: Path, check: Corpus | None = None) -> None:
+    """Fit the entropy model to what the entropy stage left in ``codes``, write ``folder``; print the rate on ``check``."""
+    entropy = fit(load_codes(codes), networks, digest(stored(networks)))
     save(folder, replace(config, name=folder.name), networks, entropy)
     if check is not None:
-        bits = report(entropy, list(code_corpus(check, networks)))
+        bits = report(entropy, list(code_corpus(check, networks.content, networks.pitch)))
         print({title: round(value, 1) for title, value in bits.items()}, "sum", round(sum(bits.values()), 1), "bit/s")

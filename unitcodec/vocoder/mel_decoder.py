@@ -32,7 +32,7 @@ class MelDecoder(nn.Module):
         self.pitch = nn.Conv1d(pitch * 2, channels[1], 3, padding=1)
         self.fast = nn.Sequential(*[ConvNeXtBlock(channels[1], 5) for _ in range(blocks[1])])
         self.head = nn.Conv1d(channels[1], bands * 2, 3, padding=1)
-        self.split = channels
+        self.split, self.voice_fields = channels, speaker
 
     @property
     def context(self) -> int:

@@ -1,0 +1,65 @@
+"""The rate that is promised for every file: at most 365 bit/s from 5 s on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bitstream import EntropyModel, EntropySpec, PacketCoder, Stream, fit_tables
+from unitcodec.rate import FRAMING, RateLimit, packet_bytes
+
+HEADER = 23  # two-byte magic, version, fingerprint, 3-byte length, 1 + 10 bytes of speaker, check
+
+
+@given(st.integers(5 * 16000, 130 * 16000))
+def test_full_packets_keep_the_promise(num_samples: int) -> None:
+    frames = -(-num_samples // 640)
+    full, rest = divmod(frames, 64)
+    size = HEADER + full * packet_bytes(64) + (packet_bytes(rest) if rest else 0)
+    assert 8 * size / (num_samples / 16000) <= 365
+
+
+def test_every_packet_has_room_for_something() -> None:
+    assert all(packet_bytes(frames) - FRAMING >= 3 for frames in range(1, 65))
+    assert packet_bytes(64) - FRAMING <= 127, "the length would take two bytes"
+
+
+@pytest.fixture(scope="module")
+def entropy() -> EntropyModel:
+    """Codes that tend to stay where they are, so that some sequences are much cheaper than others."""
+    rng = np.random.default_rng(0)
+    spec = EntropySpec(
+        rows=(Stream(8, ((0, 1), ("f0", 0))), Stream(8, ((1, 1), (0, 0))), Stream(8, ((2, 1),)), Stream(8, ((3, 1),))),
+        f0=Stream(20, (("f0", 1),)),
+        speaker=(4,),
+    )
+
+    def walk(alphabet: int, n: int) -> np.ndarray:
+        return np.clip(alphabet // 2 + np.cumsum(rng.integers(-1, 2, n)), 0, alphabet - 1)
+
+    return fit_tables([(np.stack([walk(8, 256) for _ in range(4)]), walk(20, 128)) for _ in range(40)], spec)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 10, 31, 32, 63, 64])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_packet_that_is_too_large_is_made_to_fit(entropy: EntropyModel, frames: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(-0.5, 7.5, (4, frames))
+    units = np.rint(values).astype(np.int32)
+    f0 = np.full(-(-frames // 2), 10, np.int32)
+    limit, coder = RateLimit(entropy), PacketCoder(entropy)
+    chosen = limit.apply(values, units, f0)
+    assert len(coder.encode_packet(chosen, f0, 0)) <= packet_bytes(frames)
+    if len(coder.encode_packet(units, f0, 0)) > packet_bytes(frames):
+        assert not np.array_equal(chosen, units)
+        # Cheaper, but not at any price: closer to what was meant than the cheapest codes are.
+        cheapest = limit._choose(values, f0, 1e9)
+        assert np.abs(chosen - values).mean() <= np.abs(cheapest - values).mean()
+
+
+def test_a_packet_that_fits_is_left_alone(entropy: EntropyModel) -> None:
+    values = np.full((4, 64), 4.2)
+    units = np.rint(values).astype(np.int32)
+    assert RateLimit(entropy).apply(values, units, np.full(32, 10, np.int32)) is units
