@@ -52,9 +52,9 @@ def codes(codec: Any, waveform: np.ndarray) -> bitstream.SpeechCodes:
     return codec.encode(waveform, RATE)
 
 
-def timed(benchmark: Any, call: Callable[..., Any], *arguments: Any) -> Any:
+def timed(benchmark: Any, rounds: int, call: Callable[..., Any], *arguments: Any) -> Any:
     """Time a call after one that warms the caches, and note its speed; returns what the call returned."""
-    result = benchmark.pedantic(call, arguments, rounds=5, warmup_rounds=1)
+    result = benchmark.pedantic(call, arguments, rounds=rounds, warmup_rounds=1)
     if benchmark.stats is not None:  # absent under --benchmark-disable
         benchmark.extra_info["times_real_time"] = SECONDS / benchmark.stats.stats.median
         print(f"\n{benchmark.name}: {SECONDS / benchmark.stats.stats.median:.1f} x real time")
@@ -64,7 +64,7 @@ def timed(benchmark: Any, call: Callable[..., Any], *arguments: Any) -> Any:
 @pytest.mark.benchmark(group="bitstream")
 def test_pack(benchmark: Any, codec: Any, codes: bitstream.SpeechCodes) -> None:
     """Codes -> bytes."""
-    data = timed(benchmark, bitstream.pack, codes, codec.model.entropy)
+    data = timed(benchmark, 200, bitstream.pack, codes, codec.model.entropy)
     benchmark.extra_info["bits_per_second"] = 8 * len(data) / SECONDS
 
 
@@ -72,16 +72,16 @@ def test_pack(benchmark: Any, codec: Any, codes: bitstream.SpeechCodes) -> None:
 def test_unpack(benchmark: Any, codec: Any, codes: bitstream.SpeechCodes) -> None:
     """Bytes -> codes."""
     entropy = codec.model.entropy
-    assert timed(benchmark, bitstream.unpack, bitstream.pack(codes, entropy), entropy) == codes
+    assert timed(benchmark, 200, bitstream.unpack, bitstream.pack(codes, entropy), entropy) == codes
 
 
 @pytest.mark.benchmark(group="codec")
 def test_encode(benchmark: Any, codec: Any, waveform: np.ndarray, codes: bitstream.SpeechCodes) -> None:
     """Waveform -> codes."""
-    assert timed(benchmark, codec.encode, waveform, RATE) == codes
+    assert timed(benchmark, 5, codec.encode, waveform, RATE) == codes
 
 
 @pytest.mark.benchmark(group="codec")
 def test_decode(benchmark: Any, codec: Any, codes: bitstream.SpeechCodes) -> None:
     """Codes -> waveform."""
-    assert timed(benchmark, codec.decode, codes).shape == (SECONDS * RATE,)
+    assert timed(benchmark, 5, codec.decode, codes).shape == (SECONDS * RATE,)

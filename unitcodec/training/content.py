@@ -21,17 +21,6 @@ from .batches import Augmentation, Batches, held_out_speakers, validation_batche
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
 
-DEFAULTS: dict[str, Any] = {
-    "levels": (8, 8, 8, 8),
-    "steps": 6000,
-    "batch": 16,
-    "seconds": 2.56,
-    "rate": 1.5e-3,
-    "adversarial_from": 0.6,
-    "adversarial": 0.1,
-    "feature_matching": 1.0,
-}
-
 
 class Autoencoder(nn.Module):
     """The three parts that share one loss."""
@@ -71,10 +60,9 @@ def conditional_entropy(units: Tensor, size: int) -> float:
 
 
 def train(
-    corpus: Corpus, pitch: PitchVQVAE, folder: Path, config: dict[str, Any], seed: int = 0, device: str = "cpu"
+    corpus: Corpus, pitch: PitchVQVAE, folder: Path, settings: dict[str, Any], seed: int = 0, device: str = "cpu"
 ) -> Autoencoder:
     torch.manual_seed(seed)
-    settings = {**DEFAULTS, **config}
     model = Autoencoder(settings["levels"]).to(device)
     judge = MelDiscriminator().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), settings["rate"], betas=(0.9, 0.98), weight_decay=1e-2)

@@ -14,8 +14,6 @@ from .batches import Augmentation, Batches, held_out_speakers, validation_batche
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
 
-DEFAULTS: dict[str, Any] = {"codes": 20, "steps": 3000, "batch": 32, "seconds": 5.12, "rate": 2e-3}
-
 
 def losses(output: Tensor, track: Tensor) -> tuple[Tensor, Tensor]:
     """Mean absolute error of normalised log-F0 over voiced frames, and cross-entropy of voicing."""
@@ -36,9 +34,8 @@ def frame_errors(output: Tensor, track: Tensor, deviation: Tensor) -> dict[str, 
     return {"vde": vde, "gpe": gross.sum().item() / max(1, int(both.sum())), "ffe": vde + gross.sum().item() / total}
 
 
-def train(corpus: Corpus, folder: Path, config: dict[str, Any], seed: int = 0) -> PitchVQVAE:
+def train(corpus: Corpus, folder: Path, settings: dict[str, Any], seed: int = 0) -> PitchVQVAE:
     torch.manual_seed(seed)
-    settings = {**DEFAULTS, **config}
     model = PitchVQVAE(settings["codes"])
     optimizer = torch.optim.AdamW(model.parameters(), settings["rate"], betas=(0.9, 0.98), weight_decay=1e-3)
     held_out = held_out_speakers(corpus)

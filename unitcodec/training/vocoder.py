@@ -32,24 +32,6 @@ from .content import Autoencoder
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
 
-DEFAULTS: dict[str, Any] = {
-    "generator": {},
-    "steps": 6000,
-    "batch": 16,
-    "seconds": 1.28,
-    "rate": 1e-3,
-    "judge_rate": 1e-3,
-    "adversarial_from": 0.4,
-    "adversarial": 1.0,
-    "feature_matching": 2.0,
-    "stft": 2.5,
-    "mel": 15.0,
-    "predicted_mel": 15.0,
-    "spectrogram_channels": 16,
-    "period_width": 0.125,
-    "mel_channels": 0,
-}
-
 
 class Judges(torch.nn.Module):
     """All discriminators as one: waveform (B, T) -> the verdicts on it and on its log-mel. A width of 0 leaves a kind out."""
@@ -86,7 +68,7 @@ def train(
     corpus: Corpus,
     pitch: PitchVQVAE,
     folder: Path,
-    config: dict[str, Any],
+    settings: dict[str, Any],
     autoencoder: Autoencoder | None = None,
     initial: dict[str, dict[str, Tensor]] | None = None,
     seed: int = 0,
@@ -98,7 +80,6 @@ def train(
     entries "model" and, in the joint stage, "decoder" of ``folder/state.pt``.
     """
     torch.manual_seed(seed)
-    settings = {**DEFAULTS, **config}
     model = make_generator(**settings["generator"]).to(device)
     judges = Judges(settings["spectrogram_channels"], settings["period_width"], settings["mel_channels"]).to(device)
     if initial is not None:
