@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeVar
 import click
 
 import unitcodec
+from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, plan
+from unitcodec.command.output import Output, OutputError
 from unitcodec.errors import AudioError, ModelError, UnitcodecError
-from unitcodec.jobs import AUDIO_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, plan
-from unitcodec.output import Output, OutputError
 
 if TYPE_CHECKING:
     from bitstream import StreamInfo
@@ -149,7 +149,7 @@ def decode(
 @click.option("--json", "as_json", is_flag=True, help="A JSON list with one object a file.")
 def info(files: tuple[str, ...], as_json: bool) -> int:
     """Show what .uc files hold, without decoding them. Exit status 1 when one is damaged or is none."""
-    from unitcodec import report
+    from unitcodec.command import report
 
     reports = []
     for name in files:
@@ -195,6 +195,8 @@ def _loader(model: str, device: str) -> Callable[[], Codec]:
 
     def load() -> Codec:
         if not loaded:
+            # Threads that spin while they wait cost a busy machine minutes; read when PyTorch starts its threads.
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
             try:
                 loaded.append(unitcodec.load(model, device=device))
             except ModelError as error:
@@ -270,7 +272,7 @@ def _stdin() -> BinaryIO:
 def _checked(data: bytes, job: Job, conceal: bool) -> StreamInfo:
     """The stream's facts. All its checks are verified before the first sound is made, and damage is never passed over."""
     from bitstream import Damaged, inspect
-    from unitcodec.report import damage
+    from unitcodec.command.report import damage
 
     facts = inspect(data)
     problem = damage(facts)

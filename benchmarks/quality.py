@@ -127,6 +127,12 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def _judged_before(results: Path, corpus: str) -> dict[str, Any]:
+    """The systems in a results file if it is of the same corpus, else none."""
+    before = json.loads(results.read_text()) if results.exists() else {}
+    return dict(before["systems"]) if before.get("corpus") == corpus else {}
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; exits 0 also where a system is a gap."""
     options = arguments().parse_args(argv)
@@ -137,12 +143,13 @@ def main(argv: list[str] | None = None) -> int:
     chosen = options.systems if options.systems is not None else [] if own else _peers(DEFAULT_SYSTEMS)
     results = options.out / ("results.json" if options.limit is None else f"results-{options.limit}.json")
     corpus = hashlib.sha256("\n".join(f"{u.stem}\t{u.transcript}" for u in utterances).encode()).hexdigest()[:16]
-    before = json.loads(results.read_text()) if results.exists() else {}
-    systems: dict[str, Any] = before["systems"] if before.get("corpus") == corpus else {}
     options.out.mkdir(parents=True, exist_ok=True)
+    systems = _judged_before(results, corpus)
     for system in [System(name, "peer") for name in chosen] + own:
-        systems[system.name] = judge_system(system, utterances, options.out, options.jobs, options.judges)
-        part = results.with_suffix(".part")
+        figures = judge_system(system, utterances, options.out, options.jobs, options.judges)
+        # Read again: another run may have added its systems meanwhile.
+        systems = {**_judged_before(results, corpus), system.name: figures}
+        part = results.with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps({"corpus": corpus, "systems": systems}, indent=1))
         part.replace(results)
     for name, reason in judge.gaps().items():

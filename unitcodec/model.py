@@ -175,5 +175,5 @@ def save(folder: Path, config: ModelConfig, networks: Networks, entropy: Entropy
     """Write a model folder (the card is a person's work)."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
-    safetensors.torch.save_file(stored(networks), folder / "model.safetensors")
+    (folder / "model.safetensors").write_bytes(safetensors.torch.save(stored(networks)))
     entropy.save(folder / "entropy.safetensors")

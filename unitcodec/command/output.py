@@ -9,8 +9,8 @@ import sys
 from types import TracebackType
 from typing import BinaryIO
 
+from unitcodec.command.jobs import STANDARD
 from unitcodec.errors import UnitcodecError
-from unitcodec.jobs import STANDARD
 
 
 class OutputError(UnitcodecError):

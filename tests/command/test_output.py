@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unitcodec.output import Output, OutputError
+from unitcodec.command.output import Output, OutputError
 
 FULL = Path("/dev/full")
 

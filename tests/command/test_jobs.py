@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unitcodec.jobs import AUDIO_SUFFIXES, STREAM_SUFFIXES, Direction, Job, JobError, plan
+from unitcodec.command.jobs import AUDIO_SUFFIXES, STREAM_SUFFIXES, Direction, Job, JobError, plan
 
 ENCODE = Direction(AUDIO_SUFFIXES, ".uc")
 DECODE = Direction(STREAM_SUFFIXES, ".wav")

@@ -115,7 +115,7 @@ def _model_name(fingerprint: str) -> str | None:
     from safetensors import SafetensorError, safe_open
 
     folders = [Path(folder) for folder in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if folder]
-    for folder in (*folders, Path(__file__).parent / "models"):
+    for folder in (*folders, Path(__file__).parents[1] / "models"):
         for path in sorted(folder.glob(f"*/{ENTROPY_FILE}")):
             try:
                 with safe_open(path, framework="numpy") as tensors:

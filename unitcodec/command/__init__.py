@@ -1,0 +1,1 @@
+"""What the command line needs beside the codec: pairing inputs with outputs, writing safely, reporting. Free of PyTorch."""
