@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from unitcodec.pitch.tracker import CONTEXT, HOP, swift_f0
+from unitcodec.pitch.tracker import CONTEXT, HOP, swift_f0, yaapt
 
 
 def _harmonics(f0: np.ndarray) -> np.ndarray:
@@ -49,3 +49,14 @@ def test_a_value_depends_on_no_more_than_the_stated_context(speech: Path) -> Non
     start, end = 32000, 64000  # whole frames of the tracker, 256 samples
     part = swift_f0(wave[start - CONTEXT : end + CONTEXT])[CONTEXT // HOP : (CONTEXT + end - start) // HOP]
     assert np.array_equal(part, whole[start // HOP : end // HOP])
+
+
+def test_yaapt_agrees_with_swift_f0_on_speech(speech: Path) -> None:
+    pytest.importorskip("amfm_decompy", reason="AMFM_decompy, the extra 'yaapt', is not installed")
+    waveform, _ = soundfile.read(speech, dtype="float32", frames=48000)
+    ours, theirs = swift_f0(waveform), yaapt(waveform)
+    assert len(ours) == len(theirs) == 300
+    both = (ours > 0) & (theirs > 0)
+    assert both.mean() > 0.5
+    assert np.mean((ours > 0) != (theirs > 0)) < 0.15
+    assert np.median(np.abs(np.log(ours[both] / theirs[both]))) < 0.03
