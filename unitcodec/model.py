@@ -39,7 +39,7 @@ SCALE = ".scale_int8"
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What ``config.json`` holds: the constructor arguments of each part."""
+    """What ``config.json`` holds: the constructor arguments of each part, the F0 tracker, and the decoder's output gain in dB."""
 
     name: str
     content: dict[str, Any] = field(default_factory=dict)
@@ -48,6 +48,7 @@ class ModelConfig:
     decoder: dict[str, Any] = field(default_factory=dict)
     generator: dict[str, Any] = field(default_factory=dict)
     tracker: str = "swift-f0"
+    gain_db: float = 0.0
     format: int = FORMAT
 
 
@@ -105,6 +106,8 @@ def load(name: str | Path = "default") -> Model:
         raise ModelError(f"{folder}: not a usable model: {reason}") from error
     if not made_for_these:
         raise ModelError(f"{folder}: entropy.safetensors was made for other weights than model.safetensors")
+    if not isinstance(config.gain_db, (int, float)) or not abs(config.gain_db) <= 20:
+        raise ModelError(f"{folder / 'config.json'}: gain_db is {config.gain_db!r}; it must be a number of at most 20 dB")
     if config.tracker not in TRACKERS:
         raise ModelError(f"{folder / 'config.json'}: unknown F0 tracker {config.tracker!r}: one of {', '.join(TRACKERS)}")
     if not _same_streams(networks, entropy):

@@ -54,6 +54,7 @@ class Synthesis:
         generator = -(-networks.generator.context * HOP // self.spec.unit_hop)
         needed = generator + networks.decoder.context + networks.pitch.decoder_context * self.ratio
         self.context = -(-needed // self.ratio) * self.ratio
+        self.gain = np.float32(10.0 ** (model.config.gain_db / 20.0) / level_gain(fields.level))
         self.phase = 0.0
 
     def run(self, packets: Iterable[Packet]) -> Iterator[FloatArray]:
@@ -115,7 +116,7 @@ class Synthesis:
         pulses = excitation.voiced_pulses(hz, cycles, features[:, 2])
         noise = excitation.white_noise(low * hop, pulses.shape[1], self.device)[None]
         waveform = networks.generator.generate(mel, features, pulses, noise)[0, begin:end]
-        result = waveform.cpu().numpy() / np.float32(level_gain(self.fields.level))
+        result = waveform.cpu().numpy() * self.gain
         if lost.any():
             # Over the surroundings too: a packet lost at a piece's border fades on both sides of it.
             result = result * mute_curve(np.repeat(lost, hop))[begin:end]

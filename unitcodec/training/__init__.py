@@ -157,4 +157,4 @@ class _Stages:
         check = None if self.validation is None else prepare(Path(self.validation), self.out / "validation", config.tracker)
         if not (self.out / "entropy" / CODES).exists():
             raise UnitcodecError(f"{self.out / 'entropy' / CODES} is missing: run the stage 'entropy' first")
-        export(self.out / "entropy", networks, config, self.out / "model", check)
+        export(self.corpus, self.out / "entropy", networks, config, self.out / "model", check)

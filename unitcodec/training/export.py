@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
-from ..model import ModelConfig, Networks, digest, restore, save, stored
+from ..codec import Codec
+from ..features import active_level
+from ..model import Model, ModelConfig, Networks, digest, restore, save, stored
 from ..vocoder import make_generator
 from .corpus import Corpus
 from .entropy import code_corpus, fit, load_codes, report
@@ -43,10 +46,27 @@ def part_of(weights: dict[str, Tensor], part: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
-def export(codes: Path, networks: Networks, config: ModelConfig, folder: Path, check: Corpus | None = None) -> None:
+def measure_gain(corpus: Corpus, codec: Codec, utterances: int = 32) -> float:
+    """dB by which decoded speech is too quiet: predicted logarithms lie at the median, below the logarithm of the mean power."""
+    chosen = corpus.utterances[:: -(-len(corpus.utterances) // utterances)]
+    differences = []
+    for utterance in chosen:
+        waveform = corpus.waveform(utterance)[: 10 * 16000].astype(np.float32) / 32768
+        levels = active_level(waveform), active_level(codec.decode(codec.encode(waveform)))
+        if min(levels) > -60.0:
+            differences.append(levels[0] - levels[1])
+    return round(float(np.clip(np.median(differences), -20.0, 20.0)), 1) if differences else 0.0
+
+
+def export(
+    corpus: Corpus, codes: Path, networks: Networks, config: ModelConfig, folder: Path, check: Corpus | None = None
+) -> None:
     """Fit the entropy model to what the entropy stage left in ``codes``, write ``folder``; print the rate on ``check``."""
     entropy = fit(load_codes(codes), networks, digest(stored(networks)))
-    save(folder, replace(config, name=folder.name), networks, entropy)
+    config = replace(config, name=folder.name)
+    gain = measure_gain(corpus, Codec(Model(config, networks, entropy), "cpu"))
+    print(f"output gain {gain:.1f} dB")
+    save(folder, replace(config, gain_db=gain), networks, entropy)
     if check is not None:
         bits = report(entropy, list(code_corpus(check, networks.content, networks.pitch)))
         print({title: round(value, 1) for title, value in bits.items()}, "sum", round(sum(bits.values()), 1), "bit/s")
