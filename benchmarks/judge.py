@@ -61,7 +61,7 @@ def _loudness(path: Path) -> float:
 
 
 JUDGES = (
-    Judge("asr", asr.PACKAGES, lambda path, decoded: asr.transcribe(decoded)),
+    Judge("asr", asr.PACKAGES, lambda path, decoded: asr.transcribe(decoded), revision=2),
     Judge("sim", speaker.PACKAGES, lambda path, decoded: speaker.cosine(_embedding(path), speaker.embed(decoded))),
     Judge("dnsmos", mos.PACKAGES, lambda path, decoded: mos.dnsmos(decoded)),
     Judge("f0", pitch.PACKAGES, lambda path, decoded: asdict(pitch.compare(_track(path), pitch.track(decoded)))),

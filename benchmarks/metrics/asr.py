@@ -18,13 +18,15 @@ PACKAGES = ("pocketsphinx",)
 def _decoder() -> Any:
     from pocketsphinx import Decoder
 
-    # Batch CMN: the mean comes from the utterance itself, so no utterance is judged by what came before it.
+    # Batch CMN: the mean comes from the utterance itself.
     return Decoder(samprate=16000, cmn="batch", loglevel="FATAL")
 
 
 def transcribe(waveform: FloatArray) -> str:
     """The best hypothesis for the whole utterance; the empty string where nothing was recognised."""
     decoder = _decoder()
+    # The front end keeps a state from one utterance to the next, and the words would depend on what was heard before.
+    decoder.reinit_feat()
     decoder.start_utt()
     decoder.process_raw(to_int16(waveform).astype("<i2").tobytes(), full_utt=True)
     decoder.end_utt()

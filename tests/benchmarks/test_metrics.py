@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks.metrics import bootstrap, loudness, pitch, speaker, text
-from benchmarks.waveform import SAMPLE_RATE
+from benchmarks.metrics import asr, bootstrap, loudness, pitch, speaker, text
+from benchmarks.waveform import SAMPLE_RATE, read
 
 
 def tone(hz: float, seconds: float = 1.0) -> np.ndarray:
@@ -31,6 +33,21 @@ def test_normalise_keeps_letters_apostrophes_and_single_spaces() -> None:
 def test_error_counts_are_of_the_normalised_reference() -> None:
     assert text.character_errors("the  cat", "THE CAR") == (1, 7)
     assert text.word_errors("the  cat sat", "THE CAR") == (2, 3)
+
+
+def test_what_was_heard_before_does_not_change_the_words(speech: Path) -> None:
+    pytest.importorskip("pocketsphinx", reason="the recogniser, pocketsphinx, is not installed")
+    if not speech.exists():
+        pytest.skip(f"{speech} is not there")
+    rng = np.random.default_rng(0)
+    # In noise the recogniser is near many decisions.
+    words = read(speech)[: 3 * SAMPLE_RATE]
+    words = words + 0.3 * words.std() * rng.standard_normal(len(words)).astype(np.float32)
+    first = asr.transcribe(words)
+    for level in (0.001, 0.3):
+        asr.transcribe((level * rng.standard_normal(SAMPLE_RATE)).astype(np.float32))
+        assert asr.transcribe(words) == first
+    assert first
 
 
 def test_pitch_errors_count_each_frame_once() -> None:
