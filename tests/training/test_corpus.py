@@ -28,6 +28,14 @@ def test_audio_and_f0_are_kept(manifest: Path, tmp_path: Path) -> None:
     assert (tmp_path / "corpus" / "index.json").stat().st_mtime_ns == index
 
 
+def test_another_manifest_needs_another_folder(manifest: Path, tmp_path: Path) -> None:
+    prepare(manifest, tmp_path / "corpus")
+    other = manifest.with_name("other.tsv")
+    other.write_text("\n".join(manifest.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(UnitcodecError, match="prepared from another manifest"):
+        prepare(other, tmp_path / "corpus")
+
+
 def test_other_rates_and_channels(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "stereo.flac", np.random.default_rng(0).uniform(-0.1, 0.1, (44100, 2)), 44100)
     (tmp_path / "m.tsv").write_text("speaker\tpath\nx\tstereo.flac\n")

@@ -56,12 +56,10 @@ class Corpus:
 def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
     """Read every file that ``manifest`` (TSV with columns path, speaker and optionally transcript) names; keep it in ``folder``.
 
-    Does nothing when ``folder`` is complete already. The index is written last, so an interrupted run is started anew.
-    Raises UnitcodecError, naming manifest or file, for what cannot be read, and for a tracker that does not exist.
+    Reads nothing again when ``folder`` is complete already. The index is written last, so an interrupted run is started anew.
+    Raises UnitcodecError, naming manifest or file, for what cannot be read, for a folder that holds another manifest's files, and for a tracker that does not exist.
     """
     folder = Path(folder)
-    if (folder / "index.json").exists():
-        return Corpus(folder)
     try:
         with open(manifest, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
@@ -71,6 +69,13 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
         raise UnitcodecError(
             f"{manifest}: needs a header line with path and speaker, separated by tabs, and a line for each file"
         )
+    if (folder / "index.json").exists():
+        corpus = Corpus(folder)
+        if [utterance.path for utterance in corpus.utterances] != [row["path"] for row in rows]:
+            raise UnitcodecError(
+                f"{folder} was prepared from another manifest than {manifest}: remove it, or choose another --out"
+            )
+        return corpus
     if tracker not in TRACKERS:
         raise UnitcodecError(f"unknown F0 tracker '{tracker}': one of {', '.join(TRACKERS)}")
     track = TRACKERS[tracker]
