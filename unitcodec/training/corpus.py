@@ -57,7 +57,8 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
     """Read every file that ``manifest`` (TSV with columns path, speaker and optionally transcript) names; keep it in ``folder``.
 
     Reads nothing again when ``folder`` is complete already. The index is written last, so an interrupted run is started anew.
-    Raises UnitcodecError, naming manifest or file, for what cannot be read, for a folder that holds another manifest's files, and for a tracker that does not exist.
+    Raises UnitcodecError, naming manifest or file, for what cannot be read, for a tracker that does not exist, and for a
+    folder that holds another manifest's files.
     """
     folder = Path(folder)
     try:
