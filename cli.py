@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeVar
 import click
 
 import unitcodec
+from benchmarks.command import bench
+from benchmarks.errors import BenchmarkError
 from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, plan
 from unitcodec.command.output import Output, OutputError
 from unitcodec.errors import AudioError, ModelError, UnitcodecError
@@ -87,7 +89,7 @@ def _settle_stdout() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(unitcodec.__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Speech at a few hundred bits a second: encode, decode, look inside, train."""
+    """Speech at a few hundred bits a second: encode, decode, look inside, train, measure."""
 
 
 def _coding_options(command: _Command) -> _Command:
@@ -187,6 +189,9 @@ def train(
     from unitcodec.training import run
 
     run(stage, data, out, config, resume, seed, device, validation)
+
+
+cli.add_command(bench)
 
 
 def _loader(model: str, device: str) -> Callable[[], Codec]:
@@ -324,7 +329,7 @@ def _name(source: str) -> str:
 
 def _expected(error: Exception) -> bool:
     """Whether ``error`` is about the inputs, the outputs or the machine, and not a fault of this program."""
-    kinds: list[type[BaseException]] = [UnitcodecError, OSError, MemoryError]
+    kinds: list[type[BaseException]] = [UnitcodecError, BenchmarkError, OSError, MemoryError]
     if "bitstream" in sys.modules:  # its errors cannot have come from anywhere else
         kinds.append(sys.modules["bitstream"].BitstreamError)
     if "torch" in sys.modules:

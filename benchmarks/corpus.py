@@ -1,43 +1,86 @@
-"""A corpus to judge on: a tab-separated manifest with the columns ``path`` and ``transcript``."""
+"""A corpus to judge on: a tab-separated manifest with the columns ``path``, ``transcript`` and, optionally, ``speaker``."""
 
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+import hashlib
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from benchmarks.errors import BenchmarkError
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording; ``stem`` names it in every folder of decoded files."""
+    """One recording; ``name``, its stem, names it in every result and in every folder of decoded files.
+
+    ``target`` is the recording whose voice it is given in voice conversion, None where the corpus has one speaker.
+    """
 
     path: Path
     transcript: str
+    speaker: str = ""
+    target: Path | None = None
 
     @property
-    def stem(self) -> str:
+    def name(self) -> str:
         return self.path.stem
 
 
 def load(manifest: Path, limit: int | None = None) -> list[Utterance]:
     """The utterances of a manifest in its order, paths relative to its folder; a folder means its ``manifest.tsv``.
 
-    ``limit`` takes that many, evenly spaced, so that a short look still hears many speakers.
+    ``limit`` takes that many: one from each of as many equal stretches of the corpus, so that a short look still hears
+    many speakers, and of each stretch the one nearest to 4 s.
 
     Raises:
-        ValueError: a column is missing, a transcript is empty, or two files share a stem.
+        BenchmarkError: the manifest or a recording cannot be read, a column is missing, a transcript is empty, or two files
+            share a stem.
     """
     manifest = manifest / "manifest.tsv" if manifest.is_dir() else manifest
-    with manifest.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    try:
+        with manifest.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not text"
+        raise BenchmarkError(f"{manifest}: {reason}; --data takes a manifest.tsv") from error
     if not rows or not {"path", "transcript"} <= rows[0].keys():
-        raise ValueError(f"{manifest}: no rows with the columns path and transcript")
-    utterances = [Utterance(manifest.parent / row["path"], row["transcript"]) for row in rows]
-    if limit is not None and limit < len(utterances):
-        utterances = [utterances[i * len(utterances) // limit] for i in range(limit)]
+        raise BenchmarkError(f"{manifest}: no rows with the tab-separated columns path and transcript")
+    utterances = [Utterance(manifest.parent / row["path"], row["transcript"] or "", row.get("speaker") or "") for row in rows]
     for utterance in utterances:
         if not utterance.transcript.strip():
-            raise ValueError(f"{manifest}: {utterance.path.name} has no transcript")
-    if len({utterance.stem for utterance in utterances}) < len(utterances):
-        raise ValueError(f"{manifest}: two files share a stem")
-    return utterances
+            raise BenchmarkError(f"{manifest}: {utterance.path.name} has no transcript")
+        if not utterance.path.is_file():
+            raise BenchmarkError(f"{manifest}: {utterance.path} is not there")
+    if len({utterance.name for utterance in utterances}) < len(utterances):
+        raise BenchmarkError(f"{manifest}: two files share a stem")
+    if limit is not None and limit < len(utterances):
+        utterances = _short_ones(utterances, limit)
+    return [replace(each, target=_target(utterances, i)) for i, each in enumerate(utterances)]
+
+
+def fingerprint(utterances: Sequence[Utterance]) -> str:
+    """16 hex digits that name this choice of utterances, transcripts and targets."""
+    text = "\n".join(f"{each.name}\t{each.transcript}\t{each.target and each.target.stem}" for each in utterances)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _short_ones(utterances: list[Utterance], limit: int) -> list[Utterance]:
+    import soundfile
+
+    def distance(utterance: Utterance) -> float:
+        return abs(soundfile.info(str(utterance.path)).duration - 4.0)
+
+    edges = [i * len(utterances) // limit for i in range(limit + 1)]
+    return [min(utterances[start:stop], key=distance) for start, stop in itertools.pairwise(edges)]
+
+
+def _target(utterances: list[Utterance], i: int) -> Path | None:
+    """Half the corpus on, where manifests sorted by speaker have another one; always the same for the same corpus."""
+    for step in range(len(utterances)):
+        other = utterances[(i + len(utterances) // 2 + step) % len(utterances)]
+        if other.speaker != utterances[i].speaker:
+            return other.path
+    return None

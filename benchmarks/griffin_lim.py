@@ -4,7 +4,7 @@ Griffin and Lim 1984, *Signal estimation from modified short-time Fourier transf
 Balazs and Sondergaard 2013.
 
     python -m benchmarks.griffin_lim --data dev/manifest.tsv --out runs/griffin-lim
-    python -m benchmarks.quality --data dev --out runs/quality --decoded griffin-lim=runs/griffin-lim
+    unitcodec bench quality --data dev --out runs/quality --decoded griffin-lim=runs/griffin-lim
 
 The first line speaks the true log-mel of every utterance; with ``--mels FOLDER`` the ones in FOLDER/STEM.npy, as an
 autoencoder decoded them, ``(bands, frames)`` in the units of ``features.log_mel``.
@@ -107,7 +107,7 @@ def griffin_lim(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Speak a corpus's log-mels into a folder that ``benchmarks.quality --decoded`` takes."""
+    """Speak a corpus's log-mels into a folder that ``unitcodec bench quality --decoded`` takes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.griffin_lim", description=main.__doc__)
     parser.add_argument("--data", type=Path, required=True, help="manifest, or its folder")
     parser.add_argument("--out", type=Path, required=True, help="folder for STEM.wav")
@@ -118,10 +118,10 @@ def main(argv: list[str] | None = None) -> int:
     spec = MelSpec.reference()
     for utterance in load(options.data, options.limit):
         waveform = read(utterance.path)
-        mel = np.load(options.mels / f"{utterance.stem}.npy") if options.mels else spec.log_mel(waveform)
+        mel = np.load(options.mels / f"{utterance.name}.npy") if options.mels else spec.log_mel(waveform)
         spoken = griffin_lim(mel, spec, samples=len(waveform), iterations=options.iterations)
-        write(options.out / f"{utterance.stem}.wav", spoken)
-        print(utterance.stem, len(waveform) / SAMPLE_RATE, file=sys.stderr)
+        write(options.out / f"{utterance.name}.wav", spoken)
+        print(utterance.name, len(waveform) / SAMPLE_RATE, file=sys.stderr)
     return 0
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Collection
+import zlib
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import packages_distributions, version
@@ -13,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.metrics import asr, loudness, mos, pitch, speaker
+from benchmarks.metrics import asr, intrusive, loudness, mel, mos, naturalness, phones, pitch, speaker
 from benchmarks.waveform import FloatArray, read, to_int16
 
 
@@ -22,20 +23,27 @@ class Judge:
     """A named judgement of ``(reference path, decoded (T,))`` and the packages it needs.
 
     ``revision`` counts up when the judgement itself changes, so that remembered values of the old one are not used.
+    ``lacking`` says what else is not there, such as weights; it is asked only where the packages are.
     """
 
     name: str
     packages: tuple[str, ...]
     judge: Callable[[Path, FloatArray], Any]
     revision: int = 1
+    lacking: Callable[[], str | None] = lambda: None
 
-    def missing(self) -> tuple[str, ...]:
-        """The packages that are not installed here."""
-        return tuple(package for package in self.packages if find_spec(package) is None)
+    def gap(self) -> str | None:
+        """Why this judge cannot work here; None where it can."""
+        missing = _missing(self.packages)
+        return "not installed: " + ", ".join(missing) if missing else self.lacking()
 
     def key(self) -> str:
         """Name, revision and the version of the judging package: values under another key are another judge's."""
         return f"{self.name}/{self.revision}/{_version(self.packages[0])}"
+
+
+def _missing(packages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(package for package in packages if find_spec(package) is None)
 
 
 @lru_cache(maxsize=64)
@@ -46,13 +54,13 @@ def _version(package: str) -> str:
 
 # The reference side of a comparison is worked out once a process, whichever systems follow.
 @lru_cache(maxsize=4096)
-def _embedding(path: Path) -> FloatArray:
-    return speaker.embed(read(path))
+def _track(path: Path) -> FloatArray:
+    return pitch.track(read(path))
 
 
 @lru_cache(maxsize=4096)
-def _track(path: Path) -> FloatArray:
-    return pitch.track(read(path))
+def _yaapt(path: Path) -> FloatArray:
+    return pitch.yaapt(read(path))
 
 
 @lru_cache(maxsize=4096)
@@ -60,34 +68,73 @@ def _loudness(path: Path) -> float:
     return loudness.loudness(read(path))
 
 
+def _embedding(decoded: FloatArray) -> list[float]:
+    return [round(float(value), 5) for value in speaker.embed(decoded)]
+
+
 JUDGES = (
     Judge("asr", asr.PACKAGES, lambda path, decoded: asr.transcribe(decoded), revision=2),
-    Judge("sim", speaker.PACKAGES, lambda path, decoded: speaker.cosine(_embedding(path), speaker.embed(decoded))),
+    Judge("phones", phones.PACKAGES, lambda path, decoded: phones.recognise(decoded)),
+    Judge("speaker", speaker.PACKAGES, lambda path, decoded: _embedding(decoded)),
     Judge("dnsmos", mos.PACKAGES, lambda path, decoded: mos.dnsmos(decoded)),
-    Judge("f0", pitch.PACKAGES, lambda path, decoded: asdict(pitch.compare(_track(path), pitch.track(decoded)))),
+    Judge("utmos", naturalness.UTMOS_PACKAGES, lambda path, decoded: naturalness.utmos(decoded), lacking=naturalness.utmos_gap),
+    Judge("distillmos", naturalness.DISTILLMOS_PACKAGES, lambda path, decoded: naturalness.distillmos(decoded)),
+    Judge("nisqa", naturalness.NISQA_PACKAGES, lambda path, decoded: naturalness.nisqa(decoded), lacking=naturalness.nisqa_gap),
+    Judge("f0", pitch.PACKAGES, lambda path, decoded: asdict(pitch.compare(_track(path), pitch.track(decoded))), revision=2),
+    Judge("f0_yaapt", pitch.YAAPT_PACKAGES, lambda path, decoded: asdict(pitch.compare(_yaapt(path), pitch.yaapt(decoded)))),
+    Judge("estoi", intrusive.ESTOI_PACKAGES, lambda path, decoded: intrusive.estoi(read(path), decoded)),
+    Judge("pesq", intrusive.PESQ_PACKAGES, lambda path, decoded: intrusive.pesq(read(path), decoded)),
+    Judge("mel_db", mel.PACKAGES, lambda path, decoded: mel.distance(read(path), decoded)),
     Judge("loudness", loudness.PACKAGES, lambda path, decoded: loudness.loudness(decoded) - _loudness(path)),
 )
 
 
-def gaps() -> dict[str, str]:
-    """Judges that cannot work here, and the packages they miss."""
-    return {judge.name: "not installed: " + ", ".join(judge.missing()) for judge in JUDGES if judge.missing()}
+@lru_cache(maxsize=4)
+def extra(recogniser: str | None) -> tuple[Judge, ...]:
+    """The judge ``asr_NAME`` of a transformers checkpoint, a name in the local cache or a folder; none for None.
+
+    NAME is the last part of ``recogniser``. What it heard is remembered under the checkpoint's files: another is another judge.
+    """
+    if recogniser is None:
+        return ()
+    name = f"asr_{Path(recogniser).name}"
+    folder = None if _missing(asr.TRANSFORMERS) else asr.checkpoint(recogniser)
+    gap = f"weights not found: {recogniser} is neither a folder of them nor in the local Hugging Face cache"
+    files = sorted(folder.iterdir()) if folder else []
+    stats = repr([(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files])
+    return (
+        Judge(
+            name,
+            asr.TRANSFORMERS,
+            lambda path, decoded: asr.transcribe_with(folder or Path(recogniser), decoded),
+            revision=zlib.crc32(stats.encode()),
+            lacking=lambda: None if folder else gap,
+        ),
+    )
 
 
-def judge_pair(reference: Path, decoded: FloatArray, memory: Path, names: Collection[str] | None = None) -> dict[str, Any]:
-    """Every available judge's value for ``decoded`` against the file ``reference``, by the judge's name.
+def gaps(extra: Sequence[Judge] = ()) -> dict[str, str]:
+    """Judges that cannot work here, and why."""
+    return {judge.name: gap for judge in (*JUDGES, *extra) if (gap := judge.gap())}
 
-    With ``names``, only those judges are put to work; what the others have said before is still returned. Values live in
-    ``memory`` as one JSON file for each pair of waveforms, named by the hash of their 16-bit samples.
+
+def judge_pair(
+    reference: Path, decoded: FloatArray, memory: Path, names: Collection[str] | None = None, extra: Sequence[Judge] = ()
+) -> dict[str, Any]:
+    """Every available judge's value for ``decoded``, as long as the file ``reference``, against it, by the judge's name.
+
+    With ``names``, only those of :data:`JUDGES` are put to work; what the others have said before is still returned. Those
+    in ``extra`` always are. Values live in ``memory`` as one JSON file for each pair of waveforms, named by the hash of their
+    16-bit samples.
     """
     digest = hashlib.sha256()
     for waveform in (read(reference), decoded):
         digest.update(len(waveform).to_bytes(8, "little") + to_int16(waveform).astype("<i2").tobytes())
     file = memory / f"{digest.hexdigest()[:32]}.json"
     known = _remembered(file)
-    available = [judge for judge in JUDGES if not judge.missing()]
+    available = [judge for judge in (*JUDGES, *extra) if judge.gap() is None]
     for judge in available:
-        if judge.key() not in known and (names is None or judge.name in names):
+        if judge.key() not in known and (names is None or judge.name in names or judge in extra):
             value = judge.judge(reference, decoded)
             # Read again: another process may have remembered something meanwhile.
             known = {**_remembered(file), judge.key(): value}

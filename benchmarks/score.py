@@ -2,95 +2,210 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
 from benchmarks.corpus import Utterance
-from benchmarks.metrics import bootstrap, text
+from benchmarks.metrics import bootstrap, eer, phones, speaker, text
+from benchmarks.metrics.bootstrap import Array
 from benchmarks.metrics.pitch import PitchErrors
 
 Row = dict[str, Any]
 
 
-def row(utterance: Utterance, seconds: float, bits: int | None, sample_difference: int, judged: dict[str, Any]) -> Row:
+@dataclass(frozen=True)
+class Metric:
+    """A figure of a system: its key, its title in a table, the digits worth printing, which way is better, and what it is."""
+
+    key: str
+    title: str
+    digits: int
+    better: Literal["lower", "higher"] | None
+    description: str
+
+
+METRICS = (
+    Metric("bps", "bit/s", 0, "lower", "bits of all coded files, headers included, over the seconds of speech"),
+    Metric("cer", "CER", 3, "lower", "character error rate of a recogniser against the transcript"),
+    Metric("wer", "WER", 3, "lower", "word error rate of a recogniser against the transcript"),
+    Metric("per", "PER", 3, "lower", "phone error rate of a phone recogniser against the transcript's pronunciation"),
+    Metric("cer_original", "CER to original", 3, "lower", "character error rate against what is recognised in the original"),
+    Metric("wer_original", "WER to original", 3, "lower", "word error rate against what is recognised in the original"),
+    Metric("sim", "SIM", 3, "higher", "speaker similarity: cosine to the d-vector of the wanted voice's recording"),
+    Metric("eer", "EER", 3, "lower", "equal error rate of telling by d-vectors whether the wanted speaker speaks"),
+    Metric("dnsmos", "DNSMOS", 2, "higher", "predicted overall opinion, 1 to 5; kind to clean narrow-band speech"),
+    Metric("utmos", "UTMOS", 2, "higher", "predicted naturalness, 1 to 5"),
+    Metric("distillmos", "Distill-MOS", 2, "higher", "predicted quality, 1 to 5"),
+    Metric("nisqa", "NISQA", 2, "higher", "predicted quality, 1 to 5"),
+    Metric("vde", "VDE", 3, "lower", "voicing decision error: frames voiced on one side only, by swift-f0"),
+    Metric("gpe", "GPE", 3, "lower", "gross pitch error: F0 off by more than 20 % where both are voiced, by swift-f0"),
+    Metric("ffe", "FFE", 3, "lower", "F0 frame error: either of the two, by swift-f0, which is also unitcodec's own tracker"),
+    Metric("logf0_rmse", "log-F0 RMSE", 3, "lower", "RMSE of the natural logarithm of F0 where both are voiced, by swift-f0"),
+    Metric("logf0_corr", "log-F0 r", 3, "higher", "correlation of log F0 within utterances where both are voiced, by swift-f0"),
+    Metric("vde_yaapt", "VDE, YAAPT", 3, "lower", "voicing decision error by YAAPT"),
+    Metric("gpe_yaapt", "GPE, YAAPT", 3, "lower", "gross pitch error by YAAPT"),
+    Metric("ffe_yaapt", "FFE, YAAPT", 3, "lower", "F0 frame error by YAAPT"),
+    Metric("estoi", "ESTOI", 3, "higher", "intelligibility from the waveform's likeness; hardly meaningful for vocoders"),
+    Metric("pesq", "PESQ", 2, "higher", "wide-band PESQ, 1 to 4.64; hardly meaningful for vocoders"),
+    Metric("mel_db", "mel, dB", 1, "lower", "mean absolute log-mel difference, gain and pauses included"),
+    Metric("loudness_max_abs_lu", "max LU", 1, "lower", "loudness error of the worst utterance"),
+)
+
+
+def metrics(figures: Mapping[str, Any]) -> tuple[Metric, ...]:
+    """:data:`METRICS` and, behind them, CER and WER by any further recogniser that a system's figures hold."""
+    known = {metric.key for metric in METRICS}
+    keys = [key for key in figures if key.startswith(("cer_", "wer_")) and not key.endswith("_95") and key not in known]
+    return METRICS + tuple(
+        Metric(key, f"{key[:3].upper()}, {key[4:]}", 3, "lower", f"{key[:3].upper()} of {key[4:]} against the transcript")
+        for key in keys
+    )
+
+
+def row(
+    utterance: Utterance,
+    seconds: float,
+    bits: int | None,
+    sample_difference: int,
+    judged: Mapping[str, Any],
+    original: Mapping[str, Any] | None,
+) -> Row:
     """One utterance's figures from what the judges said; a judge that was not there leaves None.
 
-    ``sample_difference`` is decoded less original length, in samples.
+    Args:
+        sample_difference: decoded less original length, in samples.
+        original: what the judges said of the original recording.
+
+    ``sim`` stays None until :func:`figures` has the other recordings. ``target`` is None; who converts voices names there the
+    utterance whose voice was wanted.
     """
-    hypothesis, f0 = judged.get("asr"), judged.get("f0")
-    return {
-        "utterance": utterance.stem,
+    hypothesis, heard = judged.get("asr"), judged.get("phones")
+    result: Row = {
+        "utterance": utterance.name,
+        "target": None,
         "seconds": seconds,
         "bits": bits,
         "sample_difference": sample_difference,
         "hypothesis": None if hypothesis is None else text.normalise(hypothesis),
-        "characters": None if hypothesis is None else text.character_errors(utterance.transcript, hypothesis),
-        "words": None if hypothesis is None else text.word_errors(utterance.transcript, hypothesis),
-        "sim": judged.get("sim"),
-        "dnsmos": judged.get("dnsmos"),
-        "f0": f0,
+        **_word_errors(utterance.transcript, hypothesis),
+        **_word_errors((original or {}).get("asr"), hypothesis, "_original"),
+        "phones": None if heard is None else phones.errors(utterance.transcript, heard),
+        "sim": None,
+        "embedding": judged.get("speaker"),
         "loudness_lu": judged.get("loudness"),
     }
+    for name in ("dnsmos", "utmos", "distillmos", "nisqa", "f0", "f0_yaapt", "estoi", "pesq", "mel_db"):
+        result[name] = judged.get(name)
+    for name in judged:
+        if name.startswith("asr_"):
+            result |= _word_errors(utterance.transcript, judged[name], name.removeprefix("asr"))
+    return result
 
 
-def figures(rows: list[Row]) -> dict[str, Any]:
-    """A system's figures with 95 % bootstrap intervals over utterances; None where the judge or the bits are missing.
+def _word_errors(reference: str | None, hypothesis: str | None, suffix: str = "") -> Row:
+    errors: tuple[Any, Any] = (None, None)
+    if reference is not None and hypothesis is not None:
+        errors = text.character_errors(reference, hypothesis), text.word_errors(reference, hypothesis)
+    return {f"characters{suffix}": errors[0], f"words{suffix}": errors[1]}
 
-    ``bps`` is bit/s of all files over all speech, ``loudness_max_abs_lu`` the worst utterance's level error.
+
+def public(row: Row) -> Row:
+    """The row without what is only for :func:`figures`."""
+    return {key: value for key, value in row.items() if key != "embedding"}
+
+
+def figures(rows: Sequence[Row], speakers: Mapping[str, str], references: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """A system's figures, each with its 95 % bootstrap interval over utterances under the same key and ``_95``.
+
+    None where the judge or the bits are missing, or nothing can be said (no voiced frame, one speaker). ``sim`` is filled in
+    in each row. Of ESTOI and PESQ, which have no value for an original without speech, it is the mean of the rest.
+
+    Args:
+        speakers: utterance name -> speaker.
+        references: utterance name -> embedding of the original recording.
     """
     result: dict[str, Any] = {"utterances": len(rows), "seconds": sum(row["seconds"] for row in rows)}
-    known = all(row["bits"] is not None for row in rows)
-    result["bps"] = sum(row["bits"] for row in rows) / result["seconds"] if known else None
-    for name, column in (("cer", "characters"), ("wer", "words")):
-        pairs = [row[column] for row in rows]
-        result[name] = None if None in pairs else sum(p[0] for p in pairs) / max(1, sum(p[1] for p in pairs))
-        if name == "cer":
-            result["cer_95"] = None if None in pairs else bootstrap.interval([p[0] for p in pairs], [p[1] for p in pairs])
-    for name in ("sim", "dnsmos"):
-        values = [row[name] for row in rows]
-        result[name] = None if None in values else float(np.mean(values))
-        result[f"{name}_95"] = None if None in values else bootstrap.interval(values)
-    counts = [row["f0"] for row in rows]
-    pitch = None if None in counts else [PitchErrors(**count) for count in counts]
-    total = None if pitch is None else sum(pitch, PitchErrors(0, 0, 0, 0))
-    for name in ("vde", "gpe", "ffe"):
-        result[name] = None if total is None else getattr(total, name)
-    result["ffe_95"] = None if pitch is None else bootstrap.interval([p.errors for p in pitch], [p.frames for p in pitch])
-    levels = [row["loudness_lu"] for row in rows]
-    result["loudness_max_abs_lu"] = None if None in levels else max(abs(level) for level in levels)
+    ones = [1.0] * len(rows)
+
+    def put(key: str, figure: Callable[..., Array], *columns: Sequence[Any]) -> None:
+        """The figure of the columns' sums; None where a column has a gap or the denominator, the last column, is 0."""
+        known = bool(rows) and all(None not in column for column in columns) and sum(columns[-1]) > 0
+        result[key] = float(figure(*(np.sum(column, dtype=np.float64) for column in columns))) if known else None
+        result[f"{key}_95"] = bootstrap.interval_of(figure, *columns) if known else None
+
+    put("bps", bootstrap.ratio, _column(rows, "bits"), _column(rows, "seconds"))
+    suffixes = [key.removeprefix("characters") for key in (rows[0] if rows else {}) if key.startswith("characters")]
+    counted = [(f"{rate}{end}", f"{unit}{end}") for end in suffixes for rate, unit in (("cer", "characters"), ("wer", "words"))]
+    for key, name in [*counted, ("per", "phones")]:
+        pairs = [row.get(name) or (None, None) for row in rows]
+        put(key, bootstrap.ratio, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    for row in rows:
+        wanted = references.get(row["target"] or row["utterance"])
+        row["sim"] = (
+            None
+            if wanted is None or row["embedding"] is None
+            else speaker.cosine(np.asarray(row["embedding"]), np.asarray(wanted))
+        )
+    for key in ("sim", "dnsmos", "utmos", "distillmos", "nisqa", "mel_db"):
+        put(key, bootstrap.ratio, _column(rows, key), ones)
+    for key in ("estoi", "pesq"):
+        values = [row[key] for row in rows if row[key] is not None]
+        put(key, bootstrap.ratio, values, ones[: len(values)])
+    result["eer"], result["eer_95"] = _equal_error_rate(rows, speakers, references) or (None, None)
+    for key, suffix in (("f0", ""), ("f0_yaapt", "_yaapt")):
+        errors = [pitch_errors(row, key) for row in rows]
+        for name, figure, *columns in _PITCH:
+            put(name + suffix, figure, *([each and getattr(each, column) for each in errors] for column in columns))
+    levels = _column(rows, "loudness_lu")
+    result["loudness_max_abs_lu"] = None if None in levels or not rows else max(abs(level) for level in levels)
     result["lengths_equal"] = all(row["sample_difference"] == 0 for row in rows)
     return result
 
 
-COLUMNS = (
-    ("bps", "bit/s", 0),
-    ("cer", "CER", 3),
-    ("wer", "WER", 3),
-    ("sim", "SIM", 3),
-    ("dnsmos", "DNSMOS", 2),
-    ("vde", "VDE", 3),
-    ("gpe", "GPE", 3),
-    ("ffe", "FFE", 3),
-    ("loudness_max_abs_lu", "max LU", 1),
+def _column(rows: Sequence[Row], key: str) -> list[Any]:
+    return [row[key] for row in rows]
+
+
+def _root(numerator: Array, denominator: Array) -> Array:
+    return np.sqrt(bootstrap.ratio(numerator, denominator))
+
+
+def _correlation(both: Array, one: Array, other: Array) -> Array:
+    return bootstrap.ratio(both, np.sqrt(one * other))
+
+
+_PITCH: tuple[tuple[Any, ...], ...] = (
+    ("vde", bootstrap.ratio, "voicing_errors", "frames"),
+    ("gpe", bootstrap.ratio, "gross_errors", "both_voiced"),
+    ("ffe", bootstrap.ratio, "errors", "frames"),
+    ("logf0_rmse", _root, "squared", "both_voiced"),
+    ("logf0_corr", _correlation, "spread_both", "spread_reference", "spread_decoded"),
 )
 
 
-def table(systems: dict[str, dict[str, Any]]) -> str:
-    """The figures as a Markdown table, half the interval's width behind the figures that have one; gaps say why."""
-    lines = ["| system | " + " | ".join(title for _, title, _ in COLUMNS) + " | length |", "|---" * (len(COLUMNS) + 2) + "|"]
-    for name, system in systems.items():
-        if "gap" in system:
-            lines.append(f"| {name} | gap: {system['gap']} |" + " |" * len(COLUMNS))
-            continue
-        cells = [_cell(system, key, digits) for key, _, digits in COLUMNS]
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {'equal' if system['lengths_equal'] else 'DIFFERS'} |")
-    return "\n".join(lines)
+def pitch_errors(row: Row, key: str) -> PitchErrors | None:
+    """The counts of a row; where another's voice was wanted, with the decoded track scaled to the reference's median F0."""
+    if row.get(key) is None:
+        return None
+    errors = PitchErrors(**row[key])
+    return errors if row.get("target") is None else errors.scaled()
 
 
-def _cell(system: dict[str, Any], key: str, digits: int) -> str:
-    if system[key] is None:
-        return "-"
-    cell = f"{system[key]:.{digits}f}"
-    bounds = system.get(f"{key}_95")
-    return cell if bounds is None else f"{cell} ±{(bounds[1] - bounds[0]) / 2:.{digits}f}"
+def _equal_error_rate(
+    rows: Sequence[Row], speakers: Mapping[str, str], references: Mapping[str, Sequence[float]]
+) -> tuple[float, tuple[float, float]] | None:
+    """Every row's speech against every original but its own and its target's: is the wanted speaker the one who spoke there?"""
+    if not rows or not references or any(row["embedding"] is None for row in rows):
+        return None
+    names = np.array(list(references))
+    probes, known = (np.asarray(list(each), np.float64) for each in (_column(rows, "embedding"), references.values()))
+    scores = (probes @ known.T) / np.maximum(np.linalg.norm(probes, axis=1)[:, None] * np.linalg.norm(known, axis=1), 1e-12)
+    wanted = np.array([speakers[row["target"] or row["utterance"]] for row in rows])[:, None]
+    alike = wanted == np.array([speakers[name] for name in names])
+    own = (np.array(_column(rows, "utterance"))[:, None] == names) | (
+        np.array([row["target"] or "" for row in rows])[:, None] == names
+    )
+    return eer.equal_error_rate(scores, alike & ~own, ~alike)

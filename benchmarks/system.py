@@ -1,21 +1,22 @@
-"""A system under test: a peer, a command line, or a folder that something else has decoded into."""
+"""A system under test: this codec, its voice conversion, a peer, a command line, or a folder of decoded files."""
 
 from __future__ import annotations
 
 import shlex
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from benchmarks.corpus import Utterance
+from benchmarks.errors import Gap
 from benchmarks.peers import PEERS
 from benchmarks.waveform import FloatArray, read, write
 
-
-class Gap(Exception):
-    """This system cannot be judged here; the message says why."""
+OWN = "unitcodec"
+CONVERSION = "unitcodec-vc"
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,26 @@ class Spoken:
 
 @dataclass(frozen=True)
 class System:
-    """``argument`` is the command line of a ``command``, with ``{wav}``, ``{bits}`` and ``{out}``, or a ``folder``'s path.
+    """``argument`` is a model's name or folder (``codec``, ``conversion``), a command line, or a folder of decoded files.
 
-    The command is run by the shell, once an utterance: ``{wav}`` is 16-bit WAV at 16 kHz, ``{bits}`` where the coded
-    file may go (its size is the bit count), ``{out}`` where the decoded WAV must go.
+    ``codec`` is this project's, ``conversion`` the utterance's units and F0 with the speaker code of its target. A
+    command is run by the shell, once an utterance: ``{wav}`` is 16-bit WAV at 16 kHz, ``{bits}`` where the coded file may
+    go (its size is the bit count), ``{out}`` where the decoded WAV must go.
     """
 
     name: str
-    kind: Literal["peer", "command", "folder"]
+    kind: Literal["codec", "conversion", "peer", "command", "folder"]
     argument: str = ""
+
+    @property
+    def title(self) -> str:
+        if self.kind == "peer":
+            return PEERS[self.name].title
+        return "unitcodec, voice conversion" if self.kind == "conversion" else self.name
+
+    def gap(self) -> str | None:
+        """Why this system cannot run here, as far as that is known before it runs; else None."""
+        return PEERS[self.name].gap() if self.kind == "peer" else None
 
     def speak(self, utterance: Utterance, keep: Path) -> Spoken:
         """One utterance through the system; what it decoded to is left under ``keep`` for the ear.
@@ -44,34 +56,51 @@ class System:
         Raises:
             Gap: a program is not installed, a command fails, or a decoded file is not there.
         """
-        if self.kind == "folder":
-            return self._from_folder(utterance)
+        out = keep / f"{utterance.name}.wav"
         if self.kind == "command":
-            return self._by_command(utterance, keep)
-        peer = PEERS[self.name]
-        if peer.missing():
-            raise Gap("not installed: " + ", ".join(peer.missing()))
-        try:
-            coded = peer.code(read(utterance.path))
-        except RuntimeError as error:
-            raise Gap(str(error)) from error
-        write(keep / f"{utterance.stem}.wav", coded.waveform)
-        return Spoken(coded.waveform, coded.bits)
+            return self._by_command(utterance, out)
+        if self.kind == "folder":
+            spoken = self._from_folder(utterance)
+        elif self.kind == "peer":
+            try:
+                coded = PEERS[self.name].code(read(utterance.path))
+            except RuntimeError as error:
+                raise Gap(" ".join(str(error).split())) from error
+            spoken = Spoken(coded.waveform, coded.bits)
+        else:
+            data = self._coded(utterance)
+            waveform, _ = _codec(self.argument).decompress(data)
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.with_suffix(".uc").write_bytes(data)
+            spoken = Spoken(waveform, 8 * len(data))
+        write(out, spoken.waveform)
+        return spoken
+
+    def _coded(self, utterance: Utterance) -> bytes:
+        import bitstream
+
+        codec = _codec(self.argument)
+        if self.kind == "codec":
+            return bytes(codec.compress(read(utterance.path), 16000))
+        if utterance.target is None:
+            raise Gap("the corpus has no second speaker to convert to (the manifest's column speaker)")
+        codes, voice = (codec.encode(read(path), 16000) for path in (utterance.path, utterance.target))
+        return bitstream.pack(replace(codes, speaker=voice.speaker), codec.model.entropy)
 
     def _from_folder(self, utterance: Utterance) -> Spoken:
-        wav = Path(self.argument, f"{utterance.stem}.wav")
+        wav = Path(self.argument, f"{utterance.name}.wav")
         if not wav.exists():
             raise Gap(f"{wav} is missing")
         coded = wav.with_suffix(".uc")
         return Spoken(read(wav), 8 * coded.stat().st_size if coded.exists() else None)
 
-    def _by_command(self, utterance: Utterance, keep: Path) -> Spoken:
-        out, coded = keep / f"{utterance.stem}.wav", keep / f"{utterance.stem}.uc"
-        keep.mkdir(parents=True, exist_ok=True)
+    def _by_command(self, utterance: Utterance, out: Path) -> Spoken:
+        coded = out.with_suffix(".uc")
+        out.parent.mkdir(parents=True, exist_ok=True)
         for stale in (out, coded):
             stale.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory() as folder:
-            wav = Path(folder, f"{utterance.stem}.wav")
+            wav = Path(folder, f"{utterance.name}.wav")
             write(wav, read(utterance.path))
             # Plain replacement: other braces in the command belong to the shell.
             line = self.argument
@@ -79,6 +108,13 @@ class System:
                 line = line.replace(field, shlex.quote(str(path)))
             done = subprocess.run(line, shell=True, capture_output=True, check=False)
         if done.returncode or not out.exists():
-            tail = done.stderr.decode(errors="replace").strip()[-300:]
-            raise Gap(f"exit {done.returncode} on {utterance.stem}, {out.name} {'' if out.exists() else 'not '}written: {tail}")
+            tail = " ".join(done.stderr.decode(errors="replace").split())[-300:]
+            raise Gap(f"exit {done.returncode} on {utterance.name}, {out.name} {'' if out.exists() else 'not '}written: {tail}")
         return Spoken(read(out), 8 * coded.stat().st_size if coded.exists() else None)
+
+
+@lru_cache(maxsize=1)
+def _codec(model: str) -> Any:
+    import unitcodec
+
+    return unitcodec.load(model, device="cpu")

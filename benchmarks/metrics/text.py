@@ -14,11 +14,17 @@ def normalise(text: str) -> str:
 def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     """Fewest insertions, deletions and substitutions, each of cost 1 (Levenshtein 1966), from one sequence to the other."""
     row = list(range(len(hypothesis) + 1))
-    for i, wanted in enumerate(reference, 1):
-        diagonal, row[0] = row[0], i
-        for j, given in enumerate(hypothesis, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (wanted != given))
+    for wanted in reference:
+        row = extend(row, wanted, hypothesis)
     return row[-1]
+
+
+def extend(row: list[int], wanted: str, hypothesis: Sequence[str]) -> list[int]:
+    """The next row of Levenshtein's table: ``row[j]`` is the cost of ``hypothesis[:j]`` for the reference so far."""
+    longer = [row[0] + 1]
+    for j, given in enumerate(hypothesis):
+        longer.append(min(longer[j] + 1, row[j + 1] + 1, row[j] + (wanted != given)))
+    return longer
 
 
 def character_errors(reference: str, hypothesis: str) -> tuple[int, int]:

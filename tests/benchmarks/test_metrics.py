@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.metrics import asr, bootstrap, loudness, pitch, speaker, text
+from benchmarks.metrics import asr, bootstrap, eer, intrusive, loudness, mel, mos, phones, pitch, speaker, text
 from benchmarks.waveform import SAMPLE_RATE, read
 
 
@@ -54,9 +54,22 @@ def test_pitch_errors_count_each_frame_once() -> None:
     reference = np.array([0, 0, 100, 100, 100, 100], np.float32)
     decoded = np.array([0, 90, 0, 119, 121, 79], np.float32)
     errors = pitch.compare(reference, decoded)
-    assert errors == pitch.PitchErrors(frames=6, both_voiced=3, voicing_errors=2, gross_errors=2)
+    assert (errors.frames, errors.both_voiced, errors.voicing_errors, errors.gross_errors) == (6, 3, 2, 2)
     assert (errors.vde, errors.gpe, errors.ffe) == (2 / 6, 2 / 3, 4 / 6)
     assert (errors + errors).ffe == errors.ffe
+
+
+def test_pitch_sums_are_those_of_log_f0() -> None:
+    wanted, given = np.array([100, 0, 200, 150], np.float32), np.array([150, 90, 320, 200], np.float32)
+    errors = pitch.compare(wanted, given)
+    x, y = np.log(np.array([100, 200, 150])), np.log(np.array([150, 320, 200]))
+    assert errors.squared == pytest.approx(np.sum((x - y) ** 2))
+    r = errors.spread_both / (errors.spread_reference * errors.spread_decoded) ** 0.5
+    assert r == pytest.approx(np.corrcoef(x, y)[0, 1])
+    # Medians over each side's own voiced frames, 150 and 175: 150, 320 and 200 become 129, 274 and 171.
+    assert errors.gross_errors == 3
+    assert errors.scaled().gross_errors == 2
+    assert errors.scaled().squared == pytest.approx(np.sum((x - y - np.log(150 / 175)) ** 2))
 
 
 def test_a_missing_pitch_frame_is_an_unvoiced_one() -> None:
@@ -75,6 +88,16 @@ def test_pitch_of_tones() -> None:
     assert silent.vde > 0.8
 
 
+def test_the_two_trackers_agree_on_speech(speech: Path) -> None:
+    pytest.importorskip("amfm_decompy", reason="the second F0 tracker, AMFM_decompy, is not installed")
+    pytest.importorskip("swift_f0", reason="the F0 judge, swift-f0, is not installed")
+    waveform = words(speech)
+    ours, theirs = (np.median(track[track > 0]) for track in (pitch.track(waveform), pitch.yaapt(waveform)))
+    assert theirs == pytest.approx(ours, rel=0.05)
+    assert not pitch.yaapt(np.zeros(SAMPLE_RATE, np.float32)).any()
+    assert not pitch.yaapt(np.zeros(0, np.float32)).any()
+
+
 def test_loudness_follows_the_gain() -> None:
     pytest.importorskip("pyloudnorm", reason="the loudness judge, pyloudnorm, is not installed")
     voice = tone(150.0)
@@ -88,6 +111,157 @@ def test_cosine() -> None:
     assert speaker.cosine(a, a) == 1
     assert speaker.cosine(a, b) == pytest.approx(0.5**0.5)
     assert speaker.cosine(a, 0 * a) == 0
+
+
+def words(speech: Path, seconds: float = 4.0) -> np.ndarray:
+    if not speech.exists():
+        pytest.skip(f"{speech} is not there")
+    return read(speech)[: int(seconds * SAMPLE_RATE)]
+
+
+def noisy(waveform: np.ndarray, level: float) -> np.ndarray:
+    noise = np.random.default_rng(0).standard_normal(len(waveform))
+    return (waveform + level * waveform.std() * noise).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("transcript", "heard", "errors"),
+    [
+        ("THE CAT", "DH AH K AE T", (0, 5)),
+        ("the cat", "DH IY K AE T", (0, 5)),  # the dictionary's other pronunciation
+        ("THE CAT", "DH AH K T S", (2, 5)),
+        ("THE CAT", "", (5, 5)),
+        ("XYZZYQ CAT", "HH W AH T K AE T", (0, 3)),  # not in the dictionary: not scored
+        ("CAT XYZZYQ CAT", "K AE T N AE T", (1, 6)),
+        ("", "AH", (1, 0)),
+    ],
+)
+def test_phone_errors(transcript: str, heard: str, errors: tuple[int, int]) -> None:
+    pytest.importorskip("pocketsphinx", reason="the recogniser, pocketsphinx, is not installed")
+    assert phones.errors(transcript, heard) == errors
+
+
+def test_noise_costs_phones(shared: Path) -> None:
+    pytest.importorskip("pocketsphinx", reason="the recogniser, pocketsphinx, is not installed")
+    import csv
+
+    folder = shared / "data" / "dev"
+    with (folder / "manifest.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[::25]
+    clean, noise = 0, 0
+    for row in rows:
+        waveform = read(folder / row["path"])
+        heard = phones.recognise(waveform)
+        assert set(heard.split()) <= {phone for ways in phones.dictionary().values() for way in ways for phone in way}
+        clean += phones.errors(row["transcript"], heard)[0]
+        noise += phones.errors(row["transcript"], phones.recognise(noisy(waveform, 1.0)))[0]
+    assert clean < 0.9 * noise
+
+
+def test_recognisers_take_nothing_and_silence() -> None:
+    pytest.importorskip("pocketsphinx", reason="the recogniser, pocketsphinx, is not installed")
+    for samples in (0, 100, SAMPLE_RATE):
+        # Silence is not to be heard as speech; a stray phone is all that the loop may find in it.
+        assert len(phones.recognise(np.zeros(samples, np.float32)).split()) <= 1
+        assert len(asr.transcribe(np.zeros(samples, np.float32)).split()) <= 1
+
+
+def test_equal_error_rate_of_known_scores() -> None:
+    def rate(same: list[float], different: list[float]) -> float:
+        scores = np.array([same + different])
+        kind = np.arange(scores.size)[None] < len(same)
+        result = eer.equal_error_rate(scores, kind, ~kind)
+        assert result is not None
+        return result[0]
+
+    assert rate([0.8, 0.9], [0.1, 0.2]) == 0
+    assert rate([0.1, 0.2], [0.8, 0.9]) == 1
+    assert rate([0.5, 0.5], [0.5, 0.5, 0.5]) == 0.5
+    assert rate([0.4, 0.6, 0.8, 0.9], [0.1, 0.2, 0.3, 0.5]) == 0.25
+    # From (missed, accepted) = (0, 1/3) to (1/2, 1/3) and on to (1/2, 0): equal at 1/3.
+    assert rate([0.5, 0.9], [0.1, 0.2, 0.7]) == pytest.approx(1 / 3)
+    assert eer.equal_error_rate(np.zeros((1, 2)), np.ones((1, 2), bool), np.zeros((1, 2), bool)) is None
+
+
+def test_equal_error_rate_of_two_normals_and_its_interval() -> None:
+    from math import erf
+
+    rng = np.random.default_rng(0)
+    same = rng.random((100, 100)) < 0.3
+    scores = rng.standard_normal((100, 100)) + 2.0 * same
+    value, (low, high) = eer.equal_error_rate(scores, same, ~same) or (None, (0, 0))
+    # Two normals of unit variance, 2 apart, cross at 1: Phi(-1).
+    assert value == pytest.approx((1 - erf(2**-0.5)) / 2, abs=0.01)
+    assert low < value < high < low + 0.03
+
+
+def test_estoi_and_pesq_fall_with_noise(speech: Path) -> None:
+    waveform = words(speech)
+    for package, judge in (("pystoi", intrusive.estoi), ("pesq", intrusive.pesq)):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+        same, near, far = (judge(waveform, noisy(waveform, level)) for level in (0.0, 0.1, 2.0))
+        assert same == pytest.approx(1.0 if package == "pystoi" else 4.64, abs=0.01)
+        assert same > near > far
+
+
+def test_estoi_and_pesq_of_little_and_nothing(speech: Path) -> None:
+    waveform = words(speech)
+    silence = np.zeros_like(waveform)
+    for package, judge, floor in (("pystoi", intrusive.estoi, 0.0), ("pesq", intrusive.pesq, 1.0)):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+        assert judge(waveform, silence) == floor
+        assert judge(silence, waveform) is None
+        for short in (waveform[:0], waveform[:1], waveform[:500]):
+            judge(short, short)
+        assert judge(waveform[16000:19200], waveform[16000:19200]) == pytest.approx(judge(waveform, waveform), abs=0.01)
+
+
+def test_pesq_of_a_long_recording_is_that_of_its_pieces(speech: Path) -> None:
+    pytest.importorskip("pesq", reason="pesq is not installed")
+    piece = np.resize(words(speech), 16 * SAMPLE_RATE)
+    long = np.tile(piece, 10)
+    assert intrusive.pesq(long, noisy(long, 0.1)) == pytest.approx(intrusive.pesq(piece, noisy(piece, 0.1)), abs=0.1)
+
+
+def test_mel_distance_is_the_gain_in_db() -> None:
+    pytest.importorskip("torch", reason="torch, for the log-mel, is not installed")
+    noise = 0.3 * np.random.default_rng(0).standard_normal(SAMPLE_RATE).astype(np.float32)
+    assert mel.distance(noise, noise) == 0
+    assert mel.distance(noise, 0.5 * noise) == pytest.approx(6.02, abs=0.1)
+    assert mel.distance(noise[:0], noise[:0]) == 0
+
+
+@pytest.mark.parametrize("seconds", [0.5, 9.5])
+def test_dnsmos_is_what_speechmos_says(speech: Path, seconds: float) -> None:
+    for package in mos.PACKAGES:
+        pytest.importorskip(package, reason=f"{package}, for DNSMOS, is not installed")
+    from speechmos import dnsmos
+
+    waveform = np.tile(words(speech, 5.0), 2)[: int(seconds * SAMPLE_RATE)]
+    assert mos.dnsmos(waveform) == pytest.approx(dnsmos.run(waveform, SAMPLE_RATE)["ovrl_mos"], abs=1e-5)
+
+
+def test_paired_bootstrap_finds_a_small_constant_difference() -> None:
+    rng = np.random.default_rng(3)
+    lengths = rng.integers(50, 200, size=100)
+    a = rng.binomial(lengths, rng.uniform(0.1, 0.6, size=100))
+    b = a + rng.binomial(lengths, 0.02)
+    difference, (low, high), p = bootstrap.paired(a.tolist(), lengths.tolist(), b.tolist(), lengths.tolist())
+    assert difference == pytest.approx((b.sum() - a.sum()) / lengths.sum())
+    assert 0 < low < difference < high
+    assert p < 0.01
+    # Far less than the two systems' own intervals would tell apart.
+    assert high - low < 0.2 * np.diff(bootstrap.interval(a.tolist(), lengths.tolist()))[0]
+    assert bootstrap.paired([1.0, 2.0], None, [1.0, 2.0], None) == (0.0, (0.0, 0.0), 1.0)
+    with pytest.raises(ValueError, match="paired"):
+        bootstrap.paired([1.0], None, [1.0, 2.0], None)
+
+
+def test_paired_bootstrap_of_chance_is_not_significant_more_often_than_it_says() -> None:
+    rng = np.random.default_rng(4)
+    values = rng.standard_normal((60, 2, 40))
+    found = sum(bootstrap.paired(a.tolist(), None, b.tolist(), None)[2] < 0.05 for a, b in values)
+    assert found <= 8
 
 
 def test_interval_holds_the_pooled_ratio_and_narrows_with_more_utterances() -> None:

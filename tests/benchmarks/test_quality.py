@@ -1,29 +1,29 @@
-"""The command line end to end on synthetic speech, with a judge that costs nothing."""
+"""``unitcodec bench quality`` end to end on synthetic speech, with a judge that costs nothing."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import griffin_lim, judge, quality
+import cli
+from benchmarks import judge
 from benchmarks.corpus import load
 from benchmarks.peers import PEERS, Coded, Peer
 from benchmarks.waveform import SAMPLE_RATE, read, write
 
-pytest.importorskip("soundfile", reason="soundfile is not installed")
-
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """Three half-second recordings with transcripts."""
+    """Three half-second recordings of two speakers, with transcripts."""
     lines = ["path\tspeaker\ttranscript"]
     for i in range(3):
         noise = 0.1 * np.random.default_rng(i).standard_normal(SAMPLE_RATE // 2 + i)
         write(tmp_path / "wav" / f"u{i}.wav", noise.astype(np.float32))
-        lines.append(f"wav/u{i}.wav\ts\tA CAT")
+        lines.append(f"wav/u{i}.wav\ts{i % 2}\tA CAT")
     (tmp_path / "manifest.tsv").write_text("\n".join(lines) + "\n")
     return tmp_path / "manifest.tsv"
 
@@ -41,10 +41,14 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return calls
 
 
-def run(corpus: Path, *arguments: str) -> dict[str, dict]:
-    out = corpus.parent / "out"
-    assert quality.main(["--data", str(corpus), "--out", str(out), *arguments]) == 0
-    return json.loads((out / "results.json").read_text())["systems"]
+def bench(corpus: Path, *arguments: str) -> int:
+    # One job is this very process, where the judges are replaced.
+    return cli.main(["bench", "quality", "--data", str(corpus), "--out", str(corpus.parent / "out"), "--jobs", "1", *arguments])
+
+
+def run(corpus: Path, *arguments: str) -> dict[str, Any]:
+    assert bench(corpus, *arguments) == 0
+    return json.loads((corpus.parent / "out" / "results.json").read_text())["systems"]
 
 
 def test_only_what_changed_is_judged_again(corpus: Path, heard: list[Path]) -> None:
@@ -52,25 +56,35 @@ def test_only_what_changed_is_judged_again(corpus: Path, heard: list[Path]) -> N
     assert len(heard) == 3
     assert first["cer"] == pytest.approx(1 / 5)
     assert first["wer"] == pytest.approx(1 / 2)
+    assert first["cer_original"] == 0
     assert first["bps"] == pytest.approx(16 * SAMPLE_RATE)
     assert first["sim"] is None
     assert run(corpus, "--systems", "original")["original"] == first
     assert len(heard) == 3
 
 
+def test_the_results_say_what_was_judged_and_with_what(corpus: Path, heard: list[Path]) -> None:
+    run(corpus, "--systems", "original")
+    document = json.loads((corpus.parent / "out" / "results.json").read_text())
+    assert [each["target"] for each in document["utterances"]] == ["u1", "u2", "u1"]
+    assert document["made"]["data"] == corpus.parent.name
+    assert document["made"]["date"]
+    assert len(document["systems"]["original"]["rows"]) == 3
+    assert "| original" in (corpus.parent / "out" / "report" / "report.md").read_text()
+
+
 def test_a_judge_left_out_says_only_what_it_said_before(corpus: Path, heard: list[Path]) -> None:
-    other = judge.Judge("sim", ("numpy",), lambda path, decoded: 0.5)
-    judge.JUDGES += (other,)
-    quick = run(corpus, "--systems", "original", "--judges", "sim")["original"]
-    assert (quick["sim"], quick["cer"], heard) == (0.5, None, [])
+    judge.JUDGES += (judge.Judge("dnsmos", ("numpy",), lambda path, decoded: 2.5),)
+    quick = run(corpus, "--systems", "original", "--judges", "dnsmos")["original"]
+    assert (quick["dnsmos"], quick["cer"], heard) == (2.5, None, [])
     whole = run(corpus, "--systems", "original")["original"]
     assert whole["cer"] is not None
-    assert run(corpus, "--systems", "original", "--judges", "sim")["original"] == whole
+    assert run(corpus, "--systems", "original", "--judges", "dnsmos")["original"] == whole
 
 
 def test_a_command_is_judged_beside_earlier_systems(corpus: Path, heard: list[Path]) -> None:
     run(corpus, "--systems", "original")
-    systems = run(corpus, "--system", "copy=cp {wav} {bits} && cp {bits} {out}")
+    systems = run(corpus, "--systems", "none", "--system", "copy=cp {wav} {bits} && cp {bits} {out}")
     assert set(systems) == {"original", "copy"}
     assert systems["copy"]["lengths_equal"]
     assert systems["copy"]["bps"] > 16 * SAMPLE_RATE
@@ -80,9 +94,9 @@ def test_a_command_is_judged_beside_earlier_systems(corpus: Path, heard: list[Pa
 
 def test_a_folder_of_decoded_files(corpus: Path, heard: list[Path]) -> None:
     for utterance in load(corpus):
-        write(corpus.parent / "mine" / f"{utterance.stem}.wav", read(utterance.path)[:-5])
-        (corpus.parent / "mine" / f"{utterance.stem}.uc").write_bytes(bytes(20))
-    mine = run(corpus, "--decoded", f"mine={corpus.parent / 'mine'}")["mine"]
+        write(corpus.parent / "mine" / f"{utterance.name}.wav", read(utterance.path)[:-5])
+        (corpus.parent / "mine" / f"{utterance.name}.uc").write_bytes(bytes(20))
+    mine = run(corpus, "--systems", "none", "--decoded", f"mine={corpus.parent / 'mine'}")["mine"]
     assert not mine["lengths_equal"]
     assert mine["bps"] == pytest.approx(3 * 160 / ((3 * SAMPLE_RATE // 2 + 3) / SAMPLE_RATE))
 
@@ -90,30 +104,66 @@ def test_a_folder_of_decoded_files(corpus: Path, heard: list[Path]) -> None:
 def test_what_is_missing_is_a_gap_with_a_reason(
     corpus: Path, heard: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(PEERS, "codec2-700c", Peer(lambda waveform: Coded(waveform, 0), ("no-such-program",)))
+    absent = Peer("Codec2 700C", lambda waveform: Coded(waveform, 0), lambda: "not installed: no-such-program")
+    monkeypatch.setitem(PEERS, "codec2-700c", absent)
     systems = run(corpus, "--systems", "codec2-700c,original", "--decoded", "none=/nowhere", "--system", "bad=false")
-    assert systems["codec2-700c"] == {"gap": "not installed: no-such-program"}
+    assert systems["codec2-700c"] == {"title": "Codec2 700C", "gap": "not installed: no-such-program"}
     assert "missing" in systems["none"]["gap"]
     assert "exit 1" in systems["bad"]["gap"]
     assert systems["original"]["cer"] is not None
     assert "gap: not installed: no-such-program" in capsys.readouterr().out
 
 
-def test_griffin_lim_keeps_length_and_spectrum() -> None:
-    t = np.arange(SAMPLE_RATE // 2 + 7) / SAMPLE_RATE
-    waveform = sum(np.sin(2 * np.pi * 150 * k * t) / k for k in range(1, 30)) * 0.1
-    bands = np.maximum(0, 1 - np.abs(np.arange(513) - np.linspace(2, 510, 60)[:, None]) / 9) / 9
-    spec = griffin_lim.MelSpec(bands)
-    mel = spec.log_mel(waveform)
-    spoken = griffin_lim.griffin_lim(mel, spec, samples=len(waveform), iterations=20)
-    assert len(spoken) == len(waveform)
-    assert np.abs(spec.log_mel(spoken) - mel)[:, 3:-3].mean() < 0.3
+def test_the_codec_and_its_voice_conversion(corpus: Path, heard: list[Path], default_model: Path) -> None:
+    systems = run(corpus, "--systems", "original,unitcodec,unitcodec-vc")
+    decoded = corpus.parent / "out" / "decoded"
+    for name in ("unitcodec", "unitcodec-vc"):
+        assert systems[name]["lengths_equal"]
+        assert sum((decoded / name / f"u{i}.uc").stat().st_size for i in range(3)) * 8 == pytest.approx(
+            systems[name]["bps"] * systems[name]["seconds"]
+        )
+    assert [row["target"] for row in systems["unitcodec"]["rows"]] == [None] * 3
+    assert [row["target"] for row in systems["unitcodec-vc"]["rows"]] == ["u1", "u2", "u1"]
+    # The same words in another voice.
+    assert (decoded / "unitcodec" / "u0.wav").read_bytes() != (decoded / "unitcodec-vc" / "u0.wav").read_bytes()
 
 
-def test_the_mel_is_the_projects_own() -> None:
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    from unitcodec import features
+def test_processes_say_what_one_says(corpus: Path) -> None:
+    """Real judges, as far as they are installed; the longest utterance goes first, the rows stay in the corpus's order."""
+    run(corpus, "--systems", "original", "--judges", "mel_db,f0")
+    alone = json.loads((corpus.parent / "out" / "results.json").read_text())
+    (corpus.parent / "out" / "results.json").unlink()
+    options = ["--data", str(corpus), "--out", str(corpus.parent / "out"), "--jobs", "2", "--judges", "mel_db,f0"]
+    assert cli.main(["bench", "quality", *options, "--systems", "original"]) == 0
+    assert json.loads((corpus.parent / "out" / "results.json").read_text())["systems"] == alone["systems"]
 
-    waveform = 0.1 * np.random.default_rng(0).standard_normal(4321)
-    wanted = features.log_mel(torch.from_numpy(waveform)[None])[0].numpy()
-    np.testing.assert_allclose(griffin_lim.MelSpec.reference().log_mel(waveform), wanted, atol=1e-9)
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "complaint"),
+    [
+        (["--systems", "mp3"], 2, "'mp3' is none of"),
+        (["--judges", "me"], 2, "'me' is none of"),
+        (["--system", "copy"], 2, "NAME=VALUE"),
+        (["--system", "opus-6k=true"], 2, "is taken"),
+        (["--decoded", "../x=."], 2, "NAME=VALUE"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    corpus: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], status: int, complaint: str
+) -> None:
+    assert bench(corpus, *arguments) == status
+    assert complaint in capsys.readouterr().err
+    assert not (corpus.parent / "out").exists()
+
+
+def test_a_bad_corpus_or_a_broken_result_is_one_line(corpus: Path, heard: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    run(corpus, "--systems", "original")
+    capsys.readouterr()
+    (corpus.parent / "out" / "results.json").write_text("{")
+    assert bench(corpus, "--systems", "original") == 1
+    corpus.write_text("path\n")
+    assert bench(corpus) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("unitcodec: ")
+    assert "not JSON" in first
+    assert "path and transcript" in second

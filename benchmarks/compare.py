@@ -1,0 +1,126 @@
+"""What moved between two runs by more than chance: ``unitcodec bench compare A B``.
+
+A run is a folder with results.json, bitrate.json and speed.json, or some of them; one of these files; or a baseline: the
+figures and utterances of this project's own systems (``quality``), the bits of every utterance (``bits``), and times as
+multiples of a reference workload measured beside them (``ratios``), never seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import files, score
+from benchmarks.difference import difference
+from benchmarks.errors import BenchmarkError
+from benchmarks.system import CONVERSION, OWN
+
+NOISE = 0.25
+"""A speed ratio that moved by a smaller share is the machine's restlessness."""
+
+_FILES = ("results.json", "bitrate.json", "speed.json")
+# What a reader of the baseline does not need and what quotes the corpus.
+_LEFT_OUT = frozenset({"hypothesis"})
+
+
+@dataclass(frozen=True)
+class Run:
+    """``quality``: system -> figures and rows; ``bits``: utterance -> bits; ``ratios``: case -> multiples of the yardstick."""
+
+    quality: dict[str, Any]
+    bits: dict[str, int]
+    ratios: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Move:
+    """One figure that moved; ``low`` and ``high`` bound the difference at 95 %, where it has chance in it."""
+
+    what: str
+    before: float
+    after: float
+    low: float | None = None
+    high: float | None = None
+    worse: bool = False
+
+
+def load(path: Path) -> Run:
+    """A run's folder or file.
+
+    Raises:
+        BenchmarkError: it holds nothing of a run.
+    """
+    found = [path / name for name in _FILES if (path / name).exists()] if path.is_dir() else [path]
+    quality: dict[str, Any] = {}
+    bits: dict[str, int] = {}
+    ratios: dict[str, float] = {}
+    for document in map(files.read_json, found):
+        quality |= document.get("systems") or document.get("quality") or {}
+        bits |= document.get("bits") or {}
+        ratios |= document.get("ratios") or {}
+        ratios |= {case["name"]: case["per_yardstick"] for case in document.get("cases") or []}
+    if not (quality or bits or ratios):
+        raise BenchmarkError(f"{path}: holds no run of the benchmarks ({', '.join(_FILES)})")
+    return Run(quality, bits, ratios)
+
+
+def save(out: Path, file: Path) -> None:
+    """Write the baseline of the run in the folder ``out``."""
+    run = load(out)
+    quality = {
+        name: {**run.quality[name], "rows": [_lean(row) for row in run.quality[name].get("rows", [])]}
+        for name in (OWN, CONVERSION)
+        if name in run.quality
+    }
+    made = next(files.read_json(out / name)["made"] for name in _FILES if (out / name).exists())
+    files.write_json(file, {"version": 1, "made": made, "quality": quality, "bits": run.bits, "ratios": run.ratios})
+
+
+def _lean(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in _LEFT_OUT}
+
+
+def moves(before: Run, after: Run) -> list[Move]:
+    """The figures of the systems, utterances and cases that are in both runs and moved."""
+    return [*_quality_moves(before.quality, after.quality), *_bit_moves(before.bits, after.bits), *_speed_moves(before, after)]
+
+
+def _quality_moves(before: dict[str, Any], after: dict[str, Any]) -> list[Move]:
+    found = []
+    for name in before:
+        if name not in after:
+            continue
+        for metric in score.METRICS:
+            moved = difference(before[name], after[name], metric.key)
+            if moved is None or moved.low <= 0 <= moved.high:
+                continue
+            worse = metric.better == ("lower" if moved.after > moved.before else "higher")
+            found.append(Move(f"{name} {metric.title}", moved.before, moved.after, moved.low, moved.high, worse))
+    return found
+
+
+def _bit_moves(before: dict[str, int], after: dict[str, int]) -> list[Move]:
+    common = before.keys() & after.keys()
+    changed = [name for name in common if before[name] != after[name]]
+    if not changed:
+        return []
+    total = sum(before[name] for name in common), sum(after[name] for name in common)
+    return [Move(f"bits ({len(changed)} of {len(common)} utterances changed)", *total, worse=total[1] > total[0])]
+
+
+def _speed_moves(before: Run, after: Run) -> list[Move]:
+    common = [name for name in before.ratios if name in after.ratios]
+    pairs = [(name, before.ratios[name], after.ratios[name]) for name in common]
+    return [Move(f"time of {name}", a, b, worse=b > a) for name, a, b in pairs if not 1 / (1 + NOISE) <= b / a <= 1 + NOISE]
+
+
+def table(found: list[Move]) -> str:
+    """The moves as a Markdown table."""
+    if not found:
+        return "Nothing moved beyond chance."
+    lines = ["| figure | A | B | B - A, 95 % | |", "|---|---|---|---|---|"]
+    for move in found:
+        interval = "" if move.low is None or move.high is None else f"{move.low:+.4g} to {move.high:+.4g}"
+        lines.append(f"| {move.what} | {move.before:.4g} | {move.after:.4g} | {interval} | {'worse' if move.worse else ''} |")
+    return "\n".join(lines)

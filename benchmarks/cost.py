@@ -1,0 +1,125 @@
+"""Cost against duration: the real command on longer and longer files, each in a process of its own.
+
+Synthetic speech, repeated; the file is written and read piece by piece, in a temporary folder that needs 230 MB an hour.
+Everything is counted, the start of Python and the loading of the model too: a short file costs mostly these.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.waveform import SAMPLE_RATE
+
+DURATIONS = (10, 60, 600, 3600, 10800)
+FULL = 60
+"""Seconds from which on the encoder's window on a stream's opening is full; what grows beyond is a leak."""
+
+# Between a process that may be large and the command: on Linux a peak is inherited by a child until it has another.
+_WATCH = """
+import json, os, sys, time
+begin = time.perf_counter()
+pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
+_, status, used = os.wait4(pid, 0)
+unit = 1 if sys.platform == "darwin" else 1024
+print(json.dumps({
+    "status": os.waitstatus_to_exitcode(status),
+    "seconds": time.perf_counter() - begin,
+    "cpu_seconds": used.ru_utime + used.ru_stime,
+    "peak_rss_mib": used.ru_maxrss * unit / 2**20,
+}))
+"""
+
+
+def measure(model: str = "default", durations: Sequence[int] = DURATIONS, quick: bool = False) -> list[dict[str, Any]]:
+    """Encode and decode files of ``durations`` seconds with the command, on the CPU; ``quick``: only those of a minute or less.
+
+    Returns:
+        One object a duration: ``duration`` (s), ``bytes`` of the coded file, ``bps`` (bit/s), and for ``encode`` and
+        ``decode`` each an object with ``seconds`` (wall), ``cpu_seconds``, ``peak_rss_mib`` and ``times_real_time``.
+
+    Raises:
+        BenchmarkError: the command fails; its last line says why.
+    """
+    rows = []
+    for duration in durations:
+        if quick and duration > FULL:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            wav, coded, out = (Path(folder, name) for name in ("in.wav", "coded.uc", "out.wav"))
+            write_speech(wav, duration)
+            row: dict[str, Any] = {"duration": duration, "encode": _command("encode", wav, coded, model)}
+            row["decode"] = _command("decode", coded, out, model)
+            size = coded.stat().st_size
+        for direction in ("encode", "decode"):
+            row[direction]["times_real_time"] = duration / row[direction]["seconds"]
+        rows.append({**row, "bytes": size, "bps": 8 * size / duration})
+        told = (f"{name} {row[name]['seconds']:.1f} s {row[name]['peak_rss_mib']:.0f} MiB" for name in ("encode", "decode"))
+        print(f"{duration} s of speech: {', '.join(told)}", file=sys.stderr, flush=True)
+    return rows
+
+
+def slope(rows: Sequence[dict[str, Any]], direction: str) -> float | None:
+    """MiB of peak memory that an hour of speech adds, ``direction`` "encode" or "decode": least squares over a minute and more.
+
+    None where fewer than two durations tell.
+    """
+    points = {row["duration"] / 3600: row[direction]["peak_rss_mib"] for row in rows if row["duration"] >= FULL}
+    return statistics.linear_regression(list(points), list(points.values())).slope if len(points) > 1 else None
+
+
+def write_speech(path: Path, seconds: int) -> None:
+    """``seconds`` of synthetic speech as 16-bit WAV, ten seconds at a time."""
+    import soundfile
+
+    from benchmarks.synthetic import syllables
+
+    block = syllables(10)
+    with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16") as file:
+        for start in range(0, seconds, 10):
+            file.write(block[: (seconds - start) * SAMPLE_RATE])
+
+
+def watch(command: Sequence[str | Path], environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """Run a program to its end: ``seconds``, ``cpu_seconds`` and ``peak_rss_mib`` of it alone.
+
+    Raises:
+        BenchmarkError: it fails; with the last line that it wrote.
+    """
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", _WATCH, *map(str, command)], env=environment, capture_output=True, text=True, check=True
+    )
+    used: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if used.pop("status"):
+        raise BenchmarkError((done.stderr.strip() or "no word why").splitlines()[-1])
+    return used
+
+
+def _command(direction: str, source: Path, target: Path, model: str) -> dict[str, Any]:
+    found = find_spec("cli")
+    assert found is not None
+    assert found.origin is not None
+    path = os.pathsep.join(filter(None, [str(Path(found.origin).parent), os.environ.get("PYTHONPATH")]))
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "cli",
+        direction,
+        source,
+        target,
+        "--quiet",
+        "--device",
+        "cpu",
+        "--model",
+        model,
+    ]
+    return watch(command, {**os.environ, "PYTHONPATH": path})

@@ -1,0 +1,79 @@
+"""The difference of one figure between two systems, or of one system between two runs, and what of it may be chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import score
+from benchmarks.metrics import bootstrap
+
+# What a pooled figure adds up over utterances: the row's pair of errors and references, or its counts.
+_PAIRS = {
+    "cer": "characters",
+    "wer": "words",
+    "per": "phones",
+    "cer_original": "characters_original",
+    "wer_original": "words_original",
+}
+_PITCH = {"vde": ("voicing_errors", "frames"), "gpe": ("gross_errors", "both_voiced"), "ffe": ("errors", "frames")}
+
+
+Sample = tuple[float, float]
+"""One utterance's numerator and denominator of a pooled figure."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``after - before`` lies between ``low`` and ``high`` at 95 %; ``p`` is two-sided, None where nothing was paired."""
+
+    before: float
+    after: float
+    low: float
+    high: float
+    p: float | None = None
+
+
+def difference(before: dict[str, Any], after: dict[str, Any], key: str) -> Difference | None:
+    """The figure ``key`` of two systems of results.json: a paired bootstrap over the utterances that both have.
+
+    Where the figure is no sum over utterances (EER, correlation), the bounds are those of two independent intervals, which
+    is wider. None where one side has no such figure.
+    """
+    pairs = _paired(before, after, key)
+    if pairs is not None:
+        sides = [tuple(zip(*side, strict=True)) for side in zip(*pairs, strict=True)]
+        _, (low, high), p = bootstrap.paired(*sides[0], *sides[1])
+        first, second = (sum(numerators) / max(1e-12, sum(denominators)) for numerators, denominators in sides)
+        return Difference(first, second, low, high, p)
+    if any(side.get(name) is None for side in (before, after) for name in (key, f"{key}_95")):
+        return None
+    (a_low, a_high), (b_low, b_high) = before[f"{key}_95"], after[f"{key}_95"]
+    a, b = before[key], after[key]
+    below = ((b - b_low) ** 2 + (a_high - a) ** 2) ** 0.5
+    above = ((b_high - b) ** 2 + (a - a_low) ** 2) ** 0.5
+    return Difference(a, b, b - a - below, b - a + above)
+
+
+def _paired(before: dict[str, Any], after: dict[str, Any], key: str) -> list[tuple[Sample, Sample]] | None:
+    old = {row["utterance"]: sample(row, key) for row in before.get("rows", [])}
+    new = {row["utterance"]: sample(row, key) for row in after.get("rows", [])}
+    pairs = [(old[name], new[name]) for name in old if name in new]
+    found = [(a, b) for a, b in pairs if a is not None and b is not None]
+    return found if found and len(found) == len(pairs) else None
+
+
+def sample(row: dict[str, Any], key: str) -> Sample | None:
+    """One utterance's share of the figure ``key``; None where it has none."""
+    if key == "bps":
+        return None if row.get("bits") is None else (row["bits"], row["seconds"])
+    if key in _PAIRS:
+        pair = row.get(_PAIRS[key])
+        return None if pair is None else (pair[0], pair[1])
+    name, _, tracker = key.partition("_")
+    if name in _PITCH and tracker in ("", "yaapt"):
+        counts = score.pitch_errors(row, f"f0_{tracker}" if tracker else "f0")
+        errors, over = _PITCH[name]
+        return None if counts is None else (getattr(counts, errors), getattr(counts, over))
+    value = row.get(key)
+    return (float(value), 1.0) if isinstance(value, (int, float)) else None

@@ -1,0 +1,40 @@
+"""JSON files that are either whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from benchmarks.errors import BenchmarkError
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        BenchmarkError: it cannot be read or is none.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BenchmarkError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise BenchmarkError(f"{path}: not JSON, or cut short; delete it to begin anew") from error
+    if not isinstance(value, dict):
+        raise BenchmarkError(f"{path}: not a JSON object; the benchmarks write results.json, bitrate.json and speed.json")
+    return value
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as JSON."""
+    write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing, also when several processes write it at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)

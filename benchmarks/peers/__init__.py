@@ -1,0 +1,28 @@
+"""Other codecs behind one call: waveform in, waveform of the same length and a bit count out."""
+
+from __future__ import annotations
+
+from benchmarks.peers import codec2, dac, encodec, mimi, opus, snac, sox, speex
+from benchmarks.peers.peer import Coded, Peer
+from benchmarks.waveform import FloatArray
+
+__all__ = ["PEERS", "Coded", "Peer"]
+
+
+def original(waveform: FloatArray) -> Coded:
+    """The recording itself, counted as 16-bit PCM."""
+    return Coded(waveform, 16 * len(waveform))
+
+
+PEERS: dict[str, Peer] = {
+    "original": Peer("original, 16 bit", original, counted="16-bit PCM"),
+    **codec2.PEERS,
+    **opus.PEERS,
+    **speex.PEERS,
+    **sox.PEERS,
+    **encodec.PEERS,
+    **mimi.PEERS,
+    **snac.PEERS,
+    **dac.PEERS,
+}
+"""By name, programs before networks."""

@@ -1,0 +1,1 @@
+"""What was measured, shown: tables, plots and a page to listen to."""

@@ -1,0 +1,44 @@
+"""All that a run's folder holds, as one report: plots, tables, page."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from benchmarks import files
+from benchmarks.quality import RESULTS
+from benchmarks.report import page, paper, plots, tables
+
+
+def report(out: Path, baseline: str) -> str:
+    """Write OUT/report/ from the measurements in OUT, and return the tables for the terminal."""
+    results = files.read_json(out / RESULTS)
+    bitrate, speed = (_optional(out / name) for name in ("bitrate.json", "speed.json"))
+    folder = out / "report"
+    missing = ", ".join(name for module, name in (("matplotlib", "matplotlib"), ("PIL", "pillow")) if find_spec(module) is None)
+    sections = {
+        "Quality": tables.quality(results),
+        f"Against {baseline}": tables.paired(results, baseline),
+        "Beside the paper": paper.tables(results),
+        "Bit rate": tables.bitrate(bitrate) if bitrate else "",
+        "Speed": tables.speed(speed) if speed else "",
+        "Gaps": "\n".join(
+            filter(None, [tables.judge_gaps(results), missing and f"gap: plots and page, not installed: {missing}"])
+        ),
+    }
+    text = "\n\n".join(f"## {title}\n\n{body}" for title, body in sections.items() if body)
+    files.write_text(folder / "report.md", text + "\n")
+    if missing:
+        return text
+    drawn = [plots.rate_distortion(results, folder / "rate_distortion.svg")]
+    if bitrate:
+        drawn.append(plots.bits(bitrate, folder / "bits.svg"))
+    if speed:
+        drawn.append(plots.cost(speed, folder / "cost.svg"))
+    written = page.write(results, out, figures=[each for each in drawn if each is not None], tables=text)
+    return f"{text}\n\n{written}"
+
+
+def _optional(path: Path) -> dict[str, Any] | None:
+    return files.read_json(path) if path.exists() else None

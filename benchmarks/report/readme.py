@@ -1,0 +1,54 @@
+"""The README's table and plots, put there by the command that measured them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from benchmarks import files
+from benchmarks.errors import BenchmarkError
+from benchmarks.quality import RESULTS
+from benchmarks.report import tables
+
+FIGURES = "docs/figures"
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+
+_COLUMNS = ("bps", "cer", "per", "sim", "eer", "dnsmos", "ffe", "ffe_yaapt")
+_PLOTS = {"rate_distortion": "Quality against bit rate", "cost": "Seconds and memory against duration"}
+
+
+def update(readme: Path, out: Path) -> None:
+    """Replace what stands between the marks by the run in ``out``; the plots go to ``docs/figures`` beside the README.
+
+    Raises:
+        BenchmarkError: the marks are not there, or the run has no results.
+    """
+    text = readme.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise BenchmarkError(f"{readme}: needs one line {BEGIN} and, below it, one line {END}")
+    section = _section(out, readme.parent / FIGURES)
+    files.write_text(readme, re.sub(f"{BEGIN}.*{END}", lambda match: f"{BEGIN}\n{section}\n{END}", text, flags=re.DOTALL))
+
+
+def _section(out: Path, figures: Path) -> str:
+    results = files.read_json(out / RESULTS)
+    made = results["made"]
+    speakers = {utterance["speaker"] for utterance in results["utterances"]}
+    first = (
+        f"{len(results['utterances'])} utterances of `{made['data']}`, {len(speakers)} speakers; "
+        f"{made['date']}, commit {made['commit'] or 'unknown'}, {made['machine']}."
+    )
+    parts = [first, tables.quality(results, _COLUMNS, gaps=False), _gaps(results)]
+    figures.mkdir(parents=True, exist_ok=True)
+    for name, title in _PLOTS.items():
+        drawn = out / "report" / f"{name}.svg"
+        if drawn.exists():
+            shutil.copyfile(drawn, figures / drawn.name)
+            parts.append(f"![{title}]({FIGURES}/{drawn.name})")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _gaps(results: dict[str, dict[str, dict[str, str]]]) -> str:
+    gaps = [f"{system['title']} ({system['gap']})" for system in results["systems"].values() if "gap" in system]
+    return f"Not measured here: {'; '.join(gaps)}." if gaps else ""

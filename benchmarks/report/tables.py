@@ -1,0 +1,99 @@
+"""The measurements as Markdown tables, for the terminal, the page and the README."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks import score
+from benchmarks.difference import difference
+
+_MAIN = ("bps", "cer", "wer", "per", "sim", "eer", "dnsmos", "vde", "gpe", "ffe", "ffe_yaapt", "estoi", "pesq", "mel_db")
+_PAIRED = ("cer", "per", "sim", "dnsmos", "ffe", "ffe_yaapt")
+
+
+def quality(results: dict[str, Any], keys: Sequence[str] = _MAIN, intervals: bool = True, gaps: bool = True) -> str:
+    """One line a system of results.json, half the 95 % interval's width behind each figure; gaps say why.
+
+    The error rates of a further recogniser always have their columns.
+    """
+    systems = results["systems"].values()
+    known = {metric.key for metric in score.METRICS}
+    every = {metric.key: metric for system in systems for metric in score.metrics(system)}
+    metrics = [metric for metric in every.values() if metric.key in keys or metric.key not in known]
+    lines = ["| system | " + " | ".join(metric.title for metric in metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
+    for system in systems:
+        if "gap" not in system:
+            lines.append(f"| {system['title']} | " + " | ".join(_cell(system, metric, intervals) for metric in metrics) + " |")
+        elif gaps:
+            lines.append(f"| {system['title']} | gap: {system['gap']} |" + " |" * (len(metrics) - 1))
+    return "\n".join(lines)
+
+
+def judge_gaps(results: dict[str, Any]) -> str:
+    """Judges that were not there, one a line; empty if all were."""
+    gaps = {name: reason for system in results["systems"].values() for name, reason in system.get("gaps", {}).items()}
+    return "\n".join(f"gap: {name}, {reason}" for name, reason in gaps.items())
+
+
+def paired(results: dict[str, Any], baseline: str) -> str:
+    """Every system less the baseline: a paired bootstrap over utterances, 95 % interval, two-sided p."""
+    base = results["systems"].get(baseline, {"gap": "not measured"})
+    if "gap" in base:
+        return f"gap: no paired test against {baseline}: {base['gap']}"
+    metrics = [metric for metric in score.METRICS if metric.key in _PAIRED]
+    lines = [f"| less {base['title']} | " + " | ".join(metric.title for metric in metrics) + " |"]
+    lines.append("|---" * (len(metrics) + 1) + "|")
+    for name, system in results["systems"].items():
+        if name == baseline or "gap" in system:
+            continue
+        cells = []
+        for metric in metrics:
+            found = difference(base, system, metric.key)
+            if found is None:
+                cells.append("-")
+                continue
+            p = "" if found.p is None else f", p {'< 0.001' if found.p < 0.001 else f'{found.p:.3f}'}"
+            digits = metric.digits
+            cells.append(f"{found.after - found.before:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]{p}")
+        lines.append(f"| {system['title']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(system: dict[str, Any], metric: score.Metric, intervals: bool) -> str:
+    if system.get(metric.key) is None:
+        return "-"
+    cell = f"{system[metric.key]:.{metric.digits}f}"
+    bounds = system.get(f"{metric.key}_95")
+    return cell if bounds is None or not intervals else f"{cell} ± {(bounds[1] - bounds[0]) / 2:.{metric.digits}f}"
+
+
+def bitrate(measured: dict[str, Any]) -> str:
+    """The rate of whole files, what it is made of, and what general compressors make of the same codes."""
+    rates, coder = measured["bps"], measured["entropy_coder"]["all"]
+    lines = ["| | bit/s |", "|---|---|", f"| all files, {measured['seconds']:.0f} s of speech | {rates['pooled']:.1f} |"]
+    if rates["utterances"]:
+        title = f"{rates['utterances']} files of 5 s and more: least, median, most"
+        lines.append(f"| {title} | {rates['min']:.1f}, {rates['median']:.1f}, {rates['max']:.1f} |")
+    lines += [f"| of these {name} | {rate:.1f} |" for name, rate in measured["streams_bps"].items()]
+    lines.append(f"| codes at fixed length / as range-coded | {coder['fixed_bps']:.1f} / {coder['coded_bps']:.1f} |")
+    for name, each in measured["compressors"].items():
+        lines.append(f"| codes by {name}, file by file / all at once | {each['files_bps']:.1f} / {each['corpus_bps']:.1f} |")
+    lines += [f"| a file of {each['seconds']:.0f} s | {each['bps']:.1f} |" for each in measured["by_duration"]]
+    return "\n".join(lines)
+
+
+def speed(measured: dict[str, Any]) -> str:
+    """Times real time of every case and peer; seconds and peak memory of the command against duration."""
+    lines = ["| case | x real time | time / yardstick |", "|---|---|---|"]
+    for case in [*measured["cases"], *measured["peers"]]:
+        name = case["name"] + (f" ({case['note']})" if case.get("note") else "")
+        figures = f"gap: {case['gap']} |" if "gap" in case else f"{case['times_real_time']:.1f} | {case['per_yardstick']:.3g}"
+        lines.append(f"| {name} | {figures} |")
+    lines.append("\n| duration, s | encode, s | decode, s | encode, MiB | decode, MiB | bit/s |\n|---|---|---|---|---|---|")
+    for row in measured.get("cost", []):
+        cells = [
+            f"{row[way][key]:.{digits}f}" for key, digits in (("seconds", 1), ("peak_rss_mib", 0)) for way in ("encode", "decode")
+        ]
+        lines.append(f"| {row['duration']} | {' | '.join(cells)} | {row['bps']:.1f} |")
+    return "\n".join(lines)

@@ -1,0 +1,101 @@
+"""Tables, the paper's tables, plots and the README's section, from a small run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from benchmarks.errors import BenchmarkError
+from benchmarks.report import paper, plots, readme, tables
+
+
+def results() -> dict[str, Any]:
+    """Three systems, one of them a gap; the voice conversion was not run."""
+
+    def judged(title: str, bps: float, errors: int) -> dict[str, Any]:
+        rows = [
+            {"utterance": f"u{i}", "seconds": 4.0, "bits": int(4 * bps), "characters": [errors + i % 2, 40], "sim": 0.8}
+            for i in range(8)
+        ]
+        figures = {"bps": bps, "cer": (errors + 0.5) / 40, "per": 0.4, "wer": 0.5, "sim": 0.8, "dnsmos": 2.9, "ffe": 0.05}
+        bounds = {f"{key}_95": [0.9 * value, 1.1 * value] for key, value in figures.items()}
+        return {
+            "title": title,
+            **figures,
+            **bounds,
+            "vde_yaapt": 0.07,
+            "eer": 0.2,
+            "gaps": {"pesq": "not installed: pesq"},
+            "rows": rows,
+        }
+
+    return {
+        "made": {"data": "dev", "date": "2026-01-01", "commit": "abc1234", "machine": "2 cores"},
+        "utterances": [{"name": f"u{i}", "speaker": str(i % 3)} for i in range(8)],
+        "systems": {
+            "original": judged("original", 256000, 10),
+            "unitcodec": judged("unitcodec", 320, 16),
+            "codec2-700c": judged("Codec2 700C", 700, 24),
+            "gsm": {"title": "GSM", "gap": "not installed: sox"},
+        },
+    }
+
+
+def test_the_table_has_a_line_a_system_and_says_why_one_is_missing() -> None:
+    lines = tables.quality(results()).splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+    assert "0.412 ± 0.041" in next(line for line in lines if line.startswith("| unitcodec"))
+    assert "gap: not installed: sox" in lines[-1]
+    assert tables.judge_gaps(results()) == "gap: pesq, not installed: pesq"
+
+
+def test_the_paired_test_is_against_the_baseline() -> None:
+    lines = tables.paired(results(), "codec2-700c").splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| original", "| unitcodec"]
+    assert "-0.200 [-0.200, -0.200], p < 0.001" in lines[3]
+    assert "not measured" in tables.paired(results(), "opus-6k")
+
+
+def test_the_papers_rows_stand_beside_ours() -> None:
+    text = paper.tables(results())
+    assert "| paper: HuBERT, VCTK | 19.66 | 11.44 | 9.77 | 10.43 | 5.79 |" in text
+    assert "| **unitcodec**, dev | 40.00 | 50.00 | 7.00 | - | 20.00 |" in text
+    assert "| unitcodec-vc, dev | gap: not measured |" in text
+
+
+def test_plots_are_well_formed_and_name_every_judged_system(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the plots need matplotlib, which is not installed")
+    drawn = plots.rate_distortion(results(), tmp_path / "rate.svg")
+    assert drawn is not None
+    text = "".join(ElementTree.parse(drawn).getroot().itertext())
+    assert all(name in text for name in ("unitcodec", "Codec2 700C", "original", "bit/s"))
+    again = plots.rate_distortion(results(), tmp_path / "again.svg")
+    assert again is not None
+    assert again.read_bytes() == drawn.read_bytes()
+    assert plots.rate_distortion({"systems": {"gsm": {"title": "GSM", "gap": "no"}}}, tmp_path / "none.svg") is None
+
+
+def test_the_readme_is_changed_between_its_marks_only(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "report").mkdir(parents=True)
+    (out / "results.json").write_text(json.dumps(results()))
+    (out / "report" / "rate_distortion.svg").write_text("<svg/>")
+    file = tmp_path / "README.md"
+    file.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+    readme.update(file, out)
+    text = file.read_text()
+    assert text.startswith(f"before\n{readme.BEGIN}\n8 utterances of `dev`, 3 speakers; 2026-01-01, commit abc1234")
+    assert text.endswith(f"{readme.END}\nafter\n")
+    assert "old" not in text
+    assert "GSM (not installed: sox)" in text
+    assert "](docs/figures/rate_distortion.svg)" in text
+    assert (tmp_path / "docs" / "figures" / "rate_distortion.svg").exists()
+    readme.update(file, out)
+    assert file.read_text() == text
+    file.write_text("no marks")
+    with pytest.raises(BenchmarkError, match="needs one line"):
+        readme.update(file, out)

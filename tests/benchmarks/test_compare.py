@@ -1,0 +1,106 @@
+"""What moved between two runs, and what is only chance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import compare
+from benchmarks.difference import difference
+from benchmarks.errors import BenchmarkError
+
+
+def system(seed: int, shift: float = 0.0, count: int = 60) -> dict[str, Any]:
+    """A judged system whose utterances differ widely in difficulty, the same in every run; ``shift`` moves all of them."""
+    hard = np.random.default_rng(0).uniform(0.1, 0.9, count)
+    noise = np.random.default_rng(seed).normal(0, 0.02, count)
+    rows = []
+    for i in range(count):
+        errors = int(np.clip(100 * (hard[i] + noise[i] + shift), 0, 100))
+        f0 = {"frames": 200, "both_voiced": 100, "voicing_errors": 10 + i % 3, "gross_errors": 2}
+        rows.append({"utterance": f"u{i}", "seconds": 5.0, "bits": 1600, "characters": [errors, 100], "f0": f0, "sim": 0.8})
+    cer = sum(row["characters"][0] for row in rows) / (100 * count)
+    return {
+        "title": "unitcodec",
+        "cer": cer,
+        "cer_95": [cer - 0.06, cer + 0.06],
+        "eer": 0.2,
+        "eer_95": [0.15, 0.25],
+        "rows": rows,
+    }
+
+
+def run(**changes: Any) -> compare.Run:
+    return compare.Run(**{"quality": {}, "bits": {}, "ratios": {}, **changes})
+
+
+def test_pairing_finds_what_intervals_alone_would_hide() -> None:
+    before, after = system(1), system(2, shift=0.03)
+    moved = compare.moves(run(quality={"unitcodec": before}), run(quality={"unitcodec": after}))
+    assert [move.what.split()[-1] for move in moved] == ["CER"]
+    assert moved[0].worse
+    assert before["cer_95"][1] > after["cer_95"][0]
+    assert compare.moves(run(quality={"unitcodec": after}), run(quality={"unitcodec": before}))[0].worse is False
+
+
+def test_chance_is_not_a_move() -> None:
+    assert compare.moves(run(quality={"unitcodec": system(1)}), run(quality={"unitcodec": system(2)})) == []
+
+
+def test_only_common_utterances_are_compared() -> None:
+    short = system(1)
+    short["rows"] = short["rows"][:12]
+    found = difference(system(1), short, "cer")
+    assert found is not None
+    assert (found.before, found.low, found.high) == (found.after, 0.0, 0.0)
+
+
+def test_a_figure_without_utterances_is_compared_by_its_intervals() -> None:
+    before, after = system(1), {**system(1), "eer": 0.4, "eer_95": [0.33, 0.47]}
+    found = difference(before, after, "eer")
+    assert found is not None
+    assert found.low == pytest.approx(0.2 - (0.07**2 + 0.05**2) ** 0.5)
+    assert found.p is None
+    assert difference(before, {"gap": "not there"}, "eer") is None
+
+
+def test_every_bit_and_a_large_change_of_speed_are_reported() -> None:
+    before = run(bits={"a": 100, "b": 200}, ratios={"encode": 10.0, "decode": 4.0})
+    after = run(bits={"a": 101, "b": 200, "c": 5}, ratios={"encode": 11.0, "decode": 8.0})
+    bits, decode = compare.moves(before, after)
+    assert (bits.before, bits.after, bits.worse) == (300, 301, True)
+    assert "1 of 2" in bits.what
+    assert decode.what == "time of decode"
+    assert decode.worse
+
+
+def test_a_baseline_holds_what_a_later_run_needs_and_no_words(tmp_path: Path) -> None:
+    judged = system(1)
+    for row in judged["rows"]:
+        row["hypothesis"] = "SOME WORDS"
+    made = {"data": "dev", "date": "2026-01-01"}
+    for name, value in (
+        ("results.json", {"version": 1, "made": made, "systems": {"unitcodec": judged, "opus-6k": judged}}),
+        ("bitrate.json", {"version": 1, "made": made, "bits": {"u0": 1600}}),
+        ("speed.json", {"version": 1, "made": made, "cases": [{"name": "encode", "per_yardstick": 2.5}]}),
+    ):
+        (tmp_path / name).write_text(json.dumps(value))
+    baseline = tmp_path / "baseline.json"
+    compare.save(tmp_path, baseline)
+    assert "WORDS" not in baseline.read_text()
+    loaded = compare.load(baseline)
+    assert set(loaded.quality) == {"unitcodec"}
+    assert (loaded.bits, loaded.ratios) == ({"u0": 1600}, {"encode": 2.5})
+    assert compare.moves(loaded, compare.load(tmp_path)) == []
+
+
+def test_what_holds_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="holds no run"):
+        compare.load(tmp_path)
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(BenchmarkError, match="not JSON"):
+        compare.load(tmp_path / "broken.json")

@@ -1,0 +1,65 @@
+"""The timer, and the report that is read from its JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import speed
+from benchmarks.errors import BenchmarkError
+from unitcodec.errors import ModelError
+
+pytest.importorskip("pytest_benchmark", reason="pytest-benchmark is not installed")
+ROOT = Path(__file__).parent.parent.parent
+
+WORK = """
+from benchmarks import yardstick
+
+YARDSTICK = "loop"
+
+
+def test_as_much(timed):
+    timed(lambda times: [yardstick.loop() for _ in range(times)], 1, 40)
+
+
+def test_three_times_as_much(timed):
+    timed(lambda times: [yardstick.loop() for _ in range(times)], 3, 40)
+"""
+
+
+def test_the_ratio_is_of_work(tmp_path: Path) -> None:
+    (tmp_path / "test_work.py").write_text(WORK)
+    out = tmp_path / "out.json"
+    command = [sys.executable, "-m", "pytest", "-p", "benchmarks.conftest", f"--benchmark-json={out}", tmp_path / "test_work.py"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, timeout=120)
+    first, second = (each["extra_info"] for each in json.loads(out.read_text())["benchmarks"])
+    assert first["per_yardstick"] == pytest.approx(1, rel=0.2)
+    assert second["per_yardstick"] == pytest.approx(3, rel=0.2)
+    assert (first["device"], first["threads"], first["batch"]) == ("cpu", 1, 1)
+
+
+def test_cases_tell_what_they_are(narrow_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = speed.run(str(narrow_folder), quick=True, select="pack or (decode and cpu-t1)")
+    assert json.loads(json.dumps(rows)) == rows
+    cases = {row["name"]: row for row in rows}
+    assert {"pack", "unpack", "decode[cpu-t1-b1]", "decode[cpu-t1-b4]"} == set(cases)
+    assert (cases["pack"]["group"], cases["pack"]["yardstick"]) == ("bitstream", "loop")
+    four = cases["decode[cpu-t1-b4]"]
+    assert (four["group"], four["device"], four["threads"], four["batch"]) == ("codec", "cpu", 1, 4)
+    # Four utterances are four times the work at about the same speed.
+    one = cases["decode[cpu-t1-b1]"]
+    assert 1.5 < four["per_yardstick"] / one["per_yardstick"] < 8
+    assert 0.4 < four["times_real_time"] / one["times_real_time"] < 2.5
+    assert capfd.readouterr().err.count("x real time") == 4
+
+
+def test_what_does_not_run_is_an_error_that_says_so(narrow_folder: Path) -> None:
+    with pytest.raises(BenchmarkError, match="pytest exits 5"):
+        speed.run(str(narrow_folder), select="no_such_case")
+    with pytest.raises(ModelError, match="no model 'nowhere'"):
+        speed.measure("nowhere")
