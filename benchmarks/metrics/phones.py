@@ -1,8 +1,8 @@
 """Phone error rate: pocketsphinx's phone loop against the pronunciations of the transcript.
 
-The recogniser is :mod:`benchmarks.metrics.asr`'s acoustic model with a loop of phones and their language model in place of words (Lee and Hon 1989,
-*Speaker-independent phone recognition using hidden Markov models*), so that no vocabulary mends what was not heard. The
-wanted phones are those of pocketsphinx's edition of the CMU Pronouncing Dictionary, without stress:
+The recogniser is :mod:`benchmarks.metrics.asr`'s with a loop of phones and their language model in place of words (Lee and
+Hon 1989, *Speaker-independent phone recognition using hidden Markov models*), so that no vocabulary mends what was not
+heard. The wanted phones are those of pocketsphinx's edition of the CMU Pronouncing Dictionary, without stress:
 
 - Of a word's listed pronunciations the one nearest to what was heard counts, as alternatives do in NIST's ``sclite``; the
   number of reference phones is that of the first listed, the same for every system.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import score
+from benchmarks import cost, score
 from benchmarks.difference import difference
 
 _MAIN = ("bps", "cer", "wer", "per", "sim", "eer", "dnsmos", "vde", "gpe", "ffe", "ffe_yaapt", "estoi", "pesq", "mel_db")
@@ -96,4 +96,6 @@ def speed(measured: dict[str, Any]) -> str:
             f"{row[way][key]:.{digits}f}" for key, digits in (("seconds", 1), ("peak_rss_mib", 0)) for way in ("encode", "decode")
         ]
         lines.append(f"| {row['duration']} | {' | '.join(cells)} | {row['bps']:.1f} |")
+    slopes = {way: cost.slope(measured.get("cost", []), way) for way in ("encode", "decode")}
+    lines += [f"\n{way}: {slope:+.1f} MiB an hour of speech" for way, slope in slopes.items() if slope is not None]
     return "\n".join(lines)

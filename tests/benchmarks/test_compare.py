@@ -83,10 +83,11 @@ def test_a_baseline_holds_what_a_later_run_needs_and_no_words(tmp_path: Path) ->
     for row in judged["rows"]:
         row["hypothesis"] = "SOME WORDS"
     made = {"data": "dev", "date": "2026-01-01"}
+    one = {"name": "encode", "threads": 1, "per_yardstick": 2.5}
     for name, value in (
         ("results.json", {"version": 1, "made": made, "systems": {"unitcodec": judged, "opus-6k": judged}}),
         ("bitrate.json", {"version": 1, "made": made, "bits": {"u0": 1600}}),
-        ("speed.json", {"version": 1, "made": made, "cases": [{"name": "encode", "per_yardstick": 2.5}]}),
+        ("speed.json", {"version": 1, "made": made, "cases": [one, {**one, "name": "encode-t2", "threads": 2}]}),
     ):
         (tmp_path / name).write_text(json.dumps(value))
     baseline = tmp_path / "baseline.json"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.metrics import asr, bootstrap, eer, intrusive, loudness, mel, mos, phones, pitch, speaker, text
+from benchmarks.metrics import asr, bootstrap, eer, intrusive, loudness, mel, phones, pitch, speaker, text
 from benchmarks.waveform import SAMPLE_RATE, read
 
 
@@ -229,16 +229,6 @@ def test_mel_distance_is_the_gain_in_db() -> None:
     assert mel.distance(noise, noise) == 0
     assert mel.distance(noise, 0.5 * noise) == pytest.approx(6.02, abs=0.1)
     assert mel.distance(noise[:0], noise[:0]) == 0
-
-
-@pytest.mark.parametrize("seconds", [0.5, 9.5])
-def test_dnsmos_is_what_speechmos_says(speech: Path, seconds: float) -> None:
-    for package in mos.PACKAGES:
-        pytest.importorskip(package, reason=f"{package}, for DNSMOS, is not installed")
-    from speechmos import dnsmos
-
-    waveform = np.tile(words(speech, 5.0), 2)[: int(seconds * SAMPLE_RATE)]
-    assert mos.dnsmos(waveform) == pytest.approx(dnsmos.run(waveform, SAMPLE_RATE)["ovrl_mos"], abs=1e-5)
 
 
 def test_paired_bootstrap_finds_a_small_constant_difference() -> None:
