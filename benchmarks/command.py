@@ -41,7 +41,7 @@ def _options(*chosen: str) -> Callable[[_Command], _Command]:
             help="Results, plots, page, decoded speech and what the judges remember.",
         ),
         "model": click.option("--model", metavar="NAME|DIR", default="default", show_default=True),
-        "quick": click.option("--quick", is_flag=True, help=f"{_QUICK} short utterances, few rounds, no long files."),
+        "quick": click.option("--quick", is_flag=True, help=f"{_QUICK} short utterances, fewer peers and rounds, no long files."),
         "limit": click.option("--limit", type=click.IntRange(1), metavar="N", help="Only N short utterances, evenly spread."),
         "jobs": click.option(
             "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="cores", help="Processes, a thread each."
@@ -167,19 +167,19 @@ def _quality(
     from benchmarks.quality import judge_corpus
 
     utterances = corpus.load(data, _limit(quick, limit))
-    chosen = _systems(systems, model, commands, folders)
+    chosen = _systems(systems, quick, model, commands, folders)
     names = _listed(judges, tuple(each.name for each in judge.JUDGES), "--judges") if judges else None
     judge_corpus(utterances, chosen, out, _name(data), min(jobs, len(utterances)), names, asr)
 
 
 def _systems(
-    systems: str | None, model: str, commands: tuple[tuple[str, str], ...], folders: tuple[tuple[str, str], ...]
+    systems: str | None, quick: bool, model: str, commands: tuple[tuple[str, str], ...], folders: tuple[tuple[str, str], ...]
 ) -> list[System]:
-    from benchmarks.quality import DEFAULT_SYSTEMS
+    from benchmarks.quality import DEFAULT_SYSTEMS, QUICK_SYSTEMS
     from benchmarks.system import CONVERSION, OWN, System
 
     own: dict[str, System] = {OWN: System(OWN, "codec", model), CONVERSION: System(CONVERSION, "conversion", model)}
-    names = DEFAULT_SYSTEMS if systems is None else _listed(systems, DEFAULT_SYSTEMS, "--systems")
+    names = _listed(systems, DEFAULT_SYSTEMS, "--systems") if systems is not None else QUICK_SYSTEMS if quick else DEFAULT_SYSTEMS
     chosen = [own.get(name) or System(name, "peer") for name in names]
     more = [System(name, "command", line) for name, line in commands] + [System(name, "folder", path) for name, path in folders]
     known = [*DEFAULT_SYSTEMS, *(each.name for each in more)]

@@ -33,7 +33,7 @@ def load(manifest: Path, limit: int | None = None) -> list[Utterance]:
     """The utterances of a manifest in its order, paths relative to its folder; a folder means its ``manifest.tsv``.
 
     ``limit`` takes that many: one from each of as many equal stretches of the corpus, so that a short look still hears
-    many speakers, and of each stretch the one nearest to 4 s.
+    many speakers, and of each stretch the one nearest to 5 s: short, and twice that just fills DNSMOS's window of 9 s.
 
     Raises:
         BenchmarkError: the manifest or a recording cannot be read, a column is missing, a transcript is empty, or two files
@@ -71,7 +71,7 @@ def _short_ones(utterances: list[Utterance], limit: int) -> list[Utterance]:
     import soundfile
 
     def distance(utterance: Utterance) -> float:
-        return abs(soundfile.info(str(utterance.path)).duration - 4.0)
+        return abs(soundfile.info(str(utterance.path)).duration - 5.0)
 
     edges = [i * len(utterances) // limit for i in range(limit + 1)]
     return [min(utterances[start:stop], key=distance) for start, stop in itertools.pairwise(edges)]

@@ -37,6 +37,11 @@ ORIGINAL = "original"
 DEFAULT_SYSTEMS = (ORIGINAL, OWN, CONVERSION, *(name for name in PEERS if name != ORIGINAL))
 """Everything there is; what is not installed becomes a named gap."""
 
+QUICK_SYSTEMS = tuple(
+    name for name in DEFAULT_SYSTEMS if name not in {"codec2-450", "codec2-1300", "codec2-3200", "opus-12k", "gsm"}
+)
+"""Without those that a neighbour in rate stands for."""
+
 
 @dataclass(frozen=True)
 class Task:

@@ -22,8 +22,8 @@ def manifest(folder: Path, durations: list[float], speakers: list[str]) -> Path:
     return file
 
 
-def test_a_short_look_takes_the_one_near_four_seconds_of_each_stretch(tmp_path: Path) -> None:
-    file = manifest(tmp_path, [1, 4.2, 9, 3.9, 2, 8], list("aaabbb"))
+def test_a_short_look_takes_the_one_near_five_seconds_of_each_stretch(tmp_path: Path) -> None:
+    file = manifest(tmp_path, [1, 4.6, 9, 4.9, 2, 8], list("aaabbb"))
     assert [each.name for each in load(file, 2)] == ["u1", "u3"]
     assert [each.name for each in load(tmp_path, 9)] == [f"u{i}" for i in range(6)]
 
