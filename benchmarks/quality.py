@@ -133,6 +133,7 @@ def judge_corpus(
     speakers = {each.name: each.speaker for each in utterances}
     references: dict[str, list[float]] = {}
     document: dict[str, Any] = {}
+    made = provenance(data)
     original = next((each for each in systems if each.name == ORIGINAL), System(ORIGINAL, "peer"))
     with workers(jobs) as pool:
         for system in (original, *(each for each in systems if each.name != ORIGINAL)):
@@ -151,20 +152,20 @@ def judge_corpus(
                 figures["rows"] = [score.public(row) for row in ordered]
             except Gap as gap:
                 figures = {"gap": str(gap)}
-            document = _document(results, utterances, data)
+            document = _document(results, utterances, made)
             document["systems"][system.name] = {"title": system.title, **figures}
             files.write_json(results, document)
     return document
 
 
-def _document(results: Path, utterances: Sequence[Utterance], data: str) -> dict[str, Any]:
+def _document(results: Path, utterances: Sequence[Utterance], made: dict[str, str | None]) -> dict[str, Any]:
     """The results so far, read again for each system because another run may have added its own; empty for a new corpus."""
     import soundfile
 
     before = files.read_json(results) if results.exists() else {}
     corpus = fingerprint(utterances)
     if before.get("corpus") == corpus and before.get("version") == VERSION:
-        return {**before, "made": provenance(data)}
+        return {**before, "made": made}
     listed = [
         {
             "name": each.name,
@@ -175,4 +176,4 @@ def _document(results: Path, utterances: Sequence[Utterance], data: str) -> dict
         }
         for each in utterances
     ]
-    return {"version": VERSION, "made": provenance(data), "corpus": corpus, "utterances": listed, "systems": {}}
+    return {"version": VERSION, "made": made, "corpus": corpus, "utterances": listed, "systems": {}}
