@@ -36,6 +36,14 @@ def _options(*chosen: str) -> Callable[[_Command], _Command]:
             "--data", type=click.Path(path_type=Path, exists=True), required=True, metavar="MANIFEST",
             help="TSV with the columns path and transcript, and speaker if known; or its folder.",
         ),
+        "speech": click.option(
+            "--data", type=click.Path(path_type=Path, exists=True), metavar="MANIFEST",
+            help="Time on this corpus's speech instead of synthetic; speed hardly depends on it.",
+        ),
+        "report": click.option(
+            "--out", type=click.Path(path_type=Path, file_okay=False, exists=True), required=True, metavar="DIR",
+            help="What a run wrote.",
+        ),
         "out": click.option(
             "--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR",
             help="Results, plots, page, decoded speech and what the judges remember.",
@@ -59,6 +67,12 @@ def _options(*chosen: str) -> Callable[[_Command], _Command]:
         "asr": click.option("--asr", metavar="NAME|DIR", help="One more recogniser: a transformers checkpoint that is here."),
         "baseline": click.option(
             "--baseline", metavar="SYSTEM", default="codec2-700c", show_default=True, help="Test every system against this one."
+        ),
+        "readme": click.option(
+            "--readme", type=click.Path(path_type=Path, dir_okay=False), help="Put table and plots between its bench marks."
+        ),
+        "save": click.option(
+            "--save-baseline", type=click.Path(path_type=Path, dir_okay=False), help="Write what later runs are compared with."
         ),
     }  # fmt: skip
 
@@ -87,14 +101,12 @@ _QUALITY = ("data", "out", "model", "quick", "limit", "jobs", "systems", "system
 @_options(*_QUALITY)
 def quality(**options: Any) -> None:
     """What it sounds like: words, voice, pitch, opinion. Writes OUT/results.json and OUT/report/index.html."""
-    from benchmarks.report.assemble import report
-
     _quality(**options)
-    click.echo(report(options["out"], options["baseline"]))
+    _report(options["out"], options["baseline"])
 
 
 @bench.command()
-@_options("data", "out", "model", "quick", "limit")
+@_options("data", "out", "model", "quick", "limit", "jobs")
 def bitrate(**options: Any) -> None:
     """What it takes: bits by stream and by duration. Writes OUT/bitrate.json."""
     from benchmarks.report import tables
@@ -103,7 +115,7 @@ def bitrate(**options: Any) -> None:
 
 
 @bench.command()
-@_options("out", "model", "quick")
+@_options("speech", "out", "model", "quick")
 def speed(**options: Any) -> None:
     """What it costs: times real time, seconds and memory against duration. Writes OUT/speed.json."""
     from benchmarks.report import tables
@@ -112,24 +124,21 @@ def speed(**options: Any) -> None:
 
 
 @bench.command(name="all")
-@_options(*_QUALITY)
-@click.option("--readme", type=click.Path(path_type=Path, dir_okay=False), help="Put table and plots between its bench marks.")
-@click.option("--save-baseline", type=click.Path(path_type=Path, dir_okay=False), help="Write what later runs are compared with.")
+@_options(*_QUALITY, "readme", "save")
 def everything(readme: Path | None, save_baseline: Path | None, **options: Any) -> None:
     """Bitrate, speed, quality, and the report of them all: OUT/report/index.html."""
-    from benchmarks import compare
-    from benchmarks.report import readme as readme_file
-    from benchmarks.report.assemble import report
-
     out = options["out"]
-    _bitrate(**{name: options[name] for name in ("data", "out", "model", "quick", "limit")})
-    _speed(out, options["model"], options["quick"])
+    _bitrate(**{name: options[name] for name in ("data", "out", "model", "quick", "limit", "jobs")})
+    _speed(options["data"], out, options["model"], options["quick"])
     _quality(**options)
-    click.echo(report(out, options["baseline"]))
-    if save_baseline is not None:
-        compare.save(out, save_baseline)
-    if readme is not None:
-        readme_file.update(readme, out)
+    _report(out, options["baseline"], readme, save_baseline)
+
+
+@bench.command()
+@_options("report", "baseline", "readme", "save")
+def report(out: Path, baseline: str, readme: Path | None, save_baseline: Path | None) -> None:
+    """Draw again what DIR holds, without measuring: tables, plots and page."""
+    _report(out, baseline, readme, save_baseline)
 
 
 @bench.command()
@@ -197,27 +206,41 @@ def _listed(text: str, known: tuple[str, ...], option: str) -> tuple[str, ...]:
     return names
 
 
-def _bitrate(data: Path, out: Path, model: str, quick: bool, limit: int | None) -> dict[str, Any]:
+def _bitrate(data: Path, out: Path, model: str, quick: bool, limit: int | None, jobs: int) -> dict[str, Any]:
     from benchmarks import bitrate as measurement
     from benchmarks import corpus, files
     from benchmarks.provenance import provenance
 
     utterances: list[Utterance] = corpus.load(data, _limit(quick, limit))
-    measured = measurement.measure([each.path for each in utterances], [each.name for each in utterances], model)
+    measured = measurement.measure([each.path for each in utterances], [each.name for each in utterances], model, jobs)
     measured = {"version": 1, "made": provenance(_name(data)), **measured}
     files.write_json(out / "bitrate.json", measured)
     return measured
 
 
-def _speed(out: Path, model: str, quick: bool) -> dict[str, Any]:
-    from benchmarks import cost, files
+def _speed(data: Path | None, out: Path, model: str, quick: bool) -> dict[str, Any]:
+    from benchmarks import corpus, cost, files
     from benchmarks import speed as measurement
     from benchmarks.provenance import provenance
 
-    measured = measurement.measure(model, quick)
-    measured = {"version": 1, "made": provenance("synthetic speech"), **measured, "cost": cost.measure(model, quick=quick)}
+    paths = None if data is None else [each.path for each in corpus.load(data)]
+    measured = measurement.measure(model, quick, speech=paths)
+    name = "synthetic speech" if data is None else _name(data)
+    measured = {"version": 1, "made": provenance(name), **measured, "cost": cost.measure(model, quick=quick)}
     files.write_json(out / "speed.json", measured)
     return measured
+
+
+def _report(out: Path, baseline: str, readme: Path | None = None, save_baseline: Path | None = None) -> None:
+    from benchmarks import compare as comparison
+    from benchmarks.report import assemble
+    from benchmarks.report import readme as readme_file
+
+    click.echo(assemble.report(out, baseline))
+    if save_baseline is not None:
+        comparison.save(out, save_baseline)
+    if readme is not None:
+        readme_file.update(readme, out)
 
 
 def _name(data: Path) -> str:

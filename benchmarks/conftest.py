@@ -21,16 +21,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import unitcodec
 from benchmarks import yardstick
-from benchmarks.synthetic import syllables
-from benchmarks.waveform import FloatArray
-
-SECONDS = 10
-"""Of speech in an utterance."""
+from benchmarks.synthetic import SECONDS, syllables
+from benchmarks.waveform import FloatArray, read
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("unitcodec")
     group.addoption("--model", default="default", help="packaged model or model folder to time (default: default)")
+    group.addoption("--speech", type=Path, help="10 s of speech to time with (default: synthetic)")
     group.addoption("--quick", action="store_true", help="few rounds, small batches")
 
 
@@ -42,8 +40,10 @@ def load(request: pytest.FixtureRequest) -> Callable[[str], Any]:
 
 
 @pytest.fixture(scope="session")
-def speech() -> FloatArray:
-    return syllables(SECONDS)
+def speech(request: pytest.FixtureRequest) -> FloatArray:
+    """10 s to time with."""
+    file = request.config.getoption("--speech")
+    return syllables(SECONDS) if file is None else read(file)
 
 
 @pytest.fixture(scope="session")

@@ -14,18 +14,25 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.errors import BenchmarkError
+from benchmarks.synthetic import SECONDS
+from benchmarks.waveform import SAMPLE_RATE, FloatArray, read, write
 from benchmarks.yardstick import DESCRIPTION
 
 _FACTS = ("device", "threads", "batch", "yardstick", "times_real_time", "per_yardstick")
 
 
-def measure(model: str = "default", quick: bool = False, peers: bool = True) -> dict[str, Any]:
-    """Time the codec and, with ``peers``, the other codecs.
+def measure(
+    model: str = "default", quick: bool = False, peers: bool = True, speech: Sequence[Path] | None = None
+) -> dict[str, Any]:
+    """Time the codec and, with ``peers``, the other codecs, on the first 10 s of the recordings ``speech``, else on synthetic.
 
     Returns:
         ``yardstick``: what each is, by name. ``cases``: objects with ``name`` (as "decode[cpu-t1-b4]": device, threads,
@@ -41,13 +48,13 @@ def measure(model: str = "default", quick: bool = False, peers: bool = True) -> 
     from unitcodec.model import find
 
     find(model)
-    rows = run(model, quick, "" if peers else "not test_peers")
+    rows = run(model, quick, "" if peers else "not test_peers", speech)
     cases = [row for row in rows if row["group"] != "peers"]
     timed = {row.pop("peer"): row for row in rows if row["group"] == "peers"}
     return {"yardstick": DESCRIPTION, "cases": cases, "peers": _peers(timed) if peers else []}
 
 
-def run(model: str, quick: bool = False, select: str = "") -> list[dict[str, Any]]:
+def run(model: str, quick: bool = False, select: str = "", speech: Sequence[Path] | None = None) -> list[dict[str, Any]]:
     """The cases that pytest's ``-k`` selects, as :func:`measure` returns them; a peer's also names its ``peer``.
 
     Raises BenchmarkError as :func:`measure` does.
@@ -61,6 +68,9 @@ def run(model: str, quick: bool = False, select: str = "") -> list[dict[str, Any
         # The caller's own pytest settings are none of ours.
         command = [sys.executable, "-m", "pytest", str(folder), "-s", "-p", "no:cacheprovider", "-o", "addopts="]
         command += ["--import-mode=importlib", f"--benchmark-json={out}", f"--model={model}", "-k", select]
+        if speech:
+            write(Path(scratch, "speech.wav"), _opening(speech))
+            command.append(f"--speech={Path(scratch, 'speech.wav')}")
         path = os.pathsep.join(filter(None, [str(folder.parent), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""}
         with subprocess.Popen(
@@ -75,6 +85,16 @@ def run(model: str, quick: bool = False, select: str = "") -> list[dict[str, Any
         if process.returncode:
             raise BenchmarkError(f"the timing failed, pytest exits {process.returncode}:\n{''.join(tail)}")
         return [_case(each) for each in json.loads(out.read_text())["benchmarks"]]
+
+
+def _opening(recordings: Sequence[Path]) -> FloatArray:
+    """The first 10 s of the recordings joined, repeated where they are shorter."""
+    wanted, found = SECONDS * SAMPLE_RATE, np.zeros(0, np.float32)
+    for path in recordings:
+        found = np.concatenate([found, read(path)])
+        if len(found) >= wanted:
+            break
+    return np.resize(found, wanted)
 
 
 def _case(benchmark: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,9 @@ import numpy as np
 
 from benchmarks.waveform import SAMPLE_RATE, FloatArray
 
+SECONDS = 10
+"""Of speech in a timed utterance."""
+
 
 def syllables(seconds: int) -> FloatArray:
     """``(T,)`` at 16 kHz: syllables at 4 Hz, harmonics of a gliding pitch with noise between them."""

@@ -46,10 +46,10 @@ def rate_distortion(results: dict[str, Any], path: Path) -> Path | None:
         found = [_distortion(axes, metric, systems) for axes, metric in panels]
         for axes in figure.axes[-2:]:
             axes.set_xlabel("bit/s")
-        renderer = FigureCanvasAgg(figure).get_renderer()
+        canvas: Any = FigureCanvasAgg(figure)
         figure.draw_without_rendering()
         for (axes, _), named in zip(panels, found, strict=True):
-            labels.place(axes, named, renderer)
+            labels.place(axes, named, canvas.get_renderer())
 
     return _save(path, (9.0, 6.4), draw)
 

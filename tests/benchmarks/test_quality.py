@@ -70,7 +70,11 @@ def test_the_results_say_what_was_judged_and_with_what(corpus: Path, heard: list
     assert document["made"]["data"] == corpus.parent.name
     assert document["made"]["date"]
     assert len(document["systems"]["original"]["rows"]) == 3
-    assert "| original" in (corpus.parent / "out" / "report" / "report.md").read_text()
+    written = (corpus.parent / "out" / "report" / "report.md").read_text()
+    assert "| original" in written
+    (corpus.parent / "out" / "report" / "report.md").unlink()
+    assert cli.main(["bench", "report", "--out", str(corpus.parent / "out")]) == 0
+    assert (corpus.parent / "out" / "report" / "report.md").read_text() == written
 
 
 def test_a_judge_left_out_says_only_what_it_said_before(corpus: Path, heard: list[Path]) -> None:

@@ -1,0 +1,48 @@
+"""The parts of ``unitcodec bench`` that end in minutes; quality has a file of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+
+import cli
+
+
+def test_bitrate_counts_the_files_that_encode_writes(
+    tmp_path: Path, speech: Path, default_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not speech.exists():
+        pytest.skip(f"{speech} is not there")
+    manifest = tmp_path / "manifest.tsv"
+    manifest.write_text(f"path\ttranscript\n{speech.resolve()}\tWORDS\n")
+    out = tmp_path / "out"
+    assert cli.main(["bench", "bitrate", "--data", str(manifest), "--out", str(out), "--jobs", "1"]) == 0
+    assert cli.main(["encode", "-q", str(speech), str(tmp_path / "speech.uc")]) == 0
+    measured = json.loads((out / "bitrate.json").read_text())
+    assert measured["bits"] == {speech.stem: 8 * (tmp_path / "speech.uc").stat().st_size}
+    assert f"{measured['bps']['pooled']:.1f}" in capsys.readouterr().out
+
+
+def test_compare_tells_what_moved_and_checks_on_demand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before, after = tmp_path / "a.json", tmp_path / "b.json"
+    before.write_text(json.dumps({"bits": {"u": 800}, "ratios": {"encode": 5.0}}))
+    after.write_text(json.dumps({"bits": {"u": 808}, "ratios": {"encode": 5.1}}))
+    assert cli.main(["bench", "compare", str(before), str(after)]) == 0
+    assert "| bits (1 of 1 utterances changed) | 800 | 808 |" in capsys.readouterr().out
+    assert cli.main(["bench", "compare", "--check", str(before), str(after)]) == 1
+    assert cli.main(["bench", "compare", "--check", str(after), str(before)]) == 0
+    assert cli.main(["bench", "compare", str(before), str(before)]) == 0
+    assert "Nothing moved" in capsys.readouterr().out
+
+
+def test_help_and_usage_need_no_heavy_import(start: Callable[..., Popen[bytes]]) -> None:
+    for arguments, status in ((["bench", "--help"], 0), (["bench", "all", "--help"], 0), (["bench", "quality"], 2)):
+        process = start(*arguments, env={"PYTHONPROFILEIMPORTTIME": "1"}, stdout=PIPE, stderr=PIPE)
+        _, imported = process.communicate(timeout=60)
+        assert process.returncode == status
+        for name in (b"torch", b"numpy", b"matplotlib", b"librosa"):
+            assert not any(line.rpartition(b"|")[2].strip() == name for line in imported.splitlines())
