@@ -70,9 +70,9 @@ def measure(paths: Sequence[Path], names: Sequence[str], model: str = "default",
         once. ``by_duration``: as :func:`by_duration`.
 
     Raises:
-        BenchmarkError: there are no recordings, or they are all empty.
+        BenchmarkError: there are no recordings, they are all empty, or one is no sound file.
         ModelError: there is no such model.
-        OSError, soundfile.LibsndfileError: a recording cannot be read.
+        OSError: a recording cannot be opened.
     """
     entropy = _codec(model).model.entropy
     coded = []

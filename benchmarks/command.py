@@ -63,7 +63,7 @@ def _options(*chosen: str) -> Callable[[_Command], _Command]:
             "--decoded", "folders", multiple=True, metavar="NAME=DIR", callback=_named,
             help="A folder of decoded STEM.wav, with STEM.uc beside them for the bits. Repeatable.",
         ),
-        "judges": click.option("--judges", metavar="A,B,...", help="Put only these to work, as sim,f0 for a quick look."),
+        "judges": click.option("--judges", metavar="A,B,...", help="Put only these to work, as speaker,f0 for a quick look."),
         "asr": click.option("--asr", metavar="NAME|DIR", help="One more recogniser: a transformers checkpoint that is here."),
         "baseline": click.option(
             "--baseline", metavar="SYSTEM", default="codec2-700c", show_default=True, help="Test every system against this one."
@@ -127,7 +127,13 @@ def speed(**options: Any) -> None:
 @_options(*_QUALITY, "readme", "save")
 def everything(readme: Path | None, save_baseline: Path | None, **options: Any) -> None:
     """Bitrate, speed, quality, and the report of them all: OUT/report/index.html."""
+    from benchmarks.report import readme as readme_file
+
     out = options["out"]
+    # An hour later would be late to hear of a typing error.
+    _chosen(**{name: options[name] for name in ("systems", "quick", "model", "commands", "folders", "judges", "baseline")})
+    if readme is not None:
+        readme_file.checked(readme)
     _bitrate(**{name: options[name] for name in ("data", "out", "model", "quick", "limit", "jobs")})
     _speed(options["data"], out, options["model"], options["quick"])
     _quality(**options)
@@ -144,14 +150,14 @@ def report(out: Path, baseline: str, readme: Path | None, save_baseline: Path | 
 @bench.command()
 @click.argument("before", metavar="A", type=click.Path(path_type=Path, exists=True))
 @click.argument("after", metavar="B", type=click.Path(path_type=Path, exists=True))
-@click.option("--check", is_flag=True, help="Exit status 1 when something got worse.")
+@click.option("--check", is_flag=True, help="Exit status 1 when something got worse, with p < 0.005 where chance is in it.")
 def compare(before: Path, after: Path, check: bool) -> int:
     """Print what moved from A to B by more than chance: folders of a run, or files such as benchmarks/baseline.json."""
     from benchmarks import compare as comparison
 
     moves = comparison.moves(comparison.load(before), comparison.load(after))
     click.echo(comparison.table(moves))
-    return 1 if check and any(move.worse for move in moves) else 0
+    return 1 if check and any(move.worse and move.certain for move in moves) else 0
 
 
 def _limit(quick: bool, limit: int | None) -> int | None:
@@ -172,13 +178,30 @@ def _quality(
     asr: str | None,
     baseline: str,
 ) -> None:
-    from benchmarks import corpus, judge
+    from benchmarks import corpus
     from benchmarks.quality import judge_corpus
 
+    chosen, names = _chosen(systems, quick, model, commands, folders, judges, baseline)
     utterances = corpus.load(data, _limit(quick, limit))
-    chosen = _systems(systems, quick, model, commands, folders)
-    names = _listed(judges, tuple(each.name for each in judge.JUDGES), "--judges") if judges else None
     judge_corpus(utterances, chosen, out, _name(data), min(jobs, len(utterances)), names, asr)
+
+
+def _chosen(
+    systems: str | None,
+    quick: bool,
+    model: str,
+    commands: tuple[tuple[str, str], ...],
+    folders: tuple[tuple[str, str], ...],
+    judges: str | None,
+    baseline: str,
+) -> tuple[list[System], tuple[str, ...] | None]:
+    """The systems and, if they are not all, the judges. Raises click.UsageError for a name that nothing has."""
+    from benchmarks import judge
+    from benchmarks.quality import DEFAULT_SYSTEMS
+
+    chosen = _systems(systems, quick, model, commands, folders)
+    _listed(baseline, (*DEFAULT_SYSTEMS, *(each.name for each in chosen)), "--baseline")
+    return chosen, _listed(judges, tuple(each.name for each in judge.JUDGES), "--judges") if judges else None
 
 
 def _systems(

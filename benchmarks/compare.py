@@ -43,6 +43,12 @@ class Move:
     low: float | None = None
     high: float | None = None
     worse: bool = False
+    p: float | None = None
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is no chance even though many figures were looked at."""
+        return self.p is None or self.p < 0.005
 
 
 def load(path: Path) -> Run:
@@ -59,8 +65,9 @@ def load(path: Path) -> Run:
         quality |= document.get("systems") or document.get("quality") or {}
         bits |= document.get("bits") or {}
         ratios |= document.get("ratios") or {}
-        # On several threads the ratio follows whatever else the machine does.
-        ratios |= {case["name"]: case["per_yardstick"] for case in document.get("cases") or [] if case["threads"] == 1}
+        # On several cores the ratio follows whatever else the machine does.
+        cases = [case for case in document.get("cases") or [] if case["threads"] == 1 or case["device"] != "cpu"]
+        ratios |= {case["name"]: case["per_yardstick"] for case in cases}
     if not (quality or bits or ratios):
         raise BenchmarkError(f"{path}: holds no run of the benchmarks ({', '.join(_FILES)})")
     return Run(quality, bits, ratios)
@@ -92,12 +99,12 @@ def _quality_moves(before: dict[str, Any], after: dict[str, Any]) -> list[Move]:
     for name in before:
         if name not in after:
             continue
-        for metric in score.METRICS:
+        for metric in score.metrics(before[name]):
             moved = difference(before[name], after[name], metric.key)
             if moved is None or moved.low <= 0 <= moved.high:
                 continue
             worse = metric.better == ("lower" if moved.after > moved.before else "higher")
-            found.append(Move(f"{name} {metric.title}", moved.before, moved.after, moved.low, moved.high, worse))
+            found.append(Move(f"{name} {metric.title}", moved.before, moved.after, moved.low, moved.high, worse, moved.p))
     return found
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.waveform import duration
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,17 @@ def load(manifest: Path, limit: int | None = None) -> list[Utterance]:
 
 
 def fingerprint(utterances: Sequence[Utterance]) -> str:
-    """16 hex digits that name this choice of utterances, transcripts and targets."""
-    text = "\n".join(f"{each.name}\t{each.transcript}\t{each.target and each.target.stem}" for each in utterances)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """16 hex digits that name this choice of recordings, by their sizes, with transcripts, speakers and targets."""
+    lines = [
+        (each.name, each.path.stat().st_size, each.transcript, each.speaker, each.target and each.target.stem)
+        for each in utterances
+    ]
+    return hashlib.sha256(repr(lines).encode()).hexdigest()[:16]
 
 
 def _short_ones(utterances: list[Utterance], limit: int) -> list[Utterance]:
-    import soundfile
-
     def distance(utterance: Utterance) -> float:
-        return abs(soundfile.info(str(utterance.path)).duration - 5.0)
+        return abs(duration(utterance.path) - 5.0)
 
     edges = [i * len(utterances) // limit for i in range(limit + 1)]
     return [min(utterances[start:stop], key=distance) for start, stop in itertools.pairwise(edges)]

@@ -111,6 +111,7 @@ def _command(direction: str, source: Path, target: Path, model: str) -> dict[str
     path = os.pathsep.join(filter(None, [str(Path(found.origin).parent), os.environ.get("PYTHONPATH")]))
     command: list[str | Path] = [
         sys.executable,
+        "-P",
         "-m",
         "cli",
         direction,

@@ -8,14 +8,9 @@ from typing import Any
 from benchmarks import score
 from benchmarks.metrics import bootstrap
 
-# What a pooled figure adds up over utterances: the row's pair of errors and references, or its counts.
-_PAIRS = {
-    "cer": "characters",
-    "wer": "words",
-    "per": "phones",
-    "cer_original": "characters_original",
-    "wer_original": "words_original",
-}
+# What a pooled figure adds up over utterances: the row's pair of errors and references, by what stands before the first "_"
+# of its key (the rest names another recogniser or reference), or its counts.
+_PAIRS = {"cer": "characters", "wer": "words", "per": "phones"}
 _PITCH = {"vde": ("voicing_errors", "frames"), "gpe": ("gross_errors", "both_voiced"), "ffe": ("errors", "frames")}
 
 
@@ -38,7 +33,7 @@ def difference(before: dict[str, Any], after: dict[str, Any], key: str) -> Diffe
     """The figure ``key`` of two systems of results.json: a paired bootstrap over the utterances that both have.
 
     Where the figure is no sum over utterances (EER, correlation), the bounds are those of two independent intervals, which
-    is wider. None where one side has no such figure.
+    is wider, and both sides must be of the same utterances. None where one side has no such figure.
     """
     pairs = _paired(before, after, key)
     if pairs is not None:
@@ -46,7 +41,9 @@ def difference(before: dict[str, Any], after: dict[str, Any], key: str) -> Diffe
         _, (low, high), p = bootstrap.paired(*sides[0], *sides[1])
         first, second = (sum(numerators) / max(1e-12, sum(denominators)) for numerators, denominators in sides)
         return Difference(first, second, low, high, p)
-    if any(side.get(name) is None for side in (before, after) for name in (key, f"{key}_95")):
+    if _choice(before) != _choice(after) or any(
+        side.get(name) is None for side in (before, after) for name in (key, f"{key}_95")
+    ):
         return None
     (a_low, a_high), (b_low, b_high) = before[f"{key}_95"], after[f"{key}_95"]
     a, b = before[key], after[key]
@@ -56,21 +53,31 @@ def difference(before: dict[str, Any], after: dict[str, Any], key: str) -> Diffe
 
 
 def _paired(before: dict[str, Any], after: dict[str, Any], key: str) -> list[tuple[Sample, Sample]] | None:
-    old = {row["utterance"]: sample(row, key) for row in before.get("rows", [])}
-    new = {row["utterance"]: sample(row, key) for row in after.get("rows", [])}
-    pairs = [(old[name], new[name]) for name in old if name in new]
+    old, new = ({row["utterance"]: row for row in side.get("rows", [])} for side in (before, after))
+    common = [(row, new[name]) for name, row in old.items() if name in new]
+    # Converted to two voices, an utterance has nothing to compare.
+    common = [(a, b) for a, b in common if None in (_target(a), _target(b)) or _target(a) == _target(b)]
+    pairs = [(sample(a, key), sample(b, key)) for a, b in common]
     found = [(a, b) for a, b in pairs if a is not None and b is not None]
     return found if found and len(found) == len(pairs) else None
+
+
+def _target(row: dict[str, Any]) -> Any:
+    return row.get("target")
+
+
+def _choice(system: dict[str, Any]) -> set[tuple[str, Any]]:
+    return {(row["utterance"], _target(row)) for row in system.get("rows", [])}
 
 
 def sample(row: dict[str, Any], key: str) -> Sample | None:
     """One utterance's share of the figure ``key``; None where it has none."""
     if key == "bps":
         return None if row.get("bits") is None else (row["bits"], row["seconds"])
-    if key in _PAIRS:
-        pair = row.get(_PAIRS[key])
-        return None if pair is None else (pair[0], pair[1])
     name, _, tracker = key.partition("_")
+    if name in _PAIRS:
+        pair = row.get(_PAIRS[name] + key.removeprefix(name))
+        return None if pair is None else (pair[0], pair[1])
     if name in _PITCH and tracker in ("", "yaapt"):
         counts = score.pitch_errors(row, f"f0_{tracker}" if tracker else "f0")
         errors, over = _PITCH[name]

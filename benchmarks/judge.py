@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 import zlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import asr, intrusive, loudness, mel, mos, naturalness, phones, pitch, speaker
 from benchmarks.waveform import FloatArray, read, to_int16
 
@@ -35,7 +38,7 @@ class Judge:
     def gap(self) -> str | None:
         """Why this judge cannot work here; None where it can."""
         missing = _missing(self.packages)
-        return "not installed: " + ", ".join(missing) if missing else self.lacking()
+        return "not installed: " + ", ".join(missing) if missing else _broken(self.packages) or self.lacking()
 
     def key(self) -> str:
         """Name, revision and the version of the judging package: values under another key are another judge's."""
@@ -44,6 +47,19 @@ class Judge:
 
 def _missing(packages: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(package for package in packages if find_spec(package) is None)
+
+
+@lru_cache(maxsize=64)
+def _broken(packages: tuple[str, ...]) -> str | None:
+    """What keeps installed packages from being imported, such as one of theirs that is not there; else None."""
+    for package in packages:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of names that a package should no longer use
+                import_module(package)
+        except ImportError as error:
+            return " ".join(f"{package} cannot be imported: {error}".split())
+    return None
 
 
 @lru_cache(maxsize=64)
@@ -72,6 +88,8 @@ def _embedding(decoded: FloatArray) -> list[float]:
     return [round(float(value), 5) for value in speaker.embed(decoded)]
 
 
+# What stands between the package and the value, such as unitcodec's log-mel or its call of YAAPT, has no version in the
+# key: a change there raises the revision.
 JUDGES = (
     Judge("asr", asr.PACKAGES, lambda path, decoded: asr.transcribe(decoded), revision=2),
     Judge("phones", phones.PACKAGES, lambda path, decoded: phones.recognise(decoded)),
@@ -98,6 +116,8 @@ def extra(recogniser: str | None) -> tuple[Judge, ...]:
     if recogniser is None:
         return ()
     name = f"asr_{Path(recogniser).name}"
+    if name == "asr_original":
+        raise BenchmarkError(f"{recogniser}: 'original' names the recording; give the folder another name")
     folder = None if _missing(asr.TRANSFORMERS) else asr.checkpoint(recogniser)
     gap = f"weights not found: {recogniser} is neither a folder of them nor in the local Hugging Face cache"
     files = sorted(folder.iterdir()) if folder else []
@@ -137,7 +157,7 @@ def judge_pair(
         if judge.key() not in known and (names is None or judge.name in names or judge in extra):
             value = judge.judge(reference, decoded)
             # Read again: another process may have remembered something meanwhile.
-            known = {**_remembered(file), judge.key(): value}
+            known = {**known, **_remembered(file), judge.key(): value}
             _replace(file, json.dumps(known))
     return {judge.name: known[judge.key()] for judge in available if judge.key() in known}
 

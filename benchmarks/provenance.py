@@ -29,13 +29,16 @@ def provenance(data: str) -> dict[str, str | None]:
 
 def commit() -> str | None:
     """The abbreviated commit of the checkout that this module runs from, with ``+`` where the code differs from it."""
-    folder = Path(__file__).parent
-    git = ("git", "-C", str(folder))
+    package = Path(__file__).parent
+    git = ("git", "-C", str(package.parent))
+    measured = ("benchmarks", "bitstream", "unitcodec", "cli.py")
     try:
         # Not the commit of whatever checkout an installed copy happens to lie in.
-        subprocess.run([*git, "ls-files", "--error-unmatch", Path(__file__).name], capture_output=True, check=True)
+        subprocess.run([*git, "ls-files", "--error-unmatch", __file__], capture_output=True, check=True)
         head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "-uno", "."], capture_output=True, text=True, check=True).stdout
+        changed = subprocess.run(
+            [*git, "status", "--porcelain", "-uno", *measured], capture_output=True, text=True, check=True
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("+" if changed.strip() else "")

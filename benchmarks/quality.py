@@ -6,8 +6,10 @@ before on the same corpus stay in the results.
 
 results.json holds ``version``; ``made``, when, where and with what; ``corpus``, the fingerprint of the choice of utterances;
 ``utterances``, their ``name``, ``speaker``, ``seconds``, ``transcript`` and the ``target`` of voice conversion; and
-``systems``, one object a system: ``title``, the figures of :data:`benchmarks.score.METRICS`, each with its 95 % interval
-under the same key and ``_95``, and ``rows``, one object an utterance. A system that could not run has ``title`` and ``gap``.
+``systems``, one object a system: ``title``, ``made``, ``counted`` (what its bits are), ``model`` where it is this codec, the
+figures of :data:`benchmarks.score.METRICS`, each with its 95 % interval
+under the same key and ``_95``, and ``rows``, one object an utterance. A system that could not run has a ``gap``, which says
+why, instead of figures.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from benchmarks.errors import Gap
 from benchmarks.peers import PEERS
 from benchmarks.provenance import provenance
 from benchmarks.system import CONVERSION, OWN, System
-from benchmarks.waveform import SAMPLE_RATE, fit, read
+from benchmarks.waveform import SAMPLE_RATE, duration, fit, read
 
 VERSION = 1
 RESULTS = "results.json"
@@ -64,7 +66,10 @@ class Task:
         difference = len(spoken.waveform) - len(reference)
         row = score.row(self.utterance, len(reference) / SAMPLE_RATE, spoken.bits, difference, heard, original)
         target = self.utterance.target if self.system.kind == "conversion" else None
-        return {**row, "target": None if target is None else target.stem}
+        if target is not None:
+            # What compares with the source's own sound says nothing of a conversion.
+            row |= {"target": target.stem, **dict.fromkeys(("estoi", "pesq", "mel_db", "loudness_lu"))}
+        return row
 
 
 class Workers:
@@ -153,24 +158,24 @@ def judge_corpus(
             except Gap as gap:
                 figures = {"gap": str(gap)}
             document = _document(results, utterances, made)
-            document["systems"][system.name] = {"title": system.title, **figures}
+            document["systems"][system.name] = {"title": system.title, "made": made, **system.facts(), **figures}
             files.write_json(results, document)
     return document
 
 
 def _document(results: Path, utterances: Sequence[Utterance], made: dict[str, str | None]) -> dict[str, Any]:
     """The results so far, read again for each system because another run may have added its own; empty for a new corpus."""
-    import soundfile
-
     before = files.read_json(results) if results.exists() else {}
     corpus = fingerprint(utterances)
     if before.get("corpus") == corpus and before.get("version") == VERSION:
         return {**before, "made": made}
+    if before:
+        print(f"{results}: was of another choice of utterances and is begun anew", file=sys.stderr)
     listed = [
         {
             "name": each.name,
             "speaker": each.speaker,
-            "seconds": soundfile.info(str(each.path)).duration,
+            "seconds": duration(each.path),
             "transcript": each.transcript,
             "target": None if each.target is None else each.target.stem,
         }

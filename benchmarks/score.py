@@ -28,7 +28,7 @@ class Metric:
 
 
 METRICS = (
-    Metric("bps", "bit/s", 0, "lower", "bits of all coded files, headers included, over the seconds of speech"),
+    Metric("bps", "bit/s", 0, "lower", "bits of the coded speech over its seconds; what they count differs, see there"),
     Metric("cer", "CER", 3, "lower", "character error rate of a recogniser against the transcript"),
     Metric("wer", "WER", 3, "lower", "word error rate of a recogniser against the transcript"),
     Metric("per", "PER", 3, "lower", "phone error rate of a phone recogniser against the transcript's pronunciation"),
@@ -60,8 +60,7 @@ def metrics(figures: Mapping[str, Any]) -> tuple[Metric, ...]:
     known = {metric.key for metric in METRICS}
     keys = [key for key in figures if key.startswith(("cer_", "wer_")) and not key.endswith("_95") and key not in known]
     return METRICS + tuple(
-        Metric(key, f"{key[:3].upper()}, {key[4:]}", 3, "lower", f"{key[:3].upper()} of {key[4:]} against the transcript")
-        for key in keys
+        Metric(key, f"{key[:3].upper()}, {key[4:]}", 3, "lower", f"{key[:3].upper()} of another recogniser") for key in keys
     )
 
 
@@ -101,7 +100,9 @@ def row(
         result[name] = judged.get(name)
     for name in judged:
         if name.startswith("asr_"):
-            result |= _word_errors(utterance.transcript, judged[name], name.removeprefix("asr"))
+            suffix = name.removeprefix("asr")
+            result |= _word_errors(utterance.transcript, judged[name], suffix)
+            result |= _word_errors((original or {}).get(name), judged[name], f"{suffix}_original")
     return result
 
 
@@ -208,4 +209,4 @@ def _equal_error_rate(
     own = (np.array(_column(rows, "utterance"))[:, None] == names) | (
         np.array([row["target"] or "" for row in rows])[:, None] == names
     )
-    return eer.equal_error_rate(scores, alike & ~own, ~alike)
+    return eer.equal_error_rate(scores, alike & ~own, ~alike & ~own)

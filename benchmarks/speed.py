@@ -66,7 +66,7 @@ def run(model: str, quick: bool = False, select: str = "", speech: Sequence[Path
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch, "speed.json")
         # The caller's own pytest settings are none of ours.
-        command = [sys.executable, "-m", "pytest", str(folder), "-s", "-p", "no:cacheprovider", "-o", "addopts="]
+        command = [sys.executable, "-P", "-m", "pytest", str(folder), "-s", "-p", "no:cacheprovider", "-o", "addopts="]
         command += ["--import-mode=importlib", f"--benchmark-json={out}", f"--model={model}", "-k", select]
         if speech:
             write(Path(scratch, "speech.wav"), _opening(speech))

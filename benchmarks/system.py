@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.corpus import Utterance
-from benchmarks.errors import Gap
+from benchmarks.errors import BenchmarkError, Gap
 from benchmarks.peers import PEERS
 from benchmarks.waveform import FloatArray, read, write
 
@@ -46,6 +46,16 @@ class System:
             return PEERS[self.name].title
         return "unitcodec, voice conversion" if self.kind == "conversion" else self.name
 
+    def facts(self) -> dict[str, str]:
+        """What its bits are, ``counted``, and the ``model`` behind it: the fingerprint of this project's, the command."""
+        if self.kind == "peer":
+            return {"counted": PEERS[self.name].counted}
+        if self.kind == "command":
+            return {"counted": "the whole coded file", "model": self.argument}
+        if self.kind == "folder":
+            return {"counted": "the whole coded file"}
+        return {"counted": "the whole file", "model": str(_codec(self.argument).model.entropy.fingerprint)}
+
     def gap(self) -> str | None:
         """Why this system cannot run here, as far as that is known before it runs; else None."""
         return PEERS[self.name].gap() if self.kind == "peer" else None
@@ -62,10 +72,11 @@ class System:
         if self.kind == "folder":
             spoken = self._from_folder(utterance)
         elif self.kind == "peer":
+            waveform = read(utterance.path)
             try:
-                coded = PEERS[self.name].code(read(utterance.path))
-            except RuntimeError as error:
-                raise Gap(" ".join(str(error).split())) from error
+                coded = PEERS[self.name].code(waveform)
+            except Exception as error:  # another's program or package, with errors of its own
+                raise Gap(" ".join(f"{type(error).__name__}: {error}".split())[-300:]) from error
             spoken = Spoken(coded.waveform, coded.bits)
         else:
             data = self._coded(utterance)
@@ -92,7 +103,7 @@ class System:
         if not wav.exists():
             raise Gap(f"{wav} is missing")
         coded = wav.with_suffix(".uc")
-        return Spoken(read(wav), 8 * coded.stat().st_size if coded.exists() else None)
+        return Spoken(_decoded(wav), 8 * coded.stat().st_size if coded.exists() else None)
 
     def _by_command(self, utterance: Utterance, out: Path) -> Spoken:
         coded = out.with_suffix(".uc")
@@ -110,7 +121,14 @@ class System:
         if done.returncode or not out.exists():
             tail = " ".join(done.stderr.decode(errors="replace").split())[-300:]
             raise Gap(f"exit {done.returncode} on {utterance.name}, {out.name} {'' if out.exists() else 'not '}written: {tail}")
-        return Spoken(read(out), 8 * coded.stat().st_size if coded.exists() else None)
+        return Spoken(_decoded(out), 8 * coded.stat().st_size if coded.exists() else None)
+
+
+def _decoded(wav: Path) -> FloatArray:
+    try:
+        return read(wav)
+    except BenchmarkError as error:
+        raise Gap(str(error)) from error
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.errors import BenchmarkError
+
 FloatArray = NDArray[np.float32]
 
 SAMPLE_RATE = 16000
@@ -14,16 +16,33 @@ SAMPLE_RATE = 16000
 
 
 def read(path: Path) -> FloatArray:
-    """A sound file as mono float32 ``(T,)`` at 16 kHz; channels are averaged, other rates resampled."""
+    """A sound file as mono float32 ``(T,)`` at 16 kHz; channels are averaged, other rates resampled.
+
+    Raises:
+        BenchmarkError: it cannot be read.
+    """
     import soundfile
 
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise BenchmarkError(f"{path}: {error.error_string}") from error
     mono = samples.mean(axis=1)
     if rate != SAMPLE_RATE:
         import soxr
 
         mono = soxr.resample(mono, rate, SAMPLE_RATE)
     return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def duration(path: Path) -> float:
+    """Seconds of a sound file. Raises BenchmarkError as :func:`read` does."""
+    import soundfile
+
+    try:
+        return float(soundfile.info(str(path)).duration)
+    except soundfile.LibsndfileError as error:
+        raise BenchmarkError(f"{path}: {error.error_string}") from error
 
 
 def write(path: Path, waveform: FloatArray) -> None:

@@ -19,10 +19,13 @@ def report(out: Path, baseline: str) -> str:
     missing = ", ".join(name for module, name in (("matplotlib", "matplotlib"), ("PIL", "pillow")) if find_spec(module) is None)
     sections = {
         "Quality": tables.quality(results),
+        "Further figures": tables.further(results),
+        "What the bits are": tables.counted(results),
         f"Against {baseline}": tables.paired(results, baseline),
         "Beside the paper": paper.tables(results),
-        "Bit rate": tables.bitrate(bitrate) if bitrate else "",
-        "Speed": tables.speed(speed) if speed else "",
+        _titled("Bit rate", bitrate): tables.bitrate(bitrate) if bitrate else "",
+        _titled("Speed", speed): tables.speed(speed) if speed else "",
+        "What the figures are": tables.legend(),
         "Gaps": "\n".join(
             filter(None, [tables.judge_gaps(results), missing and f"gap: plots and page, not installed: {missing}"])
         ),
@@ -38,6 +41,12 @@ def report(out: Path, baseline: str) -> str:
         drawn.append(plots.cost(speed, folder / "cost.svg"))
     written = page.write(results, out, figures=[each for each in drawn if each is not None], tables=text)
     return f"{text}\n\n{written}"
+
+
+def _titled(title: str, measured: dict[str, Any] | None) -> str:
+    """With what it was measured on: the files of a folder need not be of one run."""
+    made = (measured or {}).get("made") or {}
+    return f"{title}, {made['data']}, {made['date']}, commit {made['commit'] or 'unknown'}" if made else title
 
 
 def _optional(path: Path) -> dict[str, Any] | None:

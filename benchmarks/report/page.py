@@ -19,7 +19,8 @@ from string import Template
 from typing import Any
 
 from benchmarks import files
-from benchmarks.errors import Gap
+from benchmarks.errors import BenchmarkError, Gap
+from benchmarks.metrics import text
 from benchmarks.metrics.pitch import PitchErrors
 from benchmarks.report import markdown, stimulus
 from benchmarks.report import tables as report_tables
@@ -128,7 +129,7 @@ def _target(row: dict[str, Any], out: Path) -> str:
         return ""
     try:
         audio = stimulus.flac(read(out / "decoded" / "original" / f"{row['target']}.wav"))
-    except (OSError, RuntimeError):
+    except (OSError, BenchmarkError):
         return f"<p>Voice wanted: {_text(row['target'])}</p>"
     label = f"Voice wanted: {_text(row['target'])}"
     return f'<p>{label}</p><audio controls preload="none" aria-label="{label}" src="{audio}"></audio>'
@@ -153,10 +154,10 @@ def _listed(values: Mapping[str, object]) -> str:
 
 def _marked(heard: str, transcript: str) -> str:
     """What the recogniser heard, the words marked that the transcript has not there."""
-    words, wanted, parts = heard.split(), transcript.split(), []
+    words, wanted, parts = heard.split(), text.normalise(transcript).split(), []
     for kind, _, _, start, end in SequenceMatcher(None, wanted, words, autojunk=False).get_opcodes():
-        text = _text(" ".join(words[start:end]))
-        parts.append(text if kind == "equal" else f"<mark>{text}</mark>")
+        said = _text(" ".join(words[start:end]))
+        parts.append(said if kind == "equal" else f"<mark>{said}</mark>")
     return " ".join(part for part in parts if part != "<mark></mark>")
 
 

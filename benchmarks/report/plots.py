@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import score
 from benchmarks.report import labels
-from benchmarks.system import OWN
+from benchmarks.system import CONVERSION, OWN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +34,7 @@ _OTHER = "#7d6608"
 
 def rate_distortion(results: dict[str, Any], path: Path) -> Path | None:
     """CER, SIM, DNSMOS and FFE against bit/s for every system that was judged; None where no system has both."""
-    systems = {name: each for name, each in results["systems"].items() if each.get("bps") and not name.endswith("-vc")}
+    systems = {name: each for name, each in results["systems"].items() if each.get("bps") and name != CONVERSION}
     metrics = [metric for keys in _DISTORTION for metric in _first(keys, systems.values())]
     if not metrics:
         return None
@@ -148,7 +149,7 @@ def _save(path: Path, size: tuple[float, float], draw: Callable[[Figure], None])
     from matplotlib.figure import Figure
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure)

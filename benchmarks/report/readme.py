@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 from benchmarks import files
 from benchmarks.errors import BenchmarkError
 from benchmarks.quality import RESULTS
 from benchmarks.report import tables
+from benchmarks.system import OWN
 
 FIGURES = "docs/figures"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
@@ -24,27 +24,35 @@ def update(readme: Path, out: Path) -> None:
     Raises:
         BenchmarkError: the marks are not there, or the run has no results.
     """
-    text = readme.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise BenchmarkError(f"{readme}: needs one line {BEGIN} and, below it, one line {END}")
+    text = checked(readme)
     section = _section(out, readme.parent / FIGURES)
     files.write_text(readme, re.sub(f"{BEGIN}.*{END}", lambda match: f"{BEGIN}\n{section}\n{END}", text, flags=re.DOTALL))
 
 
+def checked(readme: Path) -> str:
+    """The text of a README that has the marks. Raises BenchmarkError."""
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchmarkError(f"{readme}: {getattr(error, 'strerror', None) or 'is not text'}") from error
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise BenchmarkError(f"{readme}: needs one line {BEGIN} and, below it, one line {END}")
+    return text
+
+
 def _section(out: Path, figures: Path) -> str:
     results = files.read_json(out / RESULTS)
-    made = results["made"]
+    made = results["systems"].get(OWN, {}).get("made", results["made"])
     speakers = {utterance["speaker"] for utterance in results["utterances"]}
     first = (
         f"{len(results['utterances'])} utterances of `{made['data']}`, {len(speakers)} speakers; "
         f"{made['date']}, commit {made['commit'] or 'unknown'}, {made['machine']}."
     )
     parts = [first, tables.quality(results, _COLUMNS, gaps=False), _gaps(results)]
-    figures.mkdir(parents=True, exist_ok=True)
     for name, title in _PLOTS.items():
         drawn = out / "report" / f"{name}.svg"
         if drawn.exists():
-            shutil.copyfile(drawn, figures / drawn.name)
+            files.write_text(figures / drawn.name, drawn.read_text(encoding="utf-8"))
             parts.append(f"![{title}]({FIGURES}/{drawn.name})")
     return "\n\n".join(part for part in parts if part)
 

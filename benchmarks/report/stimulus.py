@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import Gap
+from benchmarks.errors import BenchmarkError, Gap
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, read, to_int16
 
 _WINDOW, _HOP, _RANGE = 512, 160, 70.0
@@ -36,13 +36,11 @@ def load(path: Path) -> Stimulus:
     Raises:
         Gap: the file is missing, empty or no sound file.
     """
-    import soundfile
-
     if not path.exists():
         raise Gap(f"decoded speech missing: {path.parent.name}/{path.name}")
     try:
         waveform = read(path)
-    except (OSError, soundfile.LibsndfileError) as error:
+    except (OSError, BenchmarkError) as error:
         raise Gap(f"decoded speech unreadable: {path.parent.name}/{path.name}: {error}") from error
     if not len(waveform):
         raise Gap(f"decoded speech empty: {path.parent.name}/{path.name}")

@@ -24,10 +24,19 @@ def quality(results: dict[str, Any], keys: Sequence[str] = _MAIN, intervals: boo
     lines = ["| system | " + " | ".join(metric.title for metric in metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
     for system in systems:
         if "gap" not in system:
-            lines.append(f"| {system['title']} | " + " | ".join(_cell(system, metric, intervals) for metric in metrics) + " |")
+            lines.append(
+                f"| {_inert(system['title'])} | " + " | ".join(_cell(system, metric, intervals) for metric in metrics) + " |"
+            )
         elif gaps:
-            lines.append(f"| {system['title']} | gap: {system['gap']} |" + " |" * (len(metrics) - 1))
+            lines.append(f"| {_inert(system['title'])} | gap: {_inert(system['gap'])} |" + " |" * (len(metrics) - 1))
     return "\n".join(lines)
+
+
+def further(results: dict[str, Any]) -> str:
+    """The figures that :func:`quality` leaves out, as far as any system has them; systems that are gaps are not told again."""
+    systems = results["systems"].values()
+    keys = [metric.key for metric in score.METRICS if metric.key not in _MAIN]
+    return quality(results, [key for key in keys if any(system.get(key) is not None for system in systems)], gaps=False)
 
 
 def judge_gaps(results: dict[str, Any]) -> str:
@@ -56,8 +65,29 @@ def paired(results: dict[str, Any], baseline: str) -> str:
             p = "" if found.p is None else f", p {'< 0.001' if found.p < 0.001 else f'{found.p:.3f}'}"
             digits = metric.digits
             cells.append(f"{found.after - found.before:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]{p}")
-        lines.append(f"| {system['title']} | " + " | ".join(cells) + " |")
+        lines.append(f"| {_inert(system['title'])} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def legend() -> str:
+    """What each figure is, and which way is better."""
+    rows = [f"| {metric.title} | {metric.description} | {metric.better or ''} |" for metric in score.METRICS]
+    return "\n".join(["| figure | what it is | better |", "|---|---|---|", *rows])
+
+
+def counted(results: dict[str, Any]) -> str:
+    """What the bits of each system are."""
+    rows = [
+        f"| {_inert(system['title'])} | {_inert(system['counted'])} |"
+        for system in results["systems"].values()
+        if system.get("counted")
+    ]
+    return "\n".join(["| system | its bits are |", "|---|---|", *rows]) if rows else ""
+
+
+def _inert(text: str) -> str:
+    """No end of a table's cell."""
+    return text.replace("|", "/")
 
 
 def _cell(system: dict[str, Any], metric: score.Metric, intervals: bool) -> str:

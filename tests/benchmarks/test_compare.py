@@ -83,7 +83,7 @@ def test_a_baseline_holds_what_a_later_run_needs_and_no_words(tmp_path: Path) ->
     for row in judged["rows"]:
         row["hypothesis"] = "SOME WORDS"
     made = {"data": "dev", "date": "2026-01-01"}
-    one = {"name": "encode", "threads": 1, "per_yardstick": 2.5}
+    one = {"name": "encode", "device": "cpu", "threads": 1, "per_yardstick": 2.5}
     for name, value in (
         ("results.json", {"version": 1, "made": made, "systems": {"unitcodec": judged, "opus-6k": judged}}),
         ("bitrate.json", {"version": 1, "made": made, "bits": {"u0": 1600}}),
@@ -105,3 +105,34 @@ def test_what_holds_no_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(BenchmarkError, match="not JSON"):
         compare.load(tmp_path / "broken.json")
+
+
+def test_whole_set_figures_are_not_compared_between_different_sets() -> None:
+    before, after = system(1), {**system(1), "eer": 0.4, "eer_95": [0.38, 0.42]}
+    after["rows"] = after["rows"][:12]
+    assert difference(before, after, "eer") is None
+
+
+def test_a_conversion_to_another_voice_is_not_the_same_utterance() -> None:
+    before, after = system(1), system(1)
+    for i, (a, b) in enumerate(zip(before["rows"], after["rows"], strict=True)):
+        a["target"] = "anna"
+        b["target"], b["sim"] = ("anna", 0.8) if i < 7 else ("ben", 0.1)
+    found = difference(before, after, "sim")
+    assert found is not None
+    assert (found.before, found.after) == pytest.approx((0.8, 0.8))
+    # Beside a codec that keeps the voice, every utterance counts.
+    plain = difference(system(1), after, "sim")
+    assert plain is not None
+    assert plain.after < 0.5
+
+
+def test_a_further_recogniser_is_compared_too() -> None:
+    before, after = system(1), system(2, shift=0.03)
+    for side in (before, after):
+        side["cer_whisper"] = side["cer"]
+        for row in side["rows"]:
+            row["characters_whisper"] = row["characters"]
+    moved = compare.moves(run(quality={"unitcodec": before}), run(quality={"unitcodec": after}))
+    assert [move.what for move in moved] == ["unitcodec CER", "unitcodec CER, whisper"]
+    assert all(move.certain for move in moved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_what_is_missing_is_a_gap_with_a_reason(
     absent = Peer("Codec2 700C", lambda waveform: Coded(waveform, 0), lambda: "not installed: no-such-program")
     monkeypatch.setitem(PEERS, "codec2-700c", absent)
     systems = run(corpus, "--systems", "codec2-700c,original", "--decoded", "none=/nowhere", "--system", "bad=false")
-    assert systems["codec2-700c"] == {"title": "Codec2 700C", "gap": "not installed: no-such-program"}
+    assert systems["codec2-700c"]["gap"] == "not installed: no-such-program"
     assert "missing" in systems["none"]["gap"]
     assert "exit 1" in systems["bad"]["gap"]
     assert systems["original"]["cer"] is not None
@@ -133,13 +134,49 @@ def test_the_codec_and_its_voice_conversion(corpus: Path, heard: list[Path], def
 
 
 def test_processes_say_what_one_says(corpus: Path) -> None:
-    """Real judges, as far as they are installed; the longest utterance goes first, the rows stay in the corpus's order."""
-    run(corpus, "--systems", "original", "--judges", "mel_db,f0")
-    alone = json.loads((corpus.parent / "out" / "results.json").read_text())
-    (corpus.parent / "out" / "results.json").unlink()
-    options = ["--data", str(corpus), "--out", str(corpus.parent / "out"), "--jobs", "2", "--judges", "mel_db,f0"]
-    assert cli.main(["bench", "quality", *options, "--systems", "original"]) == 0
-    assert json.loads((corpus.parent / "out" / "results.json").read_text())["systems"] == alone["systems"]
+    """Real judges on a sound that is not the original's; the longest goes first, the rows stay in the corpus's order."""
+    out = corpus.parent / "out"
+    softer = "softer=sox -D -v 0.5 {wav} {out}"
+    arguments = ["--systems", "none", "--system", softer, "--judges", "mel_db,f0"]
+    alone = run(corpus, *arguments)
+    assert alone["softer"].get("mel_db") or "gap" in alone["softer"]  # a gap where there is no sox, and the same for two
+    shutil.rmtree(out)
+    command = ["bench", "quality", "--data", str(corpus), "--out", str(out), "--jobs", "2", *arguments]
+    assert cli.main(command) == 0
+    assert json.loads((out / "results.json").read_text())["systems"] == alone
+
+
+def test_rubbish_from_a_codec_is_its_gap_and_nobody_elses(corpus: Path, heard: list[Path]) -> None:
+    systems = run(
+        corpus, "--systems", "none", "--system", "bad|=echo junk > {out}", "--system", "ok=cp {wav} {bits} && cp {bits} {out}"
+    )
+    assert "u0.wav" in systems["bad|"]["gap"]
+    assert systems["ok"]["cer"] is not None
+    table = (corpus.parent / "out" / "report" / "report.md").read_text().split("## Further")[0]
+    assert len({line.count("|") for line in table.splitlines() if line.startswith("|")}) == 1
+
+
+def test_a_judge_that_cannot_be_imported_is_a_gap(
+    corpus: Path, heard: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "brokenjudge.py").write_text("import a_module_that_is_nowhere")
+    monkeypatch.syspath_prepend(tmp_path)
+    judge.JUDGES += (judge.Judge("dnsmos", ("brokenjudge",), lambda path, decoded: 2.5),)
+    original = run(corpus, "--systems", "original")["original"]
+    assert (original["dnsmos"], original["cer"]) == (None, pytest.approx(0.2))
+    assert "a_module_that_is_nowhere" in original["gaps"]["dnsmos"]
+
+
+def test_a_recording_that_is_none_is_named(corpus: Path, heard: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    (corpus.parent / "wav" / "u1.wav").write_bytes(b"no sound")
+    assert bench(corpus, "--systems", "original") == 1
+    assert "u1.wav" in capsys.readouterr().err
+
+
+def test_another_choice_begins_anew_and_says_so(corpus: Path, heard: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    run(corpus, "--systems", "none", "--system", "copy=cp {wav} {bits} && cp {bits} {out}")
+    assert set(run(corpus, "--systems", "original", "--limit", "2")) == {"original"}
+    assert "begun anew" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -150,6 +187,7 @@ def test_processes_say_what_one_says(corpus: Path) -> None:
         (["--system", "copy"], 2, "NAME=VALUE"),
         (["--system", "opus-6k=true"], 2, "is taken"),
         (["--decoded", "../x=."], 2, "NAME=VALUE"),
+        (["--baseline", "mp3"], 2, "'mp3' is none of"),
     ],
 )
 def test_wrong_usage_is_one_line(

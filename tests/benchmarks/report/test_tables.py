@@ -99,3 +99,9 @@ def test_the_readme_is_changed_between_its_marks_only(tmp_path: Path) -> None:
     file.write_text("no marks")
     with pytest.raises(BenchmarkError, match="needs one line"):
         readme.update(file, out)
+
+
+def test_further_figures_are_those_that_some_system_has() -> None:
+    lines = tables.further(results()).splitlines()
+    assert lines[0] == "| system | VDE, YAAPT |"
+    assert len(lines) == 5
