@@ -7,6 +7,7 @@ multiples of a reference workload measured beside them (``ratios``), never secon
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,11 +83,13 @@ def save(out: Path, file: Path) -> None:
         if name in run.quality
     }
     made = next(files.read_json(out / name)["made"] for name in _FILES if (out / name).exists())
-    files.write_json(file, {"version": 1, "made": made, "quality": quality, "bits": run.bits, "ratios": run.ratios})
+    baseline = {"version": 1, "made": made, "quality": quality, "bits": run.bits, "ratios": run.ratios}
+    files.write_text(file, json.dumps(baseline, separators=(",", ":")).replace('{"utterance"', '\n{"utterance"') + "\n")
 
 
 def _lean(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in _LEFT_OUT}
+    kept = {key: value for key, value in row.items() if value is not None and key not in _LEFT_OUT}
+    return {key: round(value, 5) if isinstance(value, float) else value for key, value in kept.items()}
 
 
 def moves(before: Run, after: Run) -> list[Move]:
@@ -101,7 +104,8 @@ def _quality_moves(before: dict[str, Any], after: dict[str, Any]) -> list[Move]:
             continue
         for metric in score.metrics(before[name]):
             moved = difference(before[name], after[name], metric.key)
-            if moved is None or moved.low <= 0 <= moved.high:
+            # What no table shows is rounding, another machine's or the baseline's own.
+            if moved is None or moved.low <= 0 <= moved.high or abs(moved.after - moved.before) < 0.5 * 10**-metric.digits:
                 continue
             worse = metric.better == ("lower" if moved.after > moved.before else "higher")
             found.append(Move(f"{name} {metric.title}", moved.before, moved.after, moved.low, moved.high, worse, moved.p))

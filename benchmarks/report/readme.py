@@ -58,5 +58,10 @@ def _section(out: Path, figures: Path) -> str:
 
 
 def _gaps(results: dict[str, dict[str, dict[str, str]]]) -> str:
-    gaps = [f"{system['title']} ({system['gap']})" for system in results["systems"].values() if "gap" in system]
-    return f"Not measured here: {'; '.join(gaps)}." if gaps else ""
+    reasons: dict[str, list[str]] = {}
+    for system in results["systems"].values():
+        if "gap" in system:
+            # What of it is to be had where is told where it is missed, in the report.
+            reasons.setdefault(system["gap"].partition(":")[0], []).append(system["title"])
+    told = "; ".join(f"{', '.join(titles)} ({reason})" for reason, titles in reasons.items())
+    return f"Not measured here: {told}." if told else ""

@@ -91,7 +91,7 @@ def test_the_readme_is_changed_between_its_marks_only(tmp_path: Path) -> None:
     assert text.startswith(f"before\n{readme.BEGIN}\n8 utterances of `dev`, 3 speakers; 2026-01-01, commit abc1234")
     assert text.endswith(f"{readme.END}\nafter\n")
     assert "old" not in text
-    assert "GSM (not installed: sox)" in text
+    assert "Not measured here: GSM (not installed)." in text
     assert "](docs/figures/rate_distortion.svg)" in text
     assert (tmp_path / "docs" / "figures" / "rate_distortion.svg").exists()
     readme.update(file, out)
