@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import site
 import statistics
 import subprocess
 import sys
@@ -108,7 +109,11 @@ def _command(direction: str, source: Path, target: Path, model: str) -> dict[str
     found = find_spec("cli")
     assert found is not None
     assert found.origin is not None
-    path = os.pathsep.join(filter(None, [str(Path(found.origin).parent), os.environ.get("PYTHONPATH")]))
+    folder = str(Path(found.origin).parent)
+    # Where packages are installed Python looks anyway; looking there first, it finds old stand-ins for its own modules, such
+    # as the package typing that Resemblyzer asks for.
+    folders = [folder] if folder not in site.getsitepackages() else []
+    path = os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH")]))
     command: list[str | Path] = [
         sys.executable,
         "-P",

@@ -71,8 +71,7 @@ def run(model: str, quick: bool = False, select: str = "", speech: Sequence[Path
         if speech:
             write(Path(scratch, "speech.wav"), _opening(speech))
             command.append(f"--speech={Path(scratch, 'speech.wav')}")
-        path = os.pathsep.join(filter(None, [str(folder.parent), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""}
+        environment = {**os.environ, "PYTEST_ADDOPTS": ""}
         with subprocess.Popen(
             command + ["--quick"] * quick, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:

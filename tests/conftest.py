@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import site
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -53,7 +54,9 @@ def start() -> Callable[..., subprocess.Popen[bytes]]:
 
     def run(*arguments: str, env: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
         folder = str(Path(cli.__file__).parent)
-        path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
+        # Not where packages are installed: looking there first, Python finds old stand-ins for its own modules.
+        folders = [folder] if folder not in site.getsitepackages() else []
+        path = os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path, **(env or {})}
         return subprocess.Popen([sys.executable, "-m", "cli", *arguments], env=environment, **options)
 
