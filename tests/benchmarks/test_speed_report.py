@@ -44,7 +44,7 @@ def test_the_ratio_is_of_work(tmp_path: Path) -> None:
 
 
 def test_cases_tell_what_they_are(narrow_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    rows = speed.run(str(narrow_folder), quick=True, select="pack or (decode and cpu-t1)")
+    rows = speed.run(str(narrow_folder), quick=True, select="test_pack or test_unpack or (test_decode and cpu-t1)")
     assert json.loads(json.dumps(rows)) == rows
     cases = {row["name"]: row for row in rows}
     assert {"pack", "unpack", "decode[cpu-t1-b1]", "decode[cpu-t1-b4]"} == set(cases)
