@@ -8,6 +8,7 @@ Exit status: 0 done; 1 some input is bad or some output cannot be written; 2 wro
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -23,7 +24,7 @@ from unitcodec.command.output import Output, OutputError
 from unitcodec.errors import AudioError, ModelError, UnitcodecError
 
 if TYPE_CHECKING:
-    from bitstream import StreamInfo
+    from bitstream import OnError, PacketReader
     from unitcodec.audio import Samples
     from unitcodec.codec import Codec
 
@@ -139,6 +140,9 @@ def encode(
 @_coding_options
 @click.option("--raw", is_flag=True, help="Write bare 16-bit little-endian samples at 16 kHz instead of WAV.")
 @click.option("--conceal", is_flag=True, help="Play a damaged file: fill in for what is lost instead of refusing it.")
+@click.option(
+    "--salvage", is_flag=True, help="The same, and play what there is of one whose end or header is damaged or missing."
+)
 def decode(
     paths: tuple[str, ...],
     output_dir: str | None,
@@ -149,6 +153,7 @@ def decode(
     quiet: bool,
     raw: bool,
     conceal: bool,
+    salvage: bool,
 ) -> int:
     """Turn .uc files into speech: 16-bit mono WAV at 16 kHz, as long as the original.
 
@@ -157,16 +162,22 @@ def decode(
     jobs = plan(paths, _DECODE_RAW if raw else _DECODE, output_dir, recursive, overwrite)
     _check_stdout(jobs)
     load = _loader(model, device)
-    return _each(jobs, lambda job: _decode_one(job, load, quiet, raw, conceal))
+    on_error: OnError = "salvage" if salvage else "conceal" if conceal else "strict"
+    return _each(jobs, lambda job: _decode_one(job, load, quiet, raw, on_error))
 
 
 @cli.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="A JSON list with one object a file.")
-def info(files: tuple[str, ...], as_json: bool) -> int:
+@click.option(
+    "--plot", metavar="OUT", help="Draw bits over time, by stream, as OUT.png or another of matplotlib's kinds; one FILE."
+)
+def info(files: tuple[str, ...], as_json: bool, plot: str | None) -> int:
     """Show what .uc files hold, without decoding them. Exit status 1 when one is damaged or is none."""
     from unitcodec.command import report
 
+    if plot is not None:
+        _plot(files, plot)
     reports = []
     for name in files:
         try:
@@ -182,6 +193,19 @@ def info(files: tuple[str, ...], as_json: bool) -> int:
     else:
         click.echo(_printable("\n\n".join(report.as_table(each) for each in reports if each["size"] is not None)))
     return 1 if any(each["error"] for each in reports) else 0
+
+
+def _plot(files: Sequence[str], target: str) -> None:
+    from bitstream import inspect
+    from unitcodec.command.plot import draw
+
+    if len(files) != 1:
+        raise JobError("--plot draws one file")
+    if os.path.exists(target):
+        raise JobError(f"{target}: exists already")
+    picture = draw(files[0], inspect(_read_stream(files[0])), os.path.splitext(target)[1])
+    with Output(target) as output:
+        output.write(picture)
 
 
 @cli.command()
@@ -245,28 +269,66 @@ def _encode_one(job: Job, load: Callable[[], Codec], quiet: bool) -> None:
     with open_reader(source, _name(job.source)) as reader, Output(job.target, job.parents) as output:
         codec = load()
         begin = time.perf_counter()
-        data = codec.compress_blocks(_progress(reader, reader.duration, job, quiet))
-        output.write(data)
+        size = 0
+        for data in codec.compress_blocks(_progress(reader, reader.duration, job, quiet)):
+            output.write(data)
+            size += len(data)
     if not quiet:
-        _summarize(job, reader.num_samples, len(data), time.perf_counter() - begin)
+        _summarize(job, reader.num_samples, size, time.perf_counter() - begin)
 
 
-def _decode_one(job: Job, load: Callable[[], Codec], quiet: bool, raw: bool, conceal: bool) -> None:
+def _decode_one(job: Job, load: Callable[[], Codec], quiet: bool, raw: bool, on_error: OnError) -> None:
+    from bitstream import PacketReader
     from unitcodec.audio import SAMPLE_RATE, write_wav
 
-    data = _read_stream(job.source)
-    facts = _checked(data, job, conceal)
+    # From one pipe into another every packet is played when it comes, so what it says of its end comes too late.
+    live = job.source == STANDARD and job.target == STANDARD and not _stdin().seekable()
+    source = _stdin() if live else io.BytesIO(_read_checked(job, on_error))
     with Output(job.target, job.parents) as output:
         codec = load()
         begin = time.perf_counter()
-        blocks = codec.decompress_blocks(data, on_error="conceal" if conceal else "raise")
-        write_wav(output, _progress(blocks, facts.duration, job, quiet), facts.num_samples, SAMPLE_RATE, raw)
+        reader = PacketReader(source, codec.model.entropy, on_error)
+        num_samples = None if live else _measure(reader)
+        duration = None if num_samples is None else num_samples / SAMPLE_RATE
+        write_wav(output, _progress(codec.decompress_blocks(reader), duration, job, quiet), num_samples, SAMPLE_RATE, raw)
+    if live and reader.lost:
+        _say(f"unitcodec: {_name(job.source)}: {reader.lost} packets are damaged or missing; concealed")
     if not quiet:
-        _summarize(job, facts.num_samples, len(data), time.perf_counter() - begin)
+        _summarize(job, reader.num_samples or 0, reader.offset, time.perf_counter() - begin)
 
 
-def _read_stream(source: str) -> bytes:
-    """The bytes of a stream; anything else, however long, is refused by its first bytes."""
+def _read_checked(job: Job, on_error: OnError) -> bytes:
+    """A stream's bytes. All checks are verified before the first sound is made, and damage is never passed over in silence."""
+    from bitstream import BitstreamError, Damaged, inspect
+    from unitcodec.command.report import damage
+
+    data = _read_stream(job.source, any_bytes=on_error == "salvage")
+    try:
+        facts = inspect(data)
+    except BitstreamError as error:
+        if on_error != "salvage":
+            raise
+        _say(f"unitcodec: {_name(job.source)}: {_words(error)}; salvaged")
+        return data
+    problem = damage(facts)
+    if problem is not None:
+        if on_error == "strict" or (on_error == "conceal" and not facts.complete):
+            cure = "--conceal plays the rest" if facts.complete else "--salvage plays what is there"
+            raise Damaged(f"{problem}; {cure}")
+        _say(f"unitcodec: {_name(job.source)}: {problem}; concealed")
+    return data
+
+
+def _measure(reader: PacketReader) -> int | None:
+    """The stream's exact length, which its end tells."""
+    for _ in reader.slots():
+        pass
+    reader.seek(0)
+    return reader.num_samples
+
+
+def _read_stream(source: str, any_bytes: bool = False) -> bytes:
+    """The bytes of a stream; anything else, however long, is refused by its first bytes, unless `any_bytes` are wanted."""
     from bitstream import NotUnitcodec
     from bitstream.header import MAGIC
 
@@ -274,7 +336,7 @@ def _read_stream(source: str) -> bytes:
         head = stream.read(len(MAGIC))
         if not head:
             raise NotUnitcodec("is empty")
-        if head != MAGIC:
+        if head != MAGIC and not any_bytes:
             raise NotUnitcodec("not a unitcodec stream ('unitcodec encode' makes one of audio)")
         return head + stream.read()
 
@@ -283,20 +345,6 @@ def _stdin() -> BinaryIO:
     if sys.stdin is None:  # a shell's <&-
         raise OSError("standard input is closed")
     return sys.stdin.buffer
-
-
-def _checked(data: bytes, job: Job, conceal: bool) -> StreamInfo:
-    """The stream's facts. All its checks are verified before the first sound is made, and damage is never passed over."""
-    from bitstream import Damaged, inspect
-    from unitcodec.command.report import damage
-
-    facts = inspect(data)
-    problem = damage(facts)
-    if problem is not None and not conceal:
-        raise Damaged(f"{problem}; --conceal plays the rest")
-    if problem is not None:
-        _say(f"unitcodec: {_name(job.source)}: {problem}; concealed")
-    return facts
 
 
 def _progress(blocks: Iterable[Samples], duration: float | None, job: Job, quiet: bool) -> Iterator[Samples]:

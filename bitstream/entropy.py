@@ -1,53 +1,86 @@
-"""The entropy model: integer context tables and the description that goes with them, in one safetensors file."""
+"""The entropy model: what it describes, its name, its file; the numbers themselves are `tables` or `recurrent`."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bitstream.batch import Batch, IntArray
 from bitstream.codes import SpeechCodes, as_codes
 from bitstream.errors import Damaged, InvalidCodes, InvalidEntropyModel
 from bitstream.plan import Plan, make_plan
-from bitstream.rangecoder import Distribution, Predictions
+from bitstream.rangecoder import Predictions
 from bitstream.spec import EntropySpec, stream_title
 
 METADATA_KEY = "unitcodec"
 
 
-class EntropyModel:
-    """Static context tables for every stream of a model, integers throughout; see docs/bitstream.md for their meaning.
+class Lanes(Protocol):
+    """Packets side by side, asked symbol by symbol in coding order."""
+
+    def frequencies(self, name: int | str, position: int, count: int) -> NDArray[np.int64]:
+        """(count, alphabet) frequencies of symbol `position` of stream `name` in the first `count` packets.
+
+        What was coded before it must stand in the batch that the lanes were made with.
+        """
+        ...
+
+    def block(self, name: int | str, positions: range, frames: range) -> NDArray[np.int64]:
+        """(positions, n, alphabet) frequencies where the batch is full already, of the symbols that begin in ``frames``.
+
+        Of the packets that have the first of the frames; where one of them ends within, its frequencies mean nothing.
+        Blocks follow each other from frame 0 on.
+        """
+        ...
+
+
+class EntropyModel(ABC):
+    """What comes next in a packet, in integers; see docs/bitstream.md, section 5.
 
     Attributes:
         spec: rates, alphabets, contexts.
-        tables: stream title ("units.0", ..., "f0") -> (*context axes, alphabet) uint32, read-only; the last axis sums to
-            2**precision and no entry is 0.
-        fingerprint: 8 hex digits, derived from `spec` and `tables`: the name that a stream carries.
-
-    Raises InvalidEntropyModel if the tables do not fit the description.
+        fingerprint: 8 hex digits, derived from the description and every integer: the name that a stream carries.
+        encodes_together, decodes_together: so many packets and more are quicker side by side than one by one.
     """
 
-    def __init__(self, spec: EntropySpec, tables: Mapping[str, NDArray[Any]]) -> None:
-        self.spec = spec
-        titles = [stream_title(name) for name in spec.names]
-        if sorted(tables) != sorted(titles):
-            raise InvalidEntropyModel(f"tables {sorted(tables)} given, {sorted(titles)} needed")
-        self.tables = {stream_title(name): _checked(spec, name, tables[stream_title(name)]) for name in spec.names}
-        self._distributions = [_Lazy(self.tables[title], spec.precision) for title in titles]
-        self._plan = lru_cache(maxsize=64)(lambda frames, f0_frames: make_plan(spec, frames, f0_frames))
+    spec: EntropySpec
+    encodes_together: int
+    decodes_together: int
+
+    @abstractmethod
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Every integer of the model by the names in the file, in the order in which the fingerprint takes them."""
+
+    @abstractmethod
+    def predict(self, frames: int, f0_frames: int) -> Predictions:
+        """Distributions of one packet's symbols in coding order; see rangecoder.Predictions."""
+
+    @abstractmethod
+    def lanes(self, batch: Batch) -> Lanes:
+        """The same for packets side by side; the batch is filled as coding goes on."""
+
+    @abstractmethod
+    def packet_cost(self, units: IntArray, f0: IntArray) -> dict[str, float]:
+        """Bits by stream of one packet, units (rows, n) and f0 (m,) inside their alphabets: the sum of -log2 p."""
+
+    def description(self) -> dict[str, Any]:
+        """What the file says of the model apart from its tensors and its fingerprint."""
+        return self.spec.to_json()
 
     @cached_property
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(json.dumps(self.spec.to_json(), sort_keys=True, separators=(",", ":")).encode("ascii"))
-        for name in self.spec.names:
-            digest.update(self.tables[stream_title(name)].astype("<u4").tobytes())
+        digest = hashlib.sha256(json.dumps(self.description(), sort_keys=True, separators=(",", ":")).encode("ascii"))
+        for tensor in self.tensors().values():
+            digest.update(tensor.astype("<i4").tobytes())
         return digest.hexdigest()[:8]
 
     @staticmethod
@@ -56,6 +89,9 @@ class EntropyModel:
         import safetensors
         import safetensors.numpy
 
+        from bitstream.recurrent import RecurrentModel
+        from bitstream.tables import TableModel
+
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
         where = "the given bytes" if isinstance(source, bytes) else str(source)
         try:
@@ -63,10 +99,9 @@ class EntropyModel:
         except Exception as error:  # whatever safetensors makes of bytes that are not its own
             raise InvalidEntropyModel(f"{where} is not a safetensors file: {error}") from error
         description = read_description(data, where)
-        model = EntropyModel(
-            EntropySpec.from_json(json.dumps(description)),
-            {key.removeprefix("table."): tensor for key, tensor in tensors.items() if key.startswith("table.")},
-        )
+        spec = EntropySpec.from_json(json.dumps(description))
+        kind: type[TableModel | RecurrentModel] = RecurrentModel if "recurrent" in description else TableModel
+        model: EntropyModel = kind.from_file(spec, description, tensors)
         if description.get("fingerprint") != model.fingerprint:
             raise InvalidEntropyModel(f"{where} names itself {description.get('fingerprint')!r} but is {model.fingerprint}")
         return model
@@ -75,26 +110,21 @@ class EntropyModel:
         """The safetensors file. The same model always gives the same bytes."""
         import safetensors.numpy
 
-        tensors = {f"table.{title}": _narrow(table) for title, table in self.tables.items()}
-        description = {"fingerprint": self.fingerprint, **self.spec.to_json()}
+        tensors = {name: np.ascontiguousarray(_narrow(tensor)) for name, tensor in self.tensors().items()}
+        description = {"fingerprint": self.fingerprint, **self.description()}
         return safetensors.numpy.save(tensors, {METADATA_KEY: json.dumps(description, sort_keys=True)})
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write `to_bytes()` to `path`, by convention a model folder's `entropy.safetensors`."""
         Path(path).write_bytes(self.to_bytes())
 
-    def predict(self, frames: int, f0_frames: int) -> Predictions:
-        """Distributions of a packet's symbols in coding order; see rangecoder.Predictor."""
-        coded: list[int] = []
-        for step in self.plan(frames, f0_frames).steps:
-            cell = step.base
-            for stride, earlier in step.references:
-                cell += stride * coded[earlier]
-            coded.append((yield self._distributions[step.stream][cell]))
-
     def plan(self, frames: int, f0_frames: int) -> Plan:
         """Coding order of a packet of this shape (cached)."""
-        return self._plan(frames, f0_frames)
+        return self._plans(frames, f0_frames)
+
+    @cached_property
+    def _plans(self) -> Callable[[int, int], Plan]:
+        return lru_cache(maxsize=64)(lambda frames, f0_frames: make_plan(self.spec, frames, f0_frames))
 
     def check(self, codes: SpeechCodes) -> None:
         """Raise InvalidCodes unless `codes` belong to this model: fingerprint, shapes, alphabets."""
@@ -151,24 +181,12 @@ class EntropyModel:
         The speaker's are whole bytes, as in the header. Raises InvalidCodes as `check` does.
         """
         self.check(codes)
-        bits = dict.fromkeys(self.tables, 0.0)
+        bits = dict.fromkeys(map(stream_title, self.spec.names), 0.0)
         for index in range(self.spec.frames(codes.num_samples)[2]):
             units, f0 = packet_of(self.spec, codes.units, codes.f0, index)
             for title, cost in self.packet_cost(units, f0).items():
                 bits[title] += cost
         return {**bits, "speaker": 8.0 * self.spec.speaker_bytes}
-
-    def packet_cost(self, units: NDArray[np.int32], f0: NDArray[np.int32]) -> dict[str, float]:
-        """Bits by stream of one packet: units (rows, n) and f0 (m,) inside their alphabets."""
-        plan = self.plan(units.shape[1], len(f0))
-        symbols = plan.order(units, f0)
-        cells = plan.cells(symbols)
-        bits = {}
-        for stream, (title, table) in enumerate(self.tables.items()):
-            mine = plan.streams == stream
-            frequencies = table.reshape(-1, table.shape[-1])[cells[mine], symbols[mine]]
-            bits[title] = float((self.spec.precision - np.log2(frequencies)).sum())
-        return bits
 
 
 def packet_of(
@@ -191,34 +209,10 @@ def read_description(data: bytes, where: str) -> dict[str, Any]:
     return description
 
 
-class _Lazy(dict[int, Distribution]):
-    """Context cell -> Distribution, made when first met: most contexts of a large table never are."""
-
-    def __init__(self, table: NDArray[np.uint32], precision: int) -> None:
-        super().__init__()
-        self._table = table.reshape(-1, table.shape[-1])
-        self._precision = precision
-
-    def __missing__(self, cell: int) -> Distribution:
-        made = self[cell] = Distribution(self._table[cell], self._precision)
-        return made
-
-
-def _checked(spec: EntropySpec, name: int | str, table: NDArray[Any]) -> NDArray[np.uint32]:
-    title, shape, total = stream_title(name), spec.table_shape(name), 2**spec.precision
-    table = np.asarray(table)
-    if table.dtype.kind not in "iu":
-        raise InvalidEntropyModel(f"table.{title} must hold integers, not {table.dtype}")
-    if table.shape != shape:
-        raise InvalidEntropyModel(f"table.{title} has shape {table.shape}; its contexts ask for {shape}")
-    if int(table.min()) < 1 or int(table.max()) > total:
-        raise InvalidEntropyModel(f"table.{title} holds a frequency outside 1 .. {total}")
-    if not np.array_equal(table.sum(axis=-1, dtype=np.int64), np.full(shape[:-1], total)):
-        raise InvalidEntropyModel(f"table.{title} has a distribution that does not sum to {total}")
-    copy = np.array(table, dtype=np.uint32, order="C")
-    copy.flags.writeable = False
-    return copy
-
-
-def _narrow(table: NDArray[np.uint32]) -> NDArray[Any]:
-    return table.astype(np.uint16) if int(table.max()) < 2**16 else table
+def _narrow(tensor: NDArray[Any]) -> NDArray[Any]:
+    """The smallest type that holds every value: the file's size, not its meaning."""
+    low, high = (int(tensor.min()), int(tensor.max())) if tensor.size else (0, 0)
+    for kind in (np.int8, np.uint16, np.int16, np.uint32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return tensor.astype(kind)
+    return tensor.astype(np.int32)

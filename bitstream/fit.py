@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bitstream.codes import as_codes
-from bitstream.entropy import EntropyModel, packet_of
+from bitstream.entropy import packet_of
 from bitstream.errors import InvalidCodes
 from bitstream.plan import Plan, make_plan
 from bitstream.spec import EntropySpec, stream_title
+from bitstream.tables import TableModel
 
 _BATCH = 1024
 
 
-def fit_tables(sequences: Iterable[tuple[ArrayLike, ArrayLike]], spec: EntropySpec, escape: float = 1.0) -> EntropyModel:
+def fit_tables(sequences: Iterable[tuple[ArrayLike, ArrayLike]], spec: EntropySpec, escape: float = 1.0) -> TableModel:
     """Fit the tables of `spec` to codes, cut in packets as when coding.
 
     Args:
@@ -47,7 +48,7 @@ def fit_tables(sequences: Iterable[tuple[ArrayLike, ArrayLike]], spec: EntropySp
     for shape, packets in waiting.items():
         _count(plans[shape], packets, counts)
     tables = {title: round_frequencies(smooth(table, escape), spec.precision) for title, table in counts.items()}
-    return EntropyModel(spec, tables)
+    return TableModel(spec, tables)
 
 
 def smooth(counts: NDArray[np.int64], escape: float) -> NDArray[np.float64]:

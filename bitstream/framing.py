@@ -1,157 +1,176 @@
-"""Where packets lie in a stream. Needs no model: enough for a program that counts, cuts, checks or forwards packets.
+"""One record of a stream: a packet, the last of which may be short and says how long it is, or an end.
 
-A packet is its payload's length, a check over length, payload and the packet's number, and the payload.
+Each carries a check over itself and its number, and its first byte tells which it is: docs/bitstream.md, section 1.2. Needs no
+model: enough for a program that counts, cuts, checks or forwards packets.
 """
 
 from __future__ import annotations
 
 from binascii import crc_hqx
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bitstream.errors import Damaged, Truncated
-from bitstream.header import CRC_START
+from bitstream.header import CRC_START, VERSION
 from bitstream.source import Source
-from bitstream.spec import MAX_PAYLOAD
-from bitstream.varint import read_varint, write_varint
+from bitstream.spec import MAX_PAYLOAD, EntropySpec
+from bitstream.varint import read_varint
 
 MIN_PACKET = 3
-# How far to look for the next sound packet: one run of damage, about 25 minutes of speech.
-RESYNC_BYTES = 2**16
+"""No record has fewer bytes."""
+MAX_RECORD = MAX_PAYLOAD + 16
+"""Nor more."""
+LONG = 0xF0
+"""The length follows in two bytes; smaller values are lengths themselves."""
+END, LAST = 0xF6, 0xFA
+"""A marker is one of these plus the 1 to 4 bytes of the number of samples that follow it."""
+FULL_END = 0xFF
+"""The end of a stream whose last packet is full."""
+SPREAD = 40503
+"""An index goes into a check times this: a bit or two that flip in it do not then make a number that is near."""
+
+_GATHER = pow(SPREAD, -1, 2**16)
 
 
 @dataclass(frozen=True)
-class Found:
-    """A packet in a stream: its number, first byte, whole size in bytes, and payload.
+class Layout:
+    """What a reader knows of a stream before its records: version, model (None: not at hand), and version 1's length."""
 
-    The payload is None if the packet is damaged, its size then reaching to where sound bytes begin, or missing, with size 0;
-    `problem` says which.
+    version: int = VERSION
+    spec: EntropySpec | None = None
+    num_samples: int | None = None
+
+    @property
+    def total(self) -> int | None:
+        """Number of packets, which a header of version 1 tells."""
+        if self.num_samples is None or self.spec is None:
+            return None
+        return self.spec.frames(self.num_samples)[2]
+
+    @property
+    def max_payload(self) -> int:
+        """Longest payload, bytes."""
+        return MAX_PAYLOAD if self.spec is None else self.spec.max_payload
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record, wherever it lies.
+
+    Attributes:
+        number: the index modulo 65536 with which its check is right.
+        size: bytes.
+        payload: None for an end.
+        samples: of a short last packet, what it covers; of an end, what it takes off the last packet.
+        last: a stream ends with it.
     """
 
-    index: int
-    offset: int
+    number: int
     size: int
     payload: bytes | None
-    problem: Damaged | None = None
+    samples: int | None = None
+    last: bool = False
 
 
-def frame_payload(payload: bytes, index: int) -> bytes:
-    """Length, check and payload of packet number `index`."""
-    length = write_varint(len(payload))
-    check = crc_hqx(payload, crc_hqx(length, CRC_START)) ^ index & 0xFFFF
-    return length + check.to_bytes(2, "big") + payload
+def frame_payload(payload: bytes, index: int, samples: int | None = None) -> bytes:
+    """Packet number `index`: length, check, payload. `samples`: the stream ends with it, and it covers so many."""
+    length = bytes([len(payload)]) if len(payload) < LONG else bytes([LONG]) + len(payload).to_bytes(2, "big")
+    head = length if samples is None else _marked(LAST, samples) + length
+    return head + _check(head + payload, index) + payload
 
 
-def parse_packet(packet: bytes, index: int, max_payload: int = MAX_PAYLOAD) -> bytes:
-    """The payload of a packet that is exactly `packet`. Raises Damaged naming the packet."""
-    found = packet_at(Source(packet), index, max_payload)
-    if found.problem is not None:
-        raise found.problem
-    if found.size != len(packet):
-        raise Damaged(f"packet {index} is followed by {len(packet) - found.size} bytes that are not its own", packet=index)
-    assert found.payload is not None
-    return found.payload
+def frame_end(packets: int, trim: int = 0) -> bytes:
+    """The end of a stream of `packets` full packets, the last of which covers `trim` samples fewer."""
+    head = _marked(END, trim) if trim else bytes([FULL_END])
+    return head + _check(head, packets)
 
 
-def packet_at(source: Source, index: int, max_payload: int = MAX_PAYLOAD, ahead: int = 0) -> Found:
-    """What lies `ahead` bytes on, taken as packet `index`; nothing is stepped over and nothing raised."""
-    parsed = _parse(source, ahead, max_payload)
-    at = source.offset + ahead
-    if isinstance(parsed, str):
-        return Found(index, at, 0, None, Damaged(f"packet {index}, at byte {at}, {parsed}", packet=index, offset=at))
-    number, size, payload = parsed
-    if payload is None:
-        text = f"packet {index}, at byte {at}, is cut short: the stream ends at byte {at + size}"
-        return Found(index, at, size, None, Truncated(text, packet=index, offset=at))
-    if number != index & 0xFFFF:
-        text = f"packet {index}, at byte {at}, is damaged: its check does not match"
-        return Found(index, at, size, None, Damaged(text, packet=index, offset=at))
-    return Found(index, at, size, payload)
+def parse_record(source: Source, ahead: int, layout: Layout) -> Record | str | None:
+    """The record `ahead` bytes on. A string says what is wrong with its first bytes; None: the bytes end within it."""
+    first = source.peek(1, ahead)
+    if not first:
+        return None
+    marker, samples = b"", None
+    if layout.version > 1 and first[0] > LONG:
+        width = 0 if first[0] == FULL_END else first[0] - (LAST if first[0] > LAST else END)
+        if width < 0 or (width == 0 and first[0] == END):
+            return f"its first byte, {first[0]:02x}, is reserved"
+        marker = source.peek(1 + width, ahead)
+        if len(marker) <= width:
+            return None
+        samples = int.from_bytes(marker[1:], "big")
+        is_end = first[0] <= LAST or first[0] == FULL_END
+        wrong = _wrong_samples(marker, is_end, layout.spec)
+        if wrong:
+            return wrong
+        if is_end:
+            check = source.peek(2, ahead + len(marker))
+            return Record(_implied(marker, check), len(marker) + 2, None, samples, True) if len(check) == 2 else None
+    length = _read_length(source, ahead + len(marker), layout)
+    if not isinstance(length, tuple):
+        return length
+    start = len(marker) + length[0]
+    size = start + 2 + length[1]
+    data = source.peek(size, ahead)
+    if len(data) < size:
+        return None
+    payload = data[start + 2 :]
+    number = _implied(data[:start] + payload, data[start : start + 2], layout.version)
+    return Record(number, size, payload, samples, bool(marker))
 
 
-def walk(source: Source, total: int | None, max_payload: int = MAX_PAYLOAD, resync: bool = True) -> Iterator[Found]:
-    """Every packet of a stream whose header was read, damaged ones with their `problem`; steps over what it yields.
-
-    After damage the walk goes on, unless `resync` is off, at the next place where a sound packet, followed by another or by
-    the end of the stream, tells its own number. `total` is the number of packets; None, where no model tells it, means up to
-    the end. Packets that are missing are yielded with size 0.
-    """
-    index = 0
-    while total is None or index < total:
-        if total is None and not source.peek(1):
-            return
-        found = packet_at(source, index, max_payload)
-        if found.problem is None:
-            source.skip(found.size)
-            yield found
-            index += 1
-            continue
-        if not resync:
-            yield found
-            return
-        problem = found.problem
-        place = _next_sound(source, found, total, max_payload)
-        skipped, last = (len(source.peek(RESYNC_BYTES + max_payload)), total) if place is None else place
-        source.skip(skipped)
-        yield Found(index, found.offset, skipped, None, problem)
-        for missing in range(index + 1, last if last is not None else index + 1):
-            text = f"packet {missing} is missing: damage or the end of the stream, at byte {found.offset}, hides it"
-            yield Found(missing, source.offset, 0, None, type(problem)(text, packet=missing, offset=source.offset))
-        if last is None:
-            return
-        index = last
-
-
-def _next_sound(source: Source, bad: Found, total: int | None, max_payload: int) -> tuple[int, int] | None:
-    """(bytes ahead, number) of the first sound packet after a damaged one; None if there is none near.
-
-    A check of 16 bits matches by chance once in 65536 places, so a packet found by searching counts only with a witness:
-    the next packet, or the stream's end.
-    """
-    index = bad.index
-    # Most damage leaves the length alone: then the next packet is where it should be.
-    if bad.size and not isinstance(bad.problem, Truncated):
-        if (total is None or index + 1 < total) and packet_at(source, index + 1, max_payload, bad.size).payload is not None:
-            return bad.size, index + 1
-        if index + 1 == total and not source.peek(1, bad.size):
-            return bad.size, index + 1
-    # Numbers that the stream cannot have are chance: no model tells how many there are, then its size tells how many at most.
-    limit = total if total is not None else (source.size or RESYNC_BYTES) // MIN_PACKET
-    for ahead in range(len(source.peek(RESYNC_BYTES))):
-        parsed = _parse(source, ahead, max_payload)
-        if isinstance(parsed, str) or parsed[2] is None:
-            continue
-        number, size, _ = parsed
-        claimed = index + ((number - index) & 0xFFFF)
-        if claimed == index or claimed >= limit:
-            continue
-        at_end = not source.peek(1, ahead + size)
-        if at_end and (total is None or claimed + 1 == total):
-            return ahead, claimed
-        if packet_at(source, claimed + 1, max_payload, ahead + size).payload is not None:
-            return ahead, claimed
+def _wrong_samples(marker: bytes, is_end: bool, spec: EntropySpec | None) -> str | None:
+    """What is wrong with the number after a marker, if something is."""
+    if len(marker) > 1 and not marker[1]:
+        return "its number of samples is not in its shortest form"
+    if spec is not None:
+        shortest = min(spec.unit_hop, spec.f0_hop)
+        # A packet that has all its frames is a full one, and it is the end that says what it covers.
+        limit = shortest - 1 if is_end else spec.packet_samples - shortest
+        samples = int.from_bytes(marker[1:], "big")
+        if samples > limit:
+            return f"its number of samples, {samples}, is above {limit}"
     return None
 
 
-def _parse(source: Source, ahead: int, max_payload: int) -> tuple[int, int, bytes | None] | str:
-    """(number modulo 65536 that the check implies, size, payload) of the packet `ahead` bytes on.
+def _read_length(source: Source, ahead: int, layout: Layout) -> tuple[int, int] | str | None:
+    """(bytes taken, value) of a payload's length."""
+    if layout.version == 1:
+        for width in range(1, 3):
+            data = source.peek(width, ahead)
+            try:
+                number = read_varint(data, 0, layout.max_payload + 1)
+            except ValueError as error:
+                return f"its length is a {error}"
+            if number is not None or len(data) < width:
+                break
+        return None if number is None else (number[1], number[0])
+    data = source.peek(1, ahead)
+    if not data:
+        return None
+    if data[0] > LONG:
+        return f"its length begins with the byte {data[0]:02x}"
+    length = data[0]
+    if length == LONG:
+        data = source.peek(3, ahead)
+        if len(data) < 3:
+            return None
+        length = int.from_bytes(data[1:], "big")
+        if length < LONG:
+            return "its length is not in its shortest form"
+    if length > layout.max_payload:
+        return f"its length, {length}, is above {layout.max_payload}"
+    return len(data), length
 
-    The payload is None if the stream ends first, with the size that is there. A string says what is wrong with the length.
-    """
-    for width in range(1, 3):
-        data = source.peek(width, ahead)
-        try:
-            number = read_varint(data, 0, max_payload + 1)
-        except ValueError as error:
-            return f"is damaged: its length is a {error}"
-        if number is not None or len(data) < width:
-            break
-    if number is None:
-        return 0, len(data), None
-    length, start = number
-    size = start + 2 + length
-    data = source.peek(size, ahead)
-    if len(data) < size:
-        return 0, len(data), None
-    check = crc_hqx(data[start + 2 :], crc_hqx(data[:start], CRC_START))
-    return check ^ int.from_bytes(data[start : start + 2], "big"), size, data[start + 2 :]
+
+def _marked(marker: int, samples: int) -> bytes:
+    number = samples.to_bytes((samples.bit_length() + 7) // 8, "big")
+    return bytes([marker + len(number)]) + number
+
+
+def _check(covered: bytes, index: int) -> bytes:
+    return (crc_hqx(covered, CRC_START) ^ index * SPREAD & 0xFFFF).to_bytes(2, "big")
+
+
+def _implied(covered: bytes, check: bytes, version: int = VERSION) -> int:
+    """The index modulo 65536 with which the check is right."""
+    spread = crc_hqx(covered, CRC_START) ^ int.from_bytes(check, "big")
+    return spread if version == 1 else spread * _GATHER & 0xFFFF

@@ -1,4 +1,4 @@
-"""The header of a stream: what it is, which model speaks it, how long it is, who speaks."""
+"""The header of a stream: what it is, which model speaks it, who speaks."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from dataclasses import dataclass
 from bitstream.codes import MAX_SAMPLES
 from bitstream.errors import Damaged, NotUnitcodec, Truncated, UnsupportedVersion
 from bitstream.source import Source
-from bitstream.varint import read_varint, write_varint
+from bitstream.varint import read_varint
 
 MAGIC = b"\xf5U"
-VERSION = 1
+VERSION = 2
 CRC_START = 0xFFFF
-# magic, version, fingerprint, num_samples, speaker length, speaker, check
-MAX_HEADER = 2 + 1 + 4 + 7 + 1 + 255 + 2
 
 
 @dataclass(frozen=True)
 class Header:
-    """A header as its bytes tell it, no model needed. `speaker` is packed; `size` is the header's own length in bytes."""
+    """A header as its bytes tell it, no model needed.
+
+    `speaker` is packed; `size` is the header's own length in bytes; `num_samples` is told by version 1 only.
+    """
 
     version: int
     model: str
-    num_samples: int
     speaker: bytes
     size: int
+    num_samples: int | None = None
 
 
-def write_header(model: str, num_samples: int, speaker: bytes) -> bytes:
+def write_header(model: str, speaker: bytes) -> bytes:
     """The header's bytes. `model` is 8 hex digits, `speaker` is packed, at most 255 bytes."""
-    body = b"".join([MAGIC, bytes([VERSION]), bytes.fromhex(model), write_varint(num_samples), bytes([len(speaker)]), speaker])
+    body = b"".join([MAGIC, bytes([VERSION]), bytes.fromhex(model), bytes([len(speaker)]), speaker])
     return body + crc_hqx(body, CRC_START).to_bytes(2, "big")
 
 
@@ -42,21 +43,10 @@ def read_header(source: Source) -> Header:
         raise NotUnitcodec("not a unitcodec stream: it does not start with f5 55")
     if len(start) < 3:
         raise _truncated(source, start)
-    if start[2] != VERSION:
-        raise UnsupportedVersion(f"unitcodec stream version {start[2]}; this reader knows version {VERSION}")
-    at = 7
-    while True:
-        data = source.peek(at + 1)
-        try:
-            number = read_varint(data, 7, MAX_SAMPLES + 1)
-        except ValueError as error:
-            raise Damaged(f"the header is damaged: num_samples, at byte 7, is a {error}", offset=7) from error
-        if number is not None:
-            break
-        if len(data) <= at:
-            raise _truncated(source, data)
-        at += 1
-    num_samples, at = number
+    version = start[2]
+    if not 1 <= version <= VERSION:
+        raise UnsupportedVersion(f"unitcodec stream version {version}; this reader knows versions 1 to {VERSION}")
+    num_samples, at = _read_num_samples(source) if version == 1 else (None, 7)
     data = source.peek(at + 1)
     size = at + 1 + data[at] + 2 if len(data) > at else at + 1
     data = source.peek(size)
@@ -65,7 +55,23 @@ def read_header(source: Source) -> Header:
     if crc_hqx(data[:-2], CRC_START) != int.from_bytes(data[-2:], "big"):
         raise Damaged(f"the header, bytes 0 to {size - 1}, is damaged: its check does not match", offset=0)
     source.skip(size)
-    return Header(data[2], data[3:7].hex(), num_samples, data[at + 1 : size - 2], size)
+    return Header(version, data[3:7].hex(), data[at + 1 : size - 2], size, num_samples)
+
+
+def _read_num_samples(source: Source) -> tuple[int, int]:
+    """The number of samples in a header of version 1, and where it ends."""
+    at = 7
+    while True:
+        data = source.peek(at + 1)
+        try:
+            number = read_varint(data, 7, MAX_SAMPLES + 1)
+        except ValueError as error:
+            raise Damaged(f"the header is damaged: num_samples, at byte 7, is a {error}", offset=7) from error
+        if number is not None:
+            return number
+        if len(data) <= at:
+            raise _truncated(source, data)
+        at += 1
 
 
 def _truncated(source: Source, data: bytes) -> Truncated:

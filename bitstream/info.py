@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from bitstream.spec import SAMPLE_RATE
@@ -9,12 +10,16 @@ from bitstream.spec import SAMPLE_RATE
 
 @dataclass(frozen=True)
 class PacketInfo:
-    """A packet's number, first byte, size in bytes with its framing (0: missing), and whether its check matches."""
+    """A packet's number, first byte, size in bytes with its framing (0: missing), and whether its check matches.
+
+    `bits`: what it spends on "units", "f0" and "framing", summing to 8 * size; None without the entropy model or if damaged.
+    """
 
     index: int
     offset: int
     size: int
     ok: bool
+    bits: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -22,36 +27,42 @@ class StreamInfo:
     """A stream's facts.
 
     Attributes:
-        version, model, num_samples: as in the header (num_samples at 16 kHz).
+        version, model: as in the header.
+        num_samples: exact length at 16 kHz. None where it takes the entropy model to tell, which is not at hand; if the stream's
+            end is missing, what the sound packets cover.
         size, header_size: bytes.
         packets: one a packet, in order.
-        trailing: bytes after the last packet; 0 in a sound stream. Known only with the entropy model, else 0.
+        trailing: bytes after the end; 0 in a sound stream. In version 1 known only with the entropy model, else 0.
+        stray: bytes before the end that belong to no packet; 0 in a sound stream.
+        complete: whether the end is there and sound.
         speaker: speaker fields; None without the entropy model.
-        bits: bits spent on "units", "f0", "speaker" and "framing" (header, lengths, checks, the coder's rounding), summing
-            to 8 * size; None without the entropy model or if any packet is damaged.
+        bits: bits spent on "units", "f0", "speaker" and "framing" (header, lengths, checks, end, the coder's rounding), summing
+            to 8 * size; None without the entropy model or if the stream is not sound.
     """
 
     version: int
     model: str
-    num_samples: int
+    num_samples: int | None
     size: int
     header_size: int
     packets: tuple[PacketInfo, ...]
     trailing: int = 0
+    stray: int = 0
+    complete: bool = True
     speaker: tuple[int, ...] | None = None
     bits: dict[str, float] | None = None
 
     @property
     def duration(self) -> float:
-        """Seconds."""
-        return self.num_samples / SAMPLE_RATE
+        """Seconds; NaN where num_samples is not known."""
+        return math.nan if self.num_samples is None else self.num_samples / SAMPLE_RATE
 
     @property
     def bits_per_second(self) -> float:
-        """The whole file's rate, header and checks included; 0 for an empty stream."""
-        return 8 * self.size / self.duration if self.num_samples else 0.0
+        """The whole file's rate, header and checks included; 0 for an empty stream, NaN for an unknown duration."""
+        return 8 * self.size / self.duration if self.duration else 0.0
 
     @property
     def ok(self) -> bool:
-        """Whether every packet's check matches and nothing trails."""
-        return not self.trailing and all(packet.ok for packet in self.packets)
+        """Whether the end is there, every check matches, and no byte belongs to nothing."""
+        return self.complete and not self.trailing and not self.stray and all(packet.ok for packet in self.packets)

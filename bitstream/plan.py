@@ -72,13 +72,13 @@ class Plan:
 def make_plan(spec: EntropySpec, frames: int, f0_frames: int) -> Plan:
     """Lay out a packet: frame by frame, the F0 codes that begin in the frame, then the unit rows."""
     rows = len(spec.rows)
-    strides = {name: _strides(spec.table_shape(name)[:-1]) for name in spec.names}
+    stride_of = {name: strides(spec.table_shape(name)[:-1]) for name in spec.names}
     step_of: dict[tuple[int | str, int], int] = {}
     steps: list[Step] = []
 
     def add(name: int | str, position: int, now: int, covering: int) -> None:
         base, references = 0, []
-        for (other, lag), stride in zip(spec.stream(name).context, strides[name], strict=True):
+        for (other, lag), stride in zip(spec.stream(name).context, stride_of[name], strict=True):
             at = (position if name == F0 else covering) - lag if other == F0 else now - lag
             if at < 0:
                 base += stride * spec.stream(other).alphabet
@@ -98,9 +98,10 @@ def make_plan(spec: EntropySpec, frames: int, f0_frames: int) -> Plan:
     return Plan(tuple(steps), np.array([step.slot for step in steps], dtype=np.intp))
 
 
-def _strides(axes: tuple[int, ...]) -> tuple[int, ...]:
-    strides, stride = [], 1
+def strides(axes: tuple[int, ...]) -> tuple[int, ...]:
+    """How far apart neighbours on each axis lie in a flat table."""
+    out, stride = [], 1
     for axis in reversed(axes):
-        strides.append(stride)
+        out.append(stride)
         stride *= axis
-    return tuple(reversed(strides))
+    return tuple(reversed(out))

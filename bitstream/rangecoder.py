@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,14 +33,7 @@ class Distribution:
 
 
 Predictions = Generator[Distribution, int, None]
-
-
-class Predictor(Protocol):
-    """Anything that can say, in integers, what comes next in a packet."""
-
-    def predict(self, frames: int, f0_frames: int) -> Predictions:
-        """Yield the distribution of each symbol of a packet in coding order; the symbol itself is sent back each time."""
-        ...
+"""The distribution of each symbol of a packet in coding order; the symbol itself is sent back each time."""
 
 
 def encode(symbols: Sequence[int], predictions: Predictions) -> bytes:
@@ -59,22 +52,32 @@ def encode(symbols: Sequence[int], predictions: Predictions) -> bytes:
 
 
 def decode(payload: bytes, count: int, predictions: Predictions, max_payload: int) -> list[int]:
-    """Decode `count` symbols, at least 1; the payload continues in zeros. Raises Damaged where no symbols could give it."""
+    """Decode `count` symbols, at least 1; the payload continues in zeros.
+
+    Raises Damaged unless the payload is exactly what `encode` gives for some symbols.
+    """
     words = np.frombuffer(payload.ljust((max_payload + 19) // 4 * 4, b"\0"), dtype=">u4").astype(np.uint32)
     get = _constriction().stream.queue.RangeDecoder(words).decode
-    send = predictions.send
+    # Many byte strings decode to the same symbols and one of them is written: anything else did not come from a writer.
+    encoder = _constriction().stream.queue.RangeEncoder()
+    put, send = encoder.encode, predictions.send
     symbols: list[int] = []
     distribution = next(predictions)
     while True:
-        try:
-            symbol = 0 if distribution.model is None else get(distribution.model)
-        except AssertionError as error:  # how constriction reports a point outside the coder's range
-            raise Damaged("the payload is no output of the range coder") from error
+        symbol = 0
+        if distribution.model is not None:
+            try:
+                symbol = get(distribution.model)
+            except AssertionError as error:  # how constriction reports a point outside the coder's range
+                raise Damaged("the payload is no output of the range coder") from error
+            put(symbol, distribution.model)
         symbols.append(symbol)
         if len(symbols) == count:
             break
         distribution = send(symbol)
     predictions.close()
+    if _cut_tail(encoder) != payload:
+        raise Damaged("the payload is not in canonical form")
     return symbols
 
 
@@ -91,7 +94,7 @@ def _categorical(frequencies: NDArray[np.unsignedinteger[Any]], precision: int) 
 
 
 def _cut_tail(encoder: Any) -> bytes:
-    """The shortest bytes that, continued in zeros, fall into the coder's final interval; the smallest of them."""
+    """The canonical payload of what constriction's encoder holds."""
     position, (lower, width) = encoder.pos()
     words = encoder.get_compressed()
     if not len(words):
@@ -100,8 +103,29 @@ def _cut_tail(encoder: Any) -> bytes:
     sealed = int.from_bytes(words.astype(">u4").tobytes().ljust(size, b"\0"), "big")
     # `lower` is the interval's lower end modulo 2**64, and constriction's own words name a point within the interval
     # (whose width is below 2**64). Together they give the lower end in full, whatever words the encoder still holds back.
-    low = sealed - ((sealed - int(lower)) & (2**64 - 1))
-    high = low + int(width)
+    return shortest(sealed - ((sealed - int(lower)) & (2**64 - 1)), int(width), size)
+
+
+def encode_intervals(lefts: Sequence[int], widths: Sequence[int]) -> bytes:
+    """The same payload from each symbol's left edge and width in units of 2**-24: docs/bitstream.md, section 3.2.
+
+    For symbols whose intervals are known beforehand, where no distribution need be handed over in full.
+    """
+    low, width, size = 0, 2**64 - 1, 8
+    for left, part in zip(lefts, widths, strict=True):
+        scale = width >> CODER_PRECISION
+        low += scale * left
+        width = scale * part
+        if width < 2**32:
+            low <<= 32
+            width <<= 32
+            size += 4
+    return shortest(low, width, size)
+
+
+def shortest(low: int, width: int, size: int) -> bytes:
+    """The shortest bytes that, continued in zeros to `size`, lie in low .. low + width - 1; the smallest of them."""
+    high = low + width
     # What is certain is shared by both ends; from there on, take whole bytes until a multiple fits in.
     shift = 8 * (((low ^ (high - 1)).bit_length() + 7) // 8)
     while (point := -(-low >> shift) << shift) >= high:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from io import UnsupportedOperation
 from typing import BinaryIO
+
+Data = bytes | bytearray | memoryview
 
 
 class Source:
-    """A forward-only reader. `offset` counts the bytes skipped so far."""
+    """A reader that goes forward, and back only by `rewind`. `offset` counts the bytes skipped so far."""
 
-    def __init__(self, data: bytes | bytearray | memoryview | BinaryIO) -> None:
+    def __init__(self, data: Data | BinaryIO) -> None:
         self.offset = 0
         self._file: BinaryIO | None = None
         self._buffer = b""
@@ -17,6 +20,12 @@ class Source:
             self._data = memoryview(data).cast("B")
         else:
             self._file = data
+            self._origin = data.tell() if data.seekable() else None
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether the bytes come when they come, and only once."""
+        return self._file is not None and self._origin is None
 
     @property
     def size(self) -> int | None:
@@ -40,3 +49,11 @@ class Source:
         """Step over `count` bytes, all of which were peeked at."""
         self.offset += count
         self._buffer = self._buffer[count:]
+
+    def rewind(self, offset: int) -> None:
+        """Go to a byte, counted from where the source began. Raises io.UnsupportedOperation for a pipe."""
+        if self._file is not None:
+            if self._origin is None:
+                raise UnsupportedOperation("a pipe cannot be read again from an earlier place")
+            self._file.seek(self._origin + offset)
+        self._buffer, self.offset = b"", offset

@@ -1,16 +1,6 @@
-"""LEB128: seven bits a byte, low bits first, the high bit saying that more follows."""
+"""LEB128: seven bits a byte, low bits first, the high bit saying that more follows. The numbers of version 1."""
 
 from __future__ import annotations
-
-
-def write_varint(value: int) -> bytes:
-    """The shortest form of a non-negative integer."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def read_varint(data: bytes, start: int, limit: int) -> tuple[int, int] | None:

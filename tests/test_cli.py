@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,10 +11,11 @@ import signal
 import subprocess
 import sys
 import time
+from binascii import crc_hqx
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -163,7 +165,7 @@ def test_same_bytes_alone_through_a_pipe(threads: int, stream: bytes, speech: Pa
 def test_same_bytes_in_other_blocks(codec: Codec, stream: bytes, speech: Path) -> None:
     with open_reader(speech) as reader:
         samples = np.concatenate(list(reader))
-    assert codec.compress_blocks(samples[i : i + 7777] for i in range(0, len(samples), 7777)) == stream
+    assert b"".join(codec.compress_blocks(samples[i : i + 7777] for i in range(0, len(samples), 7777))) == stream
 
 
 def test_raw_output_through_a_pipe(batch: Batch, stream: bytes, command: Command) -> None:
@@ -173,6 +175,44 @@ def test_raw_output_through_a_pipe(batch: Batch, stream: bytes, command: Command
     samples = np.frombuffer(raw.stdout, "<i2").astype(int)
     wav, _ = soundfile.read(batch.folder / "out" / "speech.wav", dtype="int16")
     assert np.abs(samples - wav).max() <= 2
+
+
+def test_a_listener_hears_while_the_speaker_speaks(batch: Batch, stream: bytes, start: Start) -> None:
+    """Packets through pipes: what can be spoken of the first ones comes before the last is sent."""
+    packets = bitstream.inspect(stream).packets
+    longer = bitstream.join([bitstream.cut(stream, 0, 3)] * 2 + [stream])
+    assert len(packets) == 4
+    process = start("decode", "-", "-", "--raw", "-q", stdin=-1, stdout=-1)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    sent = bitstream.inspect(longer).packets[5].offset
+    process.stdin.write(longer[:sent])
+    process.stdin.flush()
+    heard = process.stdout.read(2 * 4 * 40960)
+    assert process.poll() is None
+    process.stdin.write(longer[sent:])
+    process.stdin.close()
+    heard += process.stdout.read()
+    assert process.wait(timeout=60) == 0
+    assert len(heard) == 2 * (6 * 40960 + batch.lengths["speech"])
+
+
+def test_sound_from_a_pipe_into_a_pipe(batch: Batch, stream: bytes, command: Command) -> None:
+    done = command("decode", "-", "-", input=stream)
+    assert done.returncode == 0
+    wave, rate = soundfile.read(io.BytesIO(done.stdout), dtype="int16")
+    assert (len(wave), rate) == (batch.lengths["speech"], 16000)
+    assert f"{len(stream)} bytes" in done.stderr.decode()
+    damaged = bytearray(stream)
+    damaged[bitstream.inspect(stream).packets[1].offset + 5] ^= 1
+    done = command("decode", "-", "-", "-q", input=bytes(damaged))
+    assert done.returncode == 1
+    assert b"packet 1, at byte" in done.stderr
+    done = command("decode", "-", "-", "--conceal", "-q", input=bytes(damaged))
+    assert (done.returncode, done.stderr.decode().splitlines()) == (
+        0,
+        ["unitcodec: standard input: 1 packets are damaged or missing; concealed"],
+    )
 
 
 # --- damage
@@ -225,9 +265,13 @@ def test_trailing_bytes_are_named(stream: bytes, tmp_path: Path, capsys: pytest.
 
 
 def test_a_claim_of_a_million_million_samples_costs_nothing(default_model: Path, tmp_path: Path, command: Command) -> None:
+    """In version 1 the header tells the length."""
     entropy = bitstream.EntropyModel.load(default_model / "entropy.safetensors")
     path = tmp_path / "huge.uc"
-    path.write_bytes(bitstream.write_header(10**12, [0] * len(entropy.spec.speaker), entropy) + bytes(100))
+    length = bytes([0x80, 0xA0, 0x94, 0xA5, 0x8D, 0x1D])  # 10**12 in groups of 7 bits
+    header = b"\xf5U\x01" + bytes.fromhex(entropy.fingerprint) + length + bytes([entropy.spec.speaker_bytes])
+    header += bytes(entropy.spec.speaker_bytes)
+    path.write_bytes(header + crc_hqx(header, 0xFFFF).to_bytes(2, "big") + bytes(100))
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
@@ -240,6 +284,29 @@ def test_a_claim_of_a_million_million_samples_costs_nothing(default_model: Path,
         (line,) = done.stderr.decode().splitlines()
         assert "claims 1000000000000 samples" in line
     assert files(tmp_path) == ["huge.uc"]
+
+
+def test_salvage_plays_what_there_is(batch: Batch, stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packets = bitstream.inspect(stream).packets
+    path, out = tmp_path / "stump.uc", tmp_path / "out.wav"
+    path.write_bytes(stream[: packets[2].offset + 5])
+    for options in ((), ("--conceal",)):
+        status, _, lines = run(capsys, "decode", path, out, *options)
+        assert (status, out.exists()) == (1, False)
+        assert lines[0].endswith(f"packet 2, at byte {packets[2].offset}, is damaged; --salvage plays what is there")
+    status, _, lines = run(capsys, "decode", path, out, "--salvage", "-q")
+    assert status == 0
+    assert lines == [f"unitcodec: {path}: packet 2, at byte {packets[2].offset}, is damaged; concealed"]
+    salvaged, _ = soundfile.read(out)
+    whole, _ = soundfile.read(batch.folder / "out" / "speech.wav")
+    assert len(salvaged) == 2 * 40960
+    np.testing.assert_allclose(salvaged[:60000], whole[:60000], atol=0.01)
+    # Without its header: the voice is anybody's, the duration its own.
+    path.write_bytes(b"XX" + stream[2:])
+    status, _, lines = run(capsys, "decode", path, out, "--salvage", "-q", "--overwrite")
+    assert (status, len(lines)) == (0, 1)
+    assert lines[0].endswith("not a unitcodec stream: it does not start with f5 55; salvaged")
+    assert soundfile.info(out).frames == batch.lengths["speech"]
 
 
 @pytest.mark.parametrize(
@@ -303,9 +370,7 @@ def test_missing_output_folder(speech: Path, tmp_path: Path, capsys: pytest.Capt
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_interrupted_work_leaves_nothing(
-    default_model: Path, start: Start, tmp_path: Path, number: int, status: int
-) -> None:
+def test_interrupted_work_leaves_nothing(default_model: Path, start: Start, tmp_path: Path, number: int, status: int) -> None:
     source, folder = tmp_path / "long.wav", tmp_path / "out"
     folder.mkdir()
     soundfile.write(source, np.random.default_rng(6).uniform(-0.1, 0.1, 16000 * 600), 16000)
@@ -343,9 +408,7 @@ def test_terminal_gets_no_binary(batch: Batch, start: Start) -> None:
 # --- inputs that cannot be opened
 
 
-def test_directory_missing_file_and_stream_as_audio(
-    stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_directory_missing_file_and_stream_as_audio(stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.uc").write_bytes(stream)
     for source, status, message in [
         (tmp_path, 2, "is a directory"),
@@ -414,6 +477,38 @@ def test_info_as_table(batch: Batch, capsys: pytest.CaptureFixture[str]) -> None
     assert out.count("Bit rate:") == 2
     assert f"= {batch.lengths['speech']} samples at 16000 Hz" in out
     assert "(default)" in out
+
+
+def test_info_of_version_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    golden = Path(__file__).parent / "golden"
+    known, unknown = golden / "v1" / "stream.uc", golden / "v2" / "short_end.uc"
+    status, out, _ = run(capsys, "info", "--json", known, unknown)
+    assert status == 0
+    first, second = json.loads(out)
+    assert (first["version"], first["num_samples"], first["complete"]) == (1, 17285, True)
+    # Without its model, a stream of version 2 does not tell how long it is.
+    assert (second["version"], second["num_samples"], second["duration"], second["bit_rate"]) == (2, None, None, None)
+    status, out, _ = run(capsys, "info", unknown)
+    assert "Duration:  unknown without the model" in out
+
+
+def test_plot(batch: Batch, stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    pytest.importorskip("matplotlib")
+    source, out = batch.folder / "uc" / "speech.uc", tmp_path / "bits.png"
+    assert run(capsys, "info", source, "--plot", out)[0] == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    status, _, lines = run(capsys, "info", source, "--plot", out)
+    assert (status, lines) == (2, [f"unitcodec: {out}: exists already"])
+    assert run(capsys, "info", source, source, "--plot", tmp_path / "two.png")[0] == 2
+    status, _, lines = run(capsys, "info", source, "--plot", tmp_path / "bits.doc")
+    assert (status, lines) == (1, ["unitcodec: matplotlib writes no files of the kind '.doc'"])
+    damaged = tmp_path / "damaged.uc"
+    damaged.write_bytes(stream[:60] + bytes([stream[60] ^ 1]) + stream[61:])
+    assert run(capsys, "info", damaged, "--plot", tmp_path / "damaged.svg")[0] == 1
+    assert (tmp_path / "damaged.svg").exists()
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    status, _, lines = run(capsys, "info", source, "--plot", tmp_path / "more.png")
+    assert (status, lines) == (1, ["unitcodec: plots need matplotlib: pip install matplotlib"])
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,13 +35,32 @@ def test_lengths_are_exact_and_both_ways_agree(narrow: Codec, wave: np.ndarray, 
     assert codes.num_samples == samples
     assert bitstream.pack(codes, narrow.model.entropy) == data
     blocks = np.split(piece, [n for n in (1, 150, 40960, 70000) if n < samples])
-    assert narrow.compress_blocks(iter(blocks)) == data
+    assert b"".join(narrow.compress_blocks(iter(blocks))) == data
     decoded, rate = narrow.decompress(data)
     assert rate == narrow.sample_rate == 16000
     assert decoded.shape == (samples,)
     assert decoded.dtype == np.float32
     assert np.isfinite(decoded).all()
     assert np.array_equal(narrow.decode(codes), decoded)
+
+
+def test_packets_leave_while_speech_comes_in(narrow: Codec, wave: np.ndarray) -> None:
+    long, given = np.tile(wave, 3), []
+
+    def blocks() -> Iterator[np.ndarray]:
+        for start in range(0, len(long), 8000):
+            given.append(start)
+            yield long[start : start + 8000]
+
+    pieces, heard = [], []
+    for piece in narrow.compress_blocks(blocks()):
+        pieces.append(piece)
+        heard.append(len(given) * 8000)
+    assert b"".join(pieces) == narrow.compress(long)
+    # The header waits for the speaker code, after 8 s of active signal; a packet for the F0 of the one after it.
+    assert heard[0] < 12 * 16000
+    packets = [i for i, piece in enumerate(pieces) if piece]
+    assert all(heard[i] <= max(heard[0], (i + 2) * 40960 + 16000) for i in packets[:-2])
 
 
 @settings(max_examples=10, deadline=None)

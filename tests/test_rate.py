@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, Stream, fit_tables
-from unitcodec.rate import FRAMING, RateLimit, packet_bytes
-
-HEADER = 23  # two-byte magic, version, fingerprint, 3-byte length, 1 + 10 bytes of speaker, check
+from unitcodec.rate import RateLimit, payload_bytes
 
 
-@given(st.integers(5 * 16000, 130 * 16000))
-def test_full_packets_keep_the_promise(num_samples: int) -> None:
-    frames = -(-num_samples // 640)
-    full, rest = divmod(frames, 64)
-    size = HEADER + full * packet_bytes(64) + (packet_bytes(rest) if rest else 0)
-    assert 8 * size / (num_samples / 16000) <= 365
+def test_every_length_keeps_the_promise() -> None:
+    """The shortest waveform of every number of frames, from 5 s to two and a half minutes: then all are at the limit at most."""
+    for frames in range(125, 60 * 64):
+        full, rest = divmod(frames, 64)
+        # Header with 10 bytes of speaker; length and check; a short last packet's marker and length, or the end with a trim.
+        size = 20 + full * (3 + payload_bytes(64)) + (6 + payload_bytes(rest) if rest else 5)
+        num_samples = max(5 * 16000, (frames - 1) * 640 + 1)
+        assert 8 * size / (num_samples / 16000) <= 365, frames
 
 
 def test_every_packet_has_room_for_something() -> None:
-    assert all(packet_bytes(frames) - FRAMING >= 3 for frames in range(1, 65))
-    assert packet_bytes(64) - FRAMING <= 127, "the length would take two bytes"
+    assert all(payload_bytes(frames) >= 3 for frames in range(1, 65))
+    assert payload_bytes(64) < 240, "the length would take three bytes"
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +49,11 @@ def test_a_packet_that_is_too_large_is_made_to_fit(entropy: EntropyModel, frames
     f0 = np.full(-(-frames // 2), 10, np.int32)
     limit, coder = RateLimit(entropy), PacketCoder(entropy)
     chosen = limit.apply(values, units, f0)
-    assert len(coder.encode_packet(chosen, f0, 0)) <= packet_bytes(frames)
-    if len(coder.encode_packet(units, f0, 0)) > packet_bytes(frames):
+    assert len(coder.encode_payload(chosen, f0)) <= payload_bytes(frames)
+    if len(coder.encode_payload(units, f0)) > payload_bytes(frames):
         assert not np.array_equal(chosen, units)
         # Cheaper, but not at any price: closer to what was meant than the cheapest codes are.
-        cheapest = limit._choose(values, f0, 1e9)
+        cheapest = limit._choices(values, units, f0)[0][:, -1]
         assert np.abs(chosen - values).mean() <= np.abs(cheapest - values).mean()
 
 

@@ -62,7 +62,7 @@ def _packets(model: Model, num_samples: int, lost: tuple[int, ...] = (), steady:
 
 
 def _speak(model: Model, num_samples: int = SAMPLES, fields: Fields = FIELDS, **options: object) -> np.ndarray:
-    wave = speak(Synthesis(model, model.networks, fields, num_samples), _packets(model, num_samples, **options))
+    wave = speak(Synthesis(model, model.networks, fields), _packets(model, num_samples, **options), num_samples)
     assert wave.shape == (num_samples,)
     assert wave.dtype == np.float32
     return wave
@@ -107,7 +107,7 @@ def test_a_lost_packet_is_muted_and_its_neighbours_keep_their_sound(model: Model
     wave, whole = _speak(model, lost=(lost,), steady=True), _speak(model, steady=True)
     begin, end = lost * PACKET, (lost + 1) * PACKET
     assert not wave[begin:end].any()
-    reach = Synthesis(model, model.networks, FIELDS, SAMPLES).context * 640
+    reach = Synthesis(model, model.networks, FIELDS).context * 640
     _assert_close(wave[: begin - reach], whole[: begin - reach])
     _assert_close(wave[end + reach :], whole[end + reach :])
     # Fades of 10 ms, no step.
@@ -117,7 +117,7 @@ def test_a_lost_packet_is_muted_and_its_neighbours_keep_their_sound(model: Model
 
 
 def test_what_comes_before_a_loss_does_not_know_of_it(model: Model, whole: np.ndarray) -> None:
-    reach = Synthesis(model, model.networks, FIELDS, SAMPLES).context * 640
+    reach = Synthesis(model, model.networks, FIELDS).context * 640
     wave = _speak(model, lost=(4,))
     _assert_close(wave[: 4 * PACKET - reach], whole[: 4 * PACKET - reach])
 
@@ -133,14 +133,15 @@ def test_length_is_exact(model: Model, samples: int) -> None:
 
 
 def test_blocks_are_bounded(narrow: Codec) -> None:
-    synthesis = Synthesis(narrow.model, narrow.model.networks, FIELDS, SAMPLES)
+    synthesis = Synthesis(narrow.model, narrow.model.networks, FIELDS)
     lengths = [len(block) for block in synthesis.run(_packets(narrow.model, SAMPLES))]
-    assert lengths == [4 * PACKET, 2 * PACKET + 3001]
+    # In whole unit frames: 3001 samples are 5.
+    assert lengths == [4 * PACKET, 2 * PACKET + 5 * 640]
 
 
 def test_the_first_block_needs_only_the_first_packets(narrow: Codec) -> None:
     packets = _packets(narrow.model, SAMPLES)
-    next(Synthesis(narrow.model, narrow.model.networks, FIELDS, SAMPLES).run(packets))
+    next(Synthesis(narrow.model, narrow.model.networks, FIELDS).run(packets))
     assert next(packets).first_frame == 5 * 64
 
 

@@ -266,7 +266,7 @@ def to_mono_16k(waveform: ArrayLike, sample_rate: int) -> Samples:
 def write_wav(
     target: str | os.PathLike[str] | Sink,
     blocks: Iterable[Samples],
-    num_samples: int,
+    num_samples: int | None,
     sample_rate: int = SAMPLE_RATE,
     raw: bool = False,
 ) -> None:
@@ -278,7 +278,8 @@ def write_wav(
     Args:
         target: a path, or anything with ``write(bytes)``.
         blocks: float ``(T,)`` each, full scale 1.0.
-        num_samples: their total length.
+        num_samples: their total length. None if only their end will tell: the header then states the largest length there is,
+            as is usual in pipes.
         sample_rate: Hz.
         raw: no header.
 
@@ -295,17 +296,19 @@ def write_wav(
     written = 0
     for block in blocks:
         written += len(block)
-        if written > num_samples:
+        if num_samples is not None and written > num_samples:
             break
         target.write(_to_pcm16(block).tobytes())
-    if written != num_samples:
+    if num_samples is not None and written != num_samples:
         raise AudioError(f"{num_samples} samples announced, {'more' if written > num_samples else written} given")
 
 
-def _wav_header(num_samples: int, sample_rate: int) -> bytes:
-    data_bytes = 2 * num_samples
+def _wav_header(num_samples: int | None, sample_rate: int) -> bytes:
     wave = b"WAVE"
     fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
+    if num_samples is None:
+        return struct.pack("<4sI", b"RIFF", 0xFFFFFFFF) + wave + fmt + struct.pack("<4sI", b"data", 0xFFFFFFFF)
+    data_bytes = 2 * num_samples
     riff_bytes = len(wave) + len(fmt) + 8 + data_bytes
     if riff_bytes < 1 << 32:
         return struct.pack("<4sI", b"RIFF", riff_bytes) + wave + fmt + struct.pack("<4sI", b"data", data_bytes)

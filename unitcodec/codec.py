@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, cast, overload
+from typing import Any, BinaryIO, cast, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 import bitstream
-from bitstream import Packet, PacketCoder, SpeechCodes
+from bitstream import OnError, Packet, PacketReader, PacketWriter, SpeechCodes
 
 from . import model as models
 from .analysis import Analysis, Fields, IntArray
@@ -23,7 +24,6 @@ from .synthesis import Synthesis, speak
 
 FloatArray = NDArray[np.float32]
 Waveform = NDArray[Any] | torch.Tensor
-OnError = Literal["raise", "conceal"]
 
 _SLICE = 163840  # samples handed to the analysis at once: about 10 s
 
@@ -108,17 +108,17 @@ class Codec:
         if not isinstance(codes, SpeechCodes):
             return [self.decode(one) for one in codes]
         self.model.entropy.check(codes)
-        return speak(self._synthesis(codes.speaker, codes.num_samples), self._packets(codes))
+        return speak(self._synthesis(codes.speaker), self._packets(codes), codes.num_samples)
 
     def compress(self, waveform: Waveform, sample_rate: int = 16000) -> bytes:
         """Waveform (T,) -> the bytes of a ``.uc`` file. Arguments and errors as for :meth:`encode`."""
         return bitstream.pack(self.encode(waveform, sample_rate), self.model.entropy)
 
-    def decompress(self, data: bytes, on_error: OnError = "raise") -> tuple[FloatArray, int]:
+    def decompress(self, data: bytes, on_error: OnError = "strict") -> tuple[FloatArray, int]:
         """Bytes of a ``.uc`` file -> (waveform (num_samples,) float32, 16000).
 
-        ``on_error="conceal"`` mutes packets that are damaged or missing and decodes the rest; otherwise they raise.
-        Raises bitstream.BitstreamError.
+        ``on_error="conceal"`` mutes packets that are damaged or missing and decodes the rest; "salvage" also decodes what
+        there is of a stream that has lost its end or its header; otherwise they raise. Raises bitstream.BitstreamError.
         """
         blocks = list(self.decompress_blocks(data, on_error))
         return (np.concatenate(blocks) if blocks else np.zeros(0, np.float32)), self.sample_rate
@@ -127,37 +127,47 @@ class Codec:
         """A fresh encoder state, for audio that arrives in pieces."""
         return Analysis(self.model, self._double)
 
-    def compress_blocks(self, blocks: Iterable[FloatArray]) -> bytes:
-        """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file.
+    def compress_blocks(self, blocks: Iterable[FloatArray]) -> Iterator[bytes]:
+        """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.
 
-        Only the finished packets (46 bytes a second) are kept while blocks come in.
+        The header waits for the speaker code, a packet for the F0 of the one after it.
         """
-        packets: list[bytes] = []
-        analysis, coder = self.analysis(), PacketCoder(self.model.entropy)
+        analysis, stream = self.analysis(), io.BytesIO()
+        writer: PacketWriter | None = None
+        for packets in self._analysed(analysis, blocks):
+            if writer is None and analysis.fields is not None:
+                writer = PacketWriter(stream, self.model.entropy, analysis.fields.codes())
+            for units, f0 in packets:
+                assert writer is not None
+                writer.write(units, f0)
+                yield _taken(stream)
+        assert writer is not None
+        writer.close(analysis.num_samples)
+        yield _taken(stream)
 
-        def keep(ready: list[tuple[IntArray, IntArray]]) -> None:
-            for units, f0 in ready:
-                packets.append(coder.encode_packet(units, f0, len(packets)))
+    def decompress_blocks(self, stream: bytes | BinaryIO | PacketReader, on_error: OnError = "strict") -> Iterator[FloatArray]:
+        """A ``.uc`` file's bytes, the file, a pipe, or a reader of one -> blocks of float32 samples at 16 kHz, about 10 s each.
 
+        A block is given as soon as its packets are there. Raises bitstream.BitstreamError.
+        """
+        reader = stream if isinstance(stream, PacketReader) else PacketReader(stream, self.model.entropy, on_error)
+        done = 0
+        for block in self._synthesis(reader.speaker).run(reader):
+            # The end of the stream is known before its last frames are spoken.
+            if reader.num_samples is not None:
+                block = block[: max(0, reader.num_samples - done)]
+            done += len(block)
+            yield block
+
+    @staticmethod
+    def _analysed(analysis: Analysis, blocks: Iterable[FloatArray]) -> Iterator[list[tuple[IntArray, IntArray]]]:
         for block in blocks:
             for start in range(0, len(block), _SLICE):
-                keep(analysis.push(block[start : start + _SLICE]))
-        keep(analysis.finish())
-        assert analysis.fields is not None
-        return bitstream.write_header(analysis.num_samples, analysis.fields.codes(), self.model.entropy) + b"".join(packets)
+                yield analysis.push(block[start : start + _SLICE])
+        yield analysis.finish()
 
-    def decompress_blocks(self, data: bytes, on_error: OnError = "raise") -> Iterator[FloatArray]:
-        """Bytes of a ``.uc`` file -> blocks of float32 samples at 16 kHz, about 10 s each. Raises bitstream.BitstreamError."""
-        info = bitstream.inspect(data, self.model.entropy)
-        if info.speaker is None:
-            raise bitstream.UnknownModel(
-                f"the stream was made with model {info.model}; {self.model.entropy.fingerprint} is loaded"
-            )
-        synthesis = self._synthesis(np.array(info.speaker, np.int32), info.num_samples)
-        yield from synthesis.run(bitstream.iter_packets(data, self.model.entropy, on_error))
-
-    def _synthesis(self, speaker: IntArray, num_samples: int) -> Synthesis:
-        return Synthesis(self.model, self._float, Fields.from_codes(speaker), num_samples)
+    def _synthesis(self, speaker: IntArray) -> Synthesis:
+        return Synthesis(self.model, self._float, Fields.from_codes(speaker))
 
     def _packets(self, codes: SpeechCodes) -> Iterator[Packet]:
         spec = self.model.entropy.spec
@@ -169,3 +179,11 @@ class Codec:
             units = codes.units[:, first : first + spec.packet_frames]
             f0 = codes.f0[first_f0 : first_f0 + spec.packet_f0_frames]
             yield Packet(units, f0, first, bool(lost[first : first + spec.packet_frames].all()))
+
+
+def _taken(stream: io.BytesIO) -> bytes:
+    """What was written, which leaves."""
+    data = stream.getvalue()
+    stream.seek(0)
+    stream.truncate()
+    return data

@@ -1,11 +1,11 @@
-"""A decoder and the range encoder, written from docs/bitstream.md alone: no NumPy, no constriction, nothing of the package."""
+"""Decoders, the range encoder and version 1's framing, written from docs/bitstream.md alone: no NumPy, nothing of the package."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from itertools import accumulate
-from math import prod
+from math import lcm, prod
 from typing import Any
 
 
@@ -78,7 +78,7 @@ def read_model(data: bytes) -> Model:
     about = json.loads(header.pop("__metadata__")["unitcodec"])
     tables = {}
     for name, tensor in header.items():
-        width = {"U16": 2, "U32": 4}[tensor["dtype"]]
+        width = {"I8": 1, "U16": 2, "I16": 2, "U32": 4, "I32": 4}[tensor["dtype"]]
         start, stop = (8 + size + offset for offset in tensor["data_offsets"])
         assert (stop - start) // width == prod(tensor["shape"])
         tables[name] = [int.from_bytes(data[i : i + width], "little") for i in range(start, stop, width)]
@@ -97,36 +97,114 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 def decode(data: bytes, model: Model) -> dict[str, Any]:
     about = model.about
-    assert data[:3] == b"\xf5U\x01"
-    num_samples, at = varint(data, 7)
+    assert data[:2] == b"\xf5U"
+    version = data[2]
+    assert version in (1, 2)
+    num_samples, at = varint(data, 7) if version == 1 else (0, 7)
     size = data[at]
-    number = int.from_bytes(data[at + 1 : at + 1 + size], "big")
+    speaker = read_speaker(data[at + 1 : at + 1 + size], about["speaker"])
     at += 1 + size
     assert crc16(data[:at]) == int.from_bytes(data[at : at + 2], "big")
     at += 2
+    result: dict[str, Any] = {"units": [[] for _ in about["rows"]], "f0": [], "speaker": speaker}
+    packets = packets_1(data, at, num_samples, about) if version == 1 else packets_2(data, at, about)
+    for samples, payload in packets:
+        coded = decode_packet(payload, -(-samples // about["unit_hop"]), -(-samples // about["f0_hop"]), model)
+        for row, symbols in enumerate(result["units"]):
+            symbols += coded[row]
+        result["f0"] += coded["f0"]
+        if version == 2:
+            num_samples += samples
+    return result | {"num_samples": num_samples, "model": data[3:7].hex()}
+
+
+def read_speaker(data: bytes, alphabets: list[int]) -> list[int]:
+    number = int.from_bytes(data, "big")
     speaker = []
-    for alphabet in reversed(about["speaker"]):
+    for alphabet in reversed(alphabets):
         number, field = divmod(number, alphabet)
         speaker.insert(0, field)
-    result: dict[str, Any] = {"units": [[] for _ in about["rows"]], "f0": [], "speaker": speaker}
-    result |= {"num_samples": num_samples, "model": data[3:7].hex()}
+    assert number == 0
+    return speaker
+
+
+def packets_1(data: bytes, at: int, num_samples: int, about: dict[str, Any]) -> list[tuple[int, bytes]]:
+    """(samples covered, payload) of the packets of version 1."""
     packet_samples = about["packet_frames"] * about["unit_hop"]
+    packets = []
     for index in range(-(-num_samples // packet_samples)):
         length, start = varint(data, at)
         payload = data[start + 2 : start + 2 + length]
         check = crc16(data[at:start] + payload) ^ index & 0xFFFF
         assert check == int.from_bytes(data[start : start + 2], "big")
         at = start + 2 + length
-        samples = min(packet_samples, num_samples - index * packet_samples)
-        coded = decode_packet(payload, -(-samples // about["unit_hop"]), -(-samples // about["f0_hop"]), model)
-        for row, symbols in enumerate(result["units"]):
-            symbols += coded[row]
-        result["f0"] += coded["f0"]
+        packets.append((min(packet_samples, num_samples - index * packet_samples), payload))
     assert at == len(data)
-    return result
+    return packets
 
 
-def decode_packet(payload: bytes, frames: int, f0_frames: int, model: Model) -> dict[Any, list[int]]:
+def packets_2(data: bytes, at: int, about: dict[str, Any]) -> list[tuple[int, bytes]]:
+    """The same of version 2."""
+    packet_samples = about["packet_frames"] * about["unit_hop"]
+    shortest = min(about["unit_hop"], about["f0_hop"])
+    packets: list[tuple[int, bytes]] = []
+    ended = False
+    while not ended:
+        first, begin = data[at], at
+        at += 1
+        samples = packet_samples
+        ended = first > 0xF0
+        if ended:
+            assert first > 0xF6
+            width = {0xFF: 0}.get(first, first - (0xFA if first > 0xFA else 0xF6))
+            samples = int.from_bytes(data[at : at + width], "big")
+            assert width == 0 or data[at] > 0
+            at += width
+        if first == 0xFF or 0xF6 < first <= 0xFA:
+            assert samples < shortest
+            assert crc16(data[begin:at]) ^ len(packets) * 40503 % 65536 == int.from_bytes(data[at : at + 2], "big")
+            at += 2
+            if samples:
+                packets[-1] = packets[-1][0] - samples, packets[-1][1]
+            break
+        assert samples == packet_samples or 0 < samples <= packet_samples - shortest
+        length = data[at - 1]
+        if ended:
+            length = data[at]
+            at += 1
+        assert length <= 0xF0
+        if length == 0xF0:
+            length = int.from_bytes(data[at : at + 2], "big")
+            assert length >= 0xF0
+            at += 2
+        payload = data[at + 2 : at + 2 + length]
+        assert crc16(data[begin:at] + payload) ^ len(packets) * 40503 % 65536 == int.from_bytes(data[at : at + 2], "big")
+        at += 2 + length
+        packets.append((samples, payload))
+    assert at == len(data)
+    return packets
+
+
+def stream_1(fingerprint: str, num_samples: int, speaker: bytes, payloads: list[bytes]) -> bytes:
+    """A stream of version 1."""
+    data = b"\xf5U\x01" + bytes.fromhex(fingerprint) + write_varint(num_samples) + bytes([len(speaker)]) + speaker
+    data += crc16(data).to_bytes(2, "big")
+    for index, payload in enumerate(payloads):
+        length = write_varint(len(payload))
+        data += length + (crc16(length + payload) ^ index & 0xFFFF).to_bytes(2, "big") + payload
+    return data
+
+
+def write_varint(value: int) -> bytes:
+    out = b""
+    while value > 0x7F:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def decode_packet(payload: bytes, frames: int, f0_frames: int, model: Model, plain: Any = None) -> dict[Any, list[int]]:
+    """The symbols of each stream. `plain`, where given, says them instead of the range coder: alphabet -> symbol."""
     about = model.about
     coder = RangeDecoder(payload)
     coded: dict[Any, list[int]] = {name: [] for name in [*range(len(about["rows"])), "f0"]}
@@ -145,6 +223,9 @@ def decode_packet(payload: bytes, frames: int, f0_frames: int, model: Model) -> 
             cell = cell * (alphabet + (lag > 0)) + (coded[other][at] if at >= 0 else alphabet)
         title = "table.f0" if name == "f0" else f"table.units.{name}"
         n = stream["alphabet"]
+        if plain is not None:
+            coded[name].append(plain(n))
+            return
         coded[name].append(coder.symbol(model.tables[title][cell * n : cell * n + n], about["precision"]))
 
     for t in range(frames):
@@ -153,3 +234,37 @@ def decode_packet(payload: bytes, frames: int, f0_frames: int, model: Model) -> 
         for row in range(len(about["rows"])):
             take(row, t)
     return coded
+
+
+def decode_datagram(data: bytes, model: Model) -> dict[str, Any]:
+    """What a datagram says: {"codes": units, f0, block} or {"end": block, trim} or {"part": index, count, bytes}."""
+    about = model.about
+    kind, low = data[0] >> 6, data[0] & 63
+    if kind == 2:
+        assert crc16(data[:-2]) == int.from_bytes(data[-2:], "big")
+        return {"part": low >> 3, "count": (low & 7) + 1, "bytes": data[1:-2].hex()}
+    assert crc16(bytes.fromhex(about["fingerprint"]) + data[:-2]) == int.from_bytes(data[-2:], "big")
+    block = int.from_bytes(data[1:3], "big")
+    if kind == 3:
+        return {"end": block, "trim": int.from_bytes(data[3:-2], "big")}
+    samples = (low + 1) * lcm(about["unit_hop"], about["f0_hop"])
+    frames, f0_frames = samples // about["unit_hop"], samples // about["f0_hop"]
+    take = plain(data[3:-2], frames, f0_frames, model) if kind == 1 else None
+    coded = decode_packet(data[3:-2], frames, f0_frames, model, take)
+    return {"block": block, "units": [coded[row] for row in range(len(about["rows"]))], "f0": coded["f0"]}
+
+
+def plain(payload: bytes, frames: int, f0_frames: int, model: Model) -> Any:
+    """Symbols of a number in mixed radix, one after another."""
+    number, radix = int.from_bytes(payload, "big"), 1
+    for name, count in [*((row, frames) for row in range(len(model.about["rows"]))), ("f0", f0_frames)]:
+        radix *= model.stream(name)["alphabet"] ** count
+
+    def take(alphabet: int) -> int:
+        nonlocal number, radix
+        radix //= alphabet
+        symbol, number = divmod(number, radix)
+        return symbol
+
+    assert number < radix
+    return take

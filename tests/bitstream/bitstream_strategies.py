@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bitstream_reference as reference
 import numpy as np
 from hypothesis import strategies as st
 
-from bitstream import EntropyModel, EntropySpec, SpeechCodes, Stream
+from bitstream import EntropyModel, EntropySpec, PacketCoder, RecurrentModel, SpeechCodes, Stream, TableModel
 from bitstream.fit import round_frequencies
 from bitstream.spec import stream_title
 
@@ -35,14 +36,14 @@ def specs(draw: st.DrawFn) -> EntropySpec:
     )
 
 
-def random_model(spec: EntropySpec, rng: np.random.Generator) -> EntropyModel:
+def random_model(spec: EntropySpec, rng: np.random.Generator) -> TableModel:
     """Tables from almost even to almost certain."""
     tables = {}
     for name in spec.names:
         shape = spec.table_shape(name)
         weights = rng.random(shape) ** rng.choice([1, 8, 100]) + 1e-300
         tables[stream_title(name)] = round_frequencies(weights / weights.sum(-1, keepdims=True), spec.precision)
-    return EntropyModel(spec, tables)
+    return TableModel(spec, tables)
 
 
 def random_codes(model: EntropyModel, num_samples: int, rng: np.random.Generator) -> SpeechCodes:
@@ -61,3 +62,57 @@ def models_and_codes(draw: st.DrawFn) -> tuple[EntropyModel, SpeechCodes]:
     num_samples = draw(st.integers(0, 4 * spec.packet_samples))
     model = random_model(spec, rng)
     return model, random_codes(model, num_samples, rng)
+
+
+def random_recurrent(spec: EntropySpec, rng: np.random.Generator, hidden: int, loud: bool = False) -> RecurrentModel:
+    """Any integers that a model may have; `loud`: as large as they may be."""
+    room = (2**15 - 1) // hidden
+    weights, small = (room, 2**15) if loud else (min(room, 900), 1500)
+
+    def integers(limit: int, *shape: int) -> np.ndarray:
+        return rng.integers(-limit, limit + 1, shape)
+
+    parts = {
+        "recurrent.initial": integers(2**14, hidden),
+        "recurrent.weight": integers(weights, 3 * hidden, hidden),
+        "recurrent.bias": integers(small, hidden),
+    }
+    shifts = {"recurrent.weight": int(rng.integers(4, 10))}
+    for name in spec.names:
+        title, alphabet = stream_title(name), spec.stream(name).alphabet
+        if alphabet > 1:
+            parts[f"input.{title}"] = integers(small, alphabet, 3 * hidden)
+            parts[f"output.{title}"] = integers(weights, alphabet, hidden)
+            parts[f"table.{title}"] = integers(3000, *spec.table_shape(name))
+            shifts[f"output.{title}"] = int(rng.integers(4, 10))
+    return RecurrentModel(spec, shifts, parts)
+
+
+@st.composite
+def recurrent_models(draw: st.DrawFn) -> RecurrentModel:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    return random_recurrent(draw(specs()), rng, draw(st.integers(1, 12)), draw(st.booleans()))
+
+
+def random_packets(spec: EntropySpec, count: int, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Packets of shapes that some waveform has, units (rows, n) and f0 (m,)."""
+    packets = []
+    for _ in range(count):
+        frames, f0_frames = spec.packet_shape(int(rng.integers(1, spec.packet_samples + 1)), 0)
+        units = [rng.integers(0, row.alphabet, frames) for row in spec.rows]
+        packets.append((np.array(units, np.int32), rng.integers(0, spec.f0.alphabet, f0_frames).astype(np.int32)))
+    return packets
+
+
+def parts(codes: SpeechCodes, model: EntropyModel) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The codes of each packet."""
+    n, m = model.spec.packet_frames, model.spec.packet_f0_frames
+    packets = model.spec.frames(codes.num_samples)[2]
+    return [(codes.units[:, i * n : i * n + n], codes.f0[i * m : i * m + m]) for i in range(packets)]
+
+
+def pack_1(codes: SpeechCodes, model: EntropyModel) -> bytes:
+    """A stream of version 1, which the package only reads."""
+    coder = PacketCoder(model)
+    payloads = [coder.encode_payload(*part) for part in parts(codes, model)]
+    return reference.stream_1(model.fingerprint, codes.num_samples, model.pack_speaker(codes.speaker), payloads)

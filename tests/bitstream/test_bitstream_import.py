@@ -10,7 +10,7 @@ SCRIPT = """
 import sys
 import bitstream
 assert "constriction" not in sys.modules, "heavier than needed to look at a stream"
-data = open("tests/golden/v1/stream.uc", "rb").read()
+data = open("tests/golden/v2/short_end.uc", "rb").read()
 assert bitstream.inspect(data).ok
 assert "constriction" not in sys.modules and "safetensors" not in sys.modules
 model = bitstream.EntropyModel.load("tests/golden/v1/entropy.safetensors")

@@ -1,9 +1,10 @@
-"""Make the golden files of bitstream version 1: a small entropy model, a stream, and the codes it must decode to.
+"""Make the golden files of bitstream version 2: streams and datagrams, and the codes that they must decode to.
 
     python tests/golden/make.py
 
 The numbers come from a linear congruential generator, so that they hang on no library. The files are the format's memory:
-make them again only for a new version of the format, into a new folder.
+make them again only for a new version of the format, into a new folder. Those of version 1, and the entropy model that both
+versions use, were made so too, and nothing writes them any more.
 """
 
 from __future__ import annotations
@@ -11,15 +12,21 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "bitstream"))
 
-from bitstream import EntropyModel, EntropySpec, SpeechCodes, Stream, fit_tables, pack
+import bitstream_reference
 
-FOLDER = Path(__file__).parent / "v1"
+from bitstream import DatagramSender, EntropyModel, EntropySpec, SpeechCodes, Stream, fit_tables, pack
+
+FOLDER = Path(__file__).parent
+ENTROPY = FOLDER / "v1" / "entropy.safetensors"
+LENGTHS = {"short_end": 27 * 640 + 5, "full_end": 3 * 5120, "trimmed_end": 2 * 5120 - 300, "empty": 0}
 SPEC = EntropySpec(
     rows=(Stream(4, ((0, 1), ("f0", 0))), Stream(5, ((0, 0), (1, 1), (0, 2)))),
     f0=Stream(6, (("f0", 1), (1, 1))),
@@ -45,22 +52,38 @@ def utterance(seed: int, num_samples: int) -> tuple[NDArray[np.int32], NDArray[n
 
 
 def model() -> EntropyModel:
+    """The model of both versions' files, made with version 1."""
     return fit_tables([utterance(100 * i, 64000 + 640 * i) for i in range(20)], SPEC)
 
 
-def codes(fingerprint: str) -> SpeechCodes:
-    num_samples = 27 * 640 + 5
+def codes(num_samples: int, fingerprint: str) -> SpeechCodes:
     return SpeechCodes(*utterance(12345, num_samples), np.array([7, 0, 2], np.int32), num_samples, fingerprint)
 
 
+def as_json(codes: SpeechCodes) -> dict[str, Any]:
+    arrays = {name: getattr(codes, name).tolist() for name in ("units", "f0", "speaker")}
+    return {**arrays, "num_samples": codes.num_samples, "model": codes.model}
+
+
 def main() -> None:
-    FOLDER.mkdir(exist_ok=True)
-    entropy = model()
-    entropy.save(FOLDER / "entropy.safetensors")
-    made = codes(entropy.fingerprint)
-    (FOLDER / "stream.uc").write_bytes(pack(made, entropy))
-    arrays = {name: getattr(made, name).tolist() for name in ("units", "f0", "speaker")}
-    (FOLDER / "codes.json").write_text(json.dumps({**arrays, "num_samples": made.num_samples, "model": made.model}) + "\n")
+    entropy = EntropyModel.load(ENTROPY)
+    assert model().fingerprint == entropy.fingerprint
+    for name, num_samples in LENGTHS.items():
+        made = codes(num_samples, entropy.fingerprint)
+        (FOLDER / "v2" / f"{name}.uc").write_bytes(pack(made, entropy))
+        (FOLDER / "v2" / f"{name}.json").write_text(json.dumps(as_json(made)) + "\n")
+    made = codes(LENGTHS["short_end"], entropy.fingerprint)
+    streams = [datagrams(made, entropy, mtu, announce_every) for mtu, announce_every in ((9, 5), (23, 2))]
+    (FOLDER / "v2" / "datagrams.json").write_text(json.dumps({"codes": "short_end", "streams": streams}, indent=1) + "\n")
+
+
+def datagrams(codes: SpeechCodes, entropy: EntropyModel, mtu: int, announce_every: int) -> dict[str, Any]:
+    """The datagrams of a stream, and what a decoder makes of each; by the decoder in plain Python, to be independent."""
+    sender = DatagramSender(entropy, codes.speaker, mtu, announce_every)
+    made = [*sender.push(codes.units, codes.f0), *sender.flush(codes.num_samples)]
+    model = bitstream_reference.read_model(ENTROPY.read_bytes())
+    listed = [{"hex": each.hex(), **bitstream_reference.decode_datagram(each, model)} for each in made]
+    return {"mtu": mtu, "announce_every": announce_every, "datagrams": listed}
 
 
 if __name__ == "__main__":

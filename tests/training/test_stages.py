@@ -22,6 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "content": {"levels": [4, 4, 3], "steps": 2, "batch": 2, "seconds": 1.28, "adversarial_from": 0.5},
     "vocoder": {"steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 0.5},
     "joint": {"steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 0.5},
+    "entropy": {"hidden": 8, "embedding": 4, "epochs": 1},
 }
 
 

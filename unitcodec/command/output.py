@@ -37,7 +37,10 @@ class Output:
 
     def write(self, data: bytes) -> int:
         try:
-            return self._stream.write(data)
+            written = self._stream.write(data)
+            if self._temporary is None:
+                self._stream.flush()  # somebody may be listening
+            return written
         except BrokenPipeError:
             raise
         except OSError as error:

@@ -30,6 +30,8 @@ _KEYS = (
     "packets",
     "damaged_packets",
     "trailing_bytes",
+    "stray_bytes",
+    "complete",
     "bits",
 )
 
@@ -42,7 +44,8 @@ def failed(name: str, reason: str) -> Report:
 def describe(name: str, data: bytes) -> Report:
     """Facts of the stream ``data``; sizes in bytes, ``duration`` in seconds, ``bit_rate`` in bit/s, ``bits`` by stream.
 
-    ``error`` is None for a sound stream. ``bits`` and ``model_name`` are None where the model is not installed.
+    ``error`` is None for a sound stream. ``bits`` and ``model_name`` are None where the model is not installed, and so are, in
+    version 2, ``num_samples``, ``duration`` and ``bit_rate``.
 
     Raises:
         bitstream.BitstreamError: the header is not one.
@@ -57,12 +60,14 @@ def describe(name: str, data: bytes) -> Report:
         "model_name": _model_name(info.model),
         "num_samples": info.num_samples,
         "sample_rate": SAMPLE_RATE,
-        "duration": info.duration,
-        "bit_rate": info.bits_per_second,
+        "duration": None if info.num_samples is None else info.duration,
+        "bit_rate": None if info.num_samples is None else info.bits_per_second,
         "header_bytes": info.header_size,
         "packets": len(info.packets),
         "damaged_packets": [packet.index for packet in info.packets if not packet.ok],
         "trailing_bytes": info.trailing,
+        "stray_bytes": info.stray,
+        "complete": info.complete,
         "bits": None if info.bits is None else {stream: round(bits, 2) for stream, bits in info.bits.items()},
     }
 
@@ -75,6 +80,10 @@ def damage(info: StreamInfo) -> str | None:
         what = "damaged" if first.size else "missing"
         more = f" ({len(bad)} of {len(info.packets)} packets are bad)" if len(bad) > 1 else ""
         return f"packet {first.index}, at byte {first.offset}, is {what}{more}"
+    if not info.complete:
+        return f"the end of the stream, at byte {info.size - info.stray}, is damaged or missing"
+    if info.stray:
+        return f"{info.stray} bytes before the end of the stream belong to nothing"
     if info.trailing:
         return f"{info.trailing} bytes follow the end of the stream, from byte {info.size - info.trailing} on"
     return None
@@ -86,9 +95,9 @@ def as_table(report: Report) -> str:
         ("File", report["file"]),
         ("Format", f"unitcodec stream, version {report['version']}"),
         ("Model", f"{report['model']} ({report['model_name'] or 'not installed'})"),
-        ("Duration", f"{_clock(report['duration'])} = {report['num_samples']} samples at {report['sample_rate']} Hz"),
+        ("Duration", _duration(report)),
         ("Size", f"{report['size']} bytes"),
-        ("Bit rate", f"{report['bit_rate']:.1f} bit/s"),
+        ("Bit rate", "unknown" if report["bit_rate"] is None else f"{report['bit_rate']:.1f} bit/s"),
         ("Header", f"{report['header_bytes']} bytes"),
         ("Packets", f"{report['packets']}, {len(report['damaged_packets'])} damaged"),
     ]
@@ -103,6 +112,12 @@ def as_table(report: Report) -> str:
 def as_json(reports: list[Report]) -> str:
     """A JSON list of the reports; keys are never renamed or left out, later versions may add some."""
     return json.dumps(reports, indent=2)
+
+
+def _duration(report: Report) -> str:
+    if report["duration"] is None:
+        return "unknown without the model"
+    return f"{_clock(report['duration'])} = {report['num_samples']} samples at {report['sample_rate']} Hz"
 
 
 def _clock(seconds: float) -> str:

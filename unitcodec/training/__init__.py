@@ -1,8 +1,8 @@
 """Training, stage by stage: ``unitcodec train STAGE --data MANIFEST --out DIR``.
 
-``pitch`` needs only the audio, ``content`` and ``vocoder`` also ``pitch``, ``joint`` all three; ``entropy`` codes the corpus,
-``export`` turns what is there into a model folder ``DIR/model``; ``all`` does them in order. Every stage keeps its state in
-``DIR/STAGE`` and goes on from there when called again.
+``pitch`` needs only the audio, ``content`` and ``vocoder`` also ``pitch``, ``joint`` all three; ``entropy`` codes the corpus
+and learns its codes, ``export`` turns what is there into a model folder ``DIR/model``; ``all`` does them in order. Every stage
+keeps its state in ``DIR/STAGE`` and goes on from there when called again.
 """
 
 from __future__ import annotations
@@ -131,15 +131,17 @@ class _Stages:
         train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device)
 
     def _entropy(self) -> None:
-        from .entropy import CODES, code_corpus, save_codes
+        from .entropy import CODES, code_corpus, describe, fit, save_codes
 
-        if not (self.out / "entropy" / CODES).exists():
-            save_codes(self.out / "entropy", code_corpus(self.corpus, self._autoencoder().content.eval(), self._trained_pitch()))
+        folder = self.out / "entropy"
+        if not (folder / CODES).exists():
+            save_codes(folder, code_corpus(self.corpus, self._autoencoder().content.eval(), self._trained_pitch()))
+        spec = describe(self.settings["content"]["levels"], self.settings["pitch"]["codes"])
+        fit(folder, spec, self.settings["entropy"], self.seed)
 
     def _export(self) -> None:
         from ..model import ModelConfig
         from .corpus import prepare
-        from .entropy import CODES
         from .export import export, gather
 
         config = ModelConfig(
@@ -155,6 +157,5 @@ class _Stages:
             self._state("pitch")["model"], self._state("content")["model"], joint["decoder"], joint["model"], config
         )
         check = None if self.validation is None else prepare(Path(self.validation), self.out / "validation", config.tracker)
-        if not (self.out / "entropy" / CODES).exists():
-            raise UnitcodecError(f"{self.out / 'entropy' / CODES} is missing: run the stage 'entropy' first")
-        export(self.corpus, self.out / "entropy", networks, config, self.out / "model", check)
+        self._state("entropy")
+        export(self.corpus, self.out / "entropy", self.settings["entropy"], networks, config, self.out / "model", check)

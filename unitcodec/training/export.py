@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +14,7 @@ from ..features import active_level
 from ..model import Model, ModelConfig, Networks, digest, restore, save, stored
 from ..vocoder import make_generator
 from .corpus import Corpus
-from .entropy import code_corpus, fit, load_codes, report
+from .entropy import code_corpus, describe, fit, report
 
 
 def gather(
@@ -59,10 +60,18 @@ def measure_gain(corpus: Corpus, codec: Codec, utterances: int = 32) -> float:
 
 
 def export(
-    corpus: Corpus, codes: Path, networks: Networks, config: ModelConfig, folder: Path, check: Corpus | None = None
+    corpus: Corpus,
+    entropy_run: Path,
+    settings: dict[str, Any],
+    networks: Networks,
+    config: ModelConfig,
+    folder: Path,
+    check: Corpus | None = None,
 ) -> None:
-    """Fit the entropy model to what the entropy stage left in ``codes``, write ``folder``; print the rate on ``check``."""
-    entropy = fit(load_codes(codes), networks, digest(stored(networks)))
+    """Write ``folder``, with the entropy model that the stage left in ``entropy_run``; tell the rate on ``check``."""
+    codes, speaker = len(networks.pitch.quantizer.codebook), networks.speaker.quantizer.levels.tolist()
+    spec = describe(networks.content.vocabulary, codes, speaker, digest(stored(networks)))
+    entropy = fit(entropy_run, spec, settings)
     config = replace(config, name=folder.name)
     gain = measure_gain(corpus, Codec(Model(config, networks, entropy), "cpu"))
     print(f"output gain {gain:.1f} dB")

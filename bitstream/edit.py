@@ -1,0 +1,70 @@
+"""Streams cut and joined at packet borders: no payload is decoded, and no entropy model is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bitstream.errors import InvalidCodes
+from bitstream.framing import Layout, frame_end, frame_payload
+from bitstream.header import Header, read_header, write_header
+from bitstream.source import Data, Source
+from bitstream.walk import Found, strict_walk
+
+
+def cut(data: Data, start_packet: int, stop_packet: int) -> bytes:
+    """The packets start_packet .. stop_packet - 1 of a stream, as a stream of their own.
+
+    Raises InvalidCodes unless 0 <= start_packet <= stop_packet <= number of packets, and for a stream of version 1; what a strict
+    PacketReader raises for a stream that is not sound.
+    """
+    header, packets, end = _records(data)
+    if not 0 <= start_packet <= stop_packet <= len(packets):
+        raise InvalidCodes(f"packets {start_packet} .. {stop_packet} cannot be cut from a stream of {len(packets)}")
+    ends = start_packet < stop_packet == len(packets)
+    return _assemble(header, packets[start_packet:stop_packet], end if ends else 0)
+
+
+def join(streams: Iterable[Data]) -> bytes:
+    """Streams one after another, as one.
+
+    Raises InvalidCodes unless there is at least one, all are of one model and one speaker, and all but the last end with a
+    full packet; otherwise as `cut`.
+    """
+    first: Header | None = None
+    joined: list[Found] = []
+    end = 0
+    for number, data in enumerate(streams):
+        header, packets, trim = _records(data)
+        first = first or header
+        if (header.model, header.speaker) != (first.model, first.speaker):
+            what = "model" if header.model != first.model else "speaker"
+            raise InvalidCodes(f"stream {number} is of another {what} than stream 0")
+        if end or (joined and joined[-1].last):
+            raise InvalidCodes(f"stream {number - 1} does not end with a full packet, so nothing can follow it")
+        joined += packets
+        end = trim
+    if first is None:
+        raise InvalidCodes("there are no streams to join")
+    return _assemble(first, joined, end)
+
+
+def _records(data: Data) -> tuple[Header, list[Found], int]:
+    """A sound stream's header, packets, and the samples that its end takes off the last."""
+    source = Source(data)
+    header = read_header(source)
+    if header.version == 1:
+        raise InvalidCodes("a stream of version 1 cannot be cut or joined; pack(unpack(data)) makes one of version 2 of it")
+    *packets, last = strict_walk(source, Layout(header.version))
+    if last.payload is not None:
+        return header, [*packets, last], 0
+    return header, packets, last.samples or 0
+
+
+def _assemble(header: Header, packets: Sequence[Found], trim: int) -> bytes:
+    parts = [write_header(header.model, header.speaker)]
+    for index, packet in enumerate(packets):
+        assert packet.payload is not None
+        parts.append(frame_payload(packet.payload, index, packet.samples))
+    if not (packets and packets[-1].last):
+        parts.append(frame_end(len(packets), trim))
+    return b"".join(parts)

@@ -1,0 +1,171 @@
+"""Many packets at once, with the very bytes that they would have one by one: each step codes one symbol of every packet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitstream.batch import Batch, IntArray
+from bitstream.entropy import EntropyModel
+from bitstream.errors import Damaged
+from bitstream.rangecoder import CODER_PRECISION, encode_intervals
+from bitstream.spec import F0
+
+T = TypeVar("T")
+Packet = tuple[IntArray, IntArray]
+
+LANES = 256
+"""Packets that run side by side: more need more memory and gain nothing."""
+
+BLOCK = 2**11
+"""Frames, times packets, whose frequencies are worked out together where all symbols are known."""
+
+
+def encode_packets(entropy: EntropyModel, packets: Sequence[Packet]) -> list[bytes]:
+    """The payload of each packet, units (rows, n) and f0 (m,), inside their alphabets."""
+    return _in_groups(lambda part: _encode(entropy, packets[part]), len(packets))
+
+
+def decode_packets(entropy: EntropyModel, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]) -> list[Packet | Damaged]:
+    """Inverse of `encode_packets`: of each payload and (frames, F0 frames), the codes, or why there are none."""
+    return _in_groups(lambda part: _decode(entropy, payloads[part], shapes[part]), len(payloads))
+
+
+def packet_bits(entropy: EntropyModel, packets: Sequence[Packet]) -> list[dict[int | str, float]]:
+    """-log2 of the frequencies, summed by stream, of each packet."""
+    return _in_groups(lambda part: _bits(entropy, packets[part]), len(packets))
+
+
+def _in_groups(work: Callable[[slice], list[T]], count: int) -> list[T]:
+    # No threads of our own: those of the BLAS wait by turning in circles, and would take the cores that ours need.
+    return [each for start in range(0, count, LANES) for each in work(slice(start, start + LANES))]
+
+
+def _encode(entropy: EntropyModel, packets: Sequence[Packet]) -> list[bytes]:
+    batch = Batch.of_packets(packets)
+    steps = list(batch.steps(entropy.spec))
+    number = {(name, position): step for step, (name, position, _) in enumerate(steps)}
+    edges = np.zeros((2, len(steps), len(batch.order)), dtype=np.int64)
+    for name, first, has, frequencies in _known(entropy, batch):
+        count = has.shape[1]
+        chosen = batch.symbols(name)[:count, first : first + len(has)].T[..., None].astype(np.intp)
+        upper = np.take_along_axis(np.cumsum(frequencies, axis=-1), chosen, axis=-1)[..., 0]
+        width = np.take_along_axis(frequencies, chosen, axis=-1)[..., 0]
+        rows = [number[name, position] for position in range(first, first + len(has))]
+        edges[:, rows, :count] = (upper - width) * has, width * has
+    return _restored(batch, _payloads(edges << CODER_PRECISION - entropy.spec.precision))
+
+
+def _decode(entropy: EntropyModel, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]) -> list[Packet | Damaged]:
+    batch = Batch.of_shapes(len(entropy.spec.rows), shapes)
+    decoder = _Decoder([payloads[index] for index in batch.order], entropy.spec.precision)
+    written = _restored(batch, _payloads(_fill(entropy, batch, decoder)))
+    broken = _restored(batch, decoder.broken.tolist())
+    found: list[Packet | Damaged] = []
+    for payload, again, bad, packet in zip(payloads, written, broken, batch.packets(), strict=True):
+        if bad:
+            found.append(Damaged("the payload is no output of the range coder"))
+        elif again != payload:
+            found.append(Damaged("the payload is not in canonical form"))
+        else:
+            found.append(packet)
+    return found
+
+
+def _bits(entropy: EntropyModel, packets: Sequence[Packet]) -> list[dict[int | str, float]]:
+    batch = Batch.of_packets(packets)
+    sums = {name: np.zeros(len(batch.order)) for name in entropy.spec.names}
+    for name, first, has, frequencies in _known(entropy, batch):
+        count = has.shape[1]
+        chosen = batch.symbols(name)[:count, first : first + len(has)].T[..., None].astype(np.intp)
+        own = np.take_along_axis(frequencies, chosen, axis=-1)[..., 0]
+        sums[name][:count] += ((entropy.spec.precision - np.log2(own)) * has).sum(axis=0)
+    ordered = _restored(batch, list(range(len(batch.order))))
+    return [{name: float(values[lane]) for name, values in sums.items()} for lane in ordered]
+
+
+def _known(entropy: EntropyModel, batch: Batch) -> Iterator[tuple[int | str, int, NDArray[np.bool_], NDArray[np.int64]]]:
+    """Of a full batch, block by block: stream, first position, which of the packets that are not yet over have each position
+    (k, n), and frequencies (k, n, alphabet).
+    """
+    lanes, spec = entropy.lanes(batch), entropy.spec
+    block = max(1, BLOCK // len(batch.order))
+    for start in range(0, batch.units.shape[2], block):
+        frames = range(start, min(start + block, batch.units.shape[2]))
+        for name in spec.names:
+            positions = batch.positions(spec, name, frames)
+            if len(positions) and spec.stream(name).alphabet > 1:
+                counts = batch.f0_frames if name == F0 else batch.frames
+                has = np.array(positions)[:, None] < counts[: batch.lanes(start)]
+                yield name, positions.start, has, lanes.block(name, positions, frames)
+
+
+def _fill(entropy: EntropyModel, batch: Batch, decoder: _Decoder) -> NDArray[np.int64]:
+    """Fill the batch; left edges and widths, in units of 2**-24, of its symbols: (2, steps, n), width 0 after a packet's end."""
+    lanes = entropy.lanes(batch)
+    steps = list(batch.steps(entropy.spec))
+    edges = np.zeros((2, len(steps), len(batch.order)), dtype=np.int64)
+    everyone = np.arange(len(batch.order))
+    for step, (name, position, count) in enumerate(steps):
+        frequencies = lanes.frequencies(name, position, count)
+        upper = np.cumsum(frequencies, axis=1)
+        chosen = decoder.symbols(upper)
+        batch.symbols(name)[:count, position] = chosen
+        width = frequencies[everyone[:count], chosen]
+        edges[:, step, :count] = upper[everyone[:count], chosen] - width, width
+    return edges << (CODER_PRECISION - entropy.spec.precision)
+
+
+def _payloads(edges: NDArray[np.int64]) -> list[bytes]:
+    out = []
+    for left, width in zip(*edges.transpose(0, 2, 1), strict=True):
+        mine = width > 0
+        out.append(encode_intervals(left[mine].tolist(), width[mine].tolist()))
+    return out
+
+
+def _restored(batch: Batch, values: list[T]) -> list[T]:
+    """Values of the batch's packets in the order in which they were given."""
+    return [values[lane] for lane in np.argsort(batch.order).tolist()]
+
+
+class _Decoder:
+    """Range decoders side by side: docs/bitstream.md, section 3.3. `broken` says which met what no encoder writes."""
+
+    def __init__(self, payloads: Sequence[bytes], precision: int) -> None:
+        words = max(map(len, payloads)) // 4 + 3
+        text = b"".join(payload.ljust(4 * words, b"\0") for payload in payloads)
+        # The last word of each is 0, and is what follows it without end.
+        self._words = np.frombuffer(text, dtype=">u4").reshape(-1, words).astype(np.uint64)
+        self._at = np.full(len(payloads), 2)
+        self._everyone = np.arange(len(payloads))
+        self._ahead = self._words[:, 0] << np.uint64(32) | self._words[:, 1]
+        self._width = np.full(len(payloads), 2**64 - 1, dtype=np.uint64)
+        self._shift = np.uint64(CODER_PRECISION - precision)
+        self.broken = np.zeros(len(payloads), dtype=bool)
+
+    def symbols(self, upper: NDArray[np.int64]) -> NDArray[np.intp]:
+        """The next symbol of the first `count` packets, of the upper edges (count, alphabet) of their intervals."""
+        count = len(upper)
+        everyone, ahead, width = self._everyone[:count], self._ahead[:count], self._width[:count]
+        scale = width >> np.uint64(CODER_PRECISION)
+        quantile = (ahead // scale) >> self._shift
+        outside = quantile >= np.uint64(upper[0, -1])
+        if outside.any():
+            self.broken[:count] |= outside
+            quantile[outside] = ahead[outside] = 0
+        chosen = (upper <= quantile[:, None].astype(np.int64)).sum(axis=1)
+        right = upper[everyone, chosen].astype(np.uint64) << self._shift
+        left = np.where(chosen > 0, upper[everyone, chosen - 1], 0).astype(np.uint64) << self._shift
+        ahead -= scale * left
+        width[:] = scale * (right - left)
+        short = np.flatnonzero(width < np.uint64(2**32))
+        if len(short):
+            at = self._at[short]
+            ahead[short] = ahead[short] << np.uint64(32) | self._words[short, np.minimum(at, self._words.shape[1] - 1)]
+            width[short] <<= np.uint64(32)
+            self._at[short] = at + 1
+        return chosen

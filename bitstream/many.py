@@ -1,0 +1,79 @@
+"""Many streams at once, with the very bytes that they have one by one: for corpora, where most streams are short."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from numpy.typing import ArrayLike
+
+from bitstream.codes import SpeechCodes
+from bitstream.container import check, joined
+from bitstream.entropy import EntropyModel, packet_of
+from bitstream.find import find_entropy_model
+from bitstream.packet import PacketCoder
+from bitstream.reader import OnError, PacketReader
+from bitstream.source import Data
+from bitstream.writer import PacketWriter
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def pack_many(utterances: Iterable[SpeechCodes], entropy: EntropyModel | None = None) -> list[bytes]:
+    """`[pack(codes, entropy) for codes in utterances]`, in less time. Raises what `pack` does, before anything is coded."""
+    many = list(utterances)
+    models = [entropy or find_entropy_model(codes.model) for codes in many]
+    packets = []
+    for codes, model in zip(many, models, strict=True):
+        check(codes, model)
+        count = model.spec.frames(codes.num_samples)[2]
+        packets += [(model, packet_of(model.spec, codes.units, codes.f0, index)) for index in range(count)]
+    payloads = iter(_by_model(packets, lambda coder, parts: coder.encode_payloads(parts)))
+    streams = []
+    for codes, model in zip(many, models, strict=True):
+        stream = io.BytesIO()
+        writer = PacketWriter(stream, model, codes.speaker, _Ready(model, payloads))
+        writer.write(codes.units, codes.f0)
+        writer.close(codes.num_samples)
+        streams.append(stream.getvalue())
+    return streams
+
+
+def unpack_many(streams: Iterable[Data], entropy: EntropyModel | None = None, on_error: OnError = "strict") -> list[SpeechCodes]:
+    """`[unpack(data, entropy, on_error) for data in streams]`, in less time. Raises what `unpack` does."""
+    readers = [PacketReader(data, entropy, on_error) for data in streams]
+    slots = [list(reader.slots()) for reader in readers]
+    given = [
+        (reader.entropy, (slot.payload, (slot.frames, slot.f0_frames)))
+        for reader, own in zip(readers, slots, strict=True)
+        for slot in own
+        if slot.payload is not None
+    ]
+    found = iter(_by_model(given, lambda coder, parts: coder.decode_payloads(*zip(*parts, strict=True))))
+    utterances = []
+    for reader, own in zip(readers, slots, strict=True):
+        packets = [reader.settle(slot, None if slot.payload is None else next(found)) for slot in own]
+        utterances.append(joined(reader, packets))
+    return utterances
+
+
+class _Ready(PacketCoder):
+    """A coder whose work is done already."""
+
+    def __init__(self, entropy: EntropyModel, payloads: Iterator[bytes]) -> None:
+        super().__init__(entropy)
+        self._payloads = payloads
+
+    def encode_payloads(self, packets: Sequence[tuple[ArrayLike, ArrayLike]]) -> list[bytes]:
+        return [next(self._payloads) for _ in packets]
+
+
+def _by_model(parts: Sequence[tuple[EntropyModel, T]], work: Callable[[PacketCoder, list[T]], list[R]]) -> list[R]:
+    """What `work` makes of the parts, those of one model together; in order."""
+    results: dict[int, R] = {}
+    for model in {id(model): model for model, _ in parts}.values():
+        mine = [index for index, (other, _) in enumerate(parts) if other is model]
+        results.update(zip(mine, work(PacketCoder(model), [parts[index][1] for index in mine]), strict=True))
+    return [results[index] for index in range(len(parts))]

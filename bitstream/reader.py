@@ -1,0 +1,237 @@
+"""A stream -> codes, packet by packet, from memory, a file or a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitstream.entropy import EntropyModel
+from bitstream.errors import BitstreamError, Damaged, NotUnitcodec, Truncated, UnknownModel, UnsupportedVersion
+from bitstream.find import find_entropy_model
+from bitstream.framing import MIN_PACKET, Layout
+from bitstream.header import MAGIC, VERSION, Header, read_header
+from bitstream.packet import PacketCoder
+from bitstream.source import Data, Source
+from bitstream.spec import SAMPLE_RATE
+from bitstream.walk import Found, strict_walk, walk
+
+OnError = Literal["strict", "conceal", "salvage"]
+TOGETHER = 64
+"""Packets decoded together where they need not be waited for."""
+_SEARCH = 2**16
+"""How far salvage looks for a header."""
+
+
+@dataclass(frozen=True, eq=False)
+class Packet:
+    """One packet's codes.
+
+    units is (rows, n) int32, f0 is (m,) int32; `first_frame` is the stream's unit frame that units[:, 0] is. A packet that
+    was damaged or is missing is `lost`, and its codes are 0.
+    """
+
+    units: NDArray[np.int32]
+    f0: NDArray[np.int32]
+    first_frame: int
+    lost: bool = False
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A packet before it is decoded: its number, first byte, shape, and payload; None: it is lost."""
+
+    index: int
+    offset: int
+    frames: int
+    f0_frames: int
+    payload: bytes | None
+
+
+class PacketReader:
+    """The packets of a stream in order, each as soon as its bytes are there, in memory that does not grow with the stream.
+
+        for packet in PacketReader(file):       # a file, a pipe, or bytes
+            packet.units, packet.f0
+
+    Attributes:
+        header: as its bytes tell it.
+        entropy: the stream's entropy model.
+        speaker: (speaker_fields,) int32.
+        num_samples: exact length, samples at 16 kHz. None as long as it is not known: in version 2 the end tells it.
+        lost: number of packets given as lost so far.
+
+    What happens where a stream is not sound is the caller's choice:
+        "strict": an error that names packet and byte.
+        "conceal": packets that are damaged or missing are `lost`; an error only if the stream's length is not known, because
+            its end is damaged or missing.
+        "salvage": that is none either: such a stream ends after its last sound packet. If `entropy` is given, the header too
+            may be damaged or stand behind other bytes, within 64 KiB; if none is found, the speaker fields are the middle of
+            their alphabets.
+
+    Raises NotUnitcodec, UnsupportedVersion, UnknownModel, Damaged or Truncated for the header, at once; while reading Damaged,
+    Truncated and, after the last packet in strict mode, TrailingBytes.
+    """
+
+    def __init__(self, file: Data | BinaryIO, entropy: EntropyModel | None = None, on_error: OnError = "strict") -> None:
+        """`entropy` None: the installed model that the header names."""
+        if on_error not in ("strict", "conceal", "salvage"):
+            raise ValueError(f"on_error is {on_error!r}; it must be 'strict', 'conceal' or 'salvage'")
+        self.on_error: OnError = on_error
+        self._source = Source(file)
+        if on_error == "salvage" and entropy is not None:
+            _find_header(self._source, entropy)
+        try:
+            self.header, self.entropy = open_stream(self._source, entropy)
+        except (NotUnitcodec, UnsupportedVersion, Damaged):
+            if on_error != "salvage" or entropy is None:
+                raise
+            speaker = entropy.pack_speaker([alphabet // 2 for alphabet in entropy.spec.speaker])
+            self.header, self.entropy = Header(VERSION, entropy.fingerprint, speaker, 0), entropy
+        self._start = self._source.offset
+        self.speaker = self.entropy.unpack_speaker(self.header.speaker)
+        self.num_samples = self.header.num_samples
+        self.lost = 0
+        self._spec, self._coder = self.entropy.spec, PacketCoder(self.entropy)
+        self._layout = Layout(self.header.version, self._spec, self.num_samples)
+        if on_error != "salvage":
+            refuse_claims(self._source, self._layout)
+        self._packets = self._decoded(0)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds; None as long as it is not known."""
+        return None if self.num_samples is None else self.num_samples / SAMPLE_RATE
+
+    @property
+    def offset(self) -> int:
+        """Bytes read so far."""
+        return self._source.offset
+
+    def __iter__(self) -> PacketReader:
+        return self
+
+    def __next__(self) -> Packet:
+        return next(self._packets)
+
+    def seek(self, seconds: float) -> float:
+        """Go on with the packet that covers this time, or with the end; returns where that packet begins, in seconds.
+
+        The stream is walked through from its beginning, so what lies before is checked, but not decoded. Raises
+        io.UnsupportedOperation for a pipe.
+        """
+        first = max(0, int(seconds * SAMPLE_RATE) // self._spec.packet_samples)
+        self._source.rewind(self._start)
+        self._packets = self._decoded(first)
+        return first * self._spec.packet_samples / SAMPLE_RATE
+
+    def slots(self) -> Iterator[Slot]:
+        """The packets undecoded, from where the reader stands; `num_samples` is set with the last."""
+        if self.on_error == "strict":
+            for found in strict_walk(self._source, self._layout):
+                yield from self._slots(found)
+            return
+        hole: Found | None = None
+        for found in walk(self._source, self._layout):
+            # What follows a hole says that it was one, and not the end.
+            if hole is not None:
+                yield from self._slots(hole)
+            hole = found if found.problem is not None else None
+            if hole is None:
+                yield from self._slots(found)
+        if hole is None or hole.problem is None:
+            return
+        known = hole.last and (hole.index + hole.count) * MIN_PACKET <= self._source.offset
+        if self.on_error == "salvage" and (not known or isinstance(hole.problem, Truncated)):
+            self.num_samples = hole.index * self._spec.packet_samples
+        elif known:
+            yield from self._slots(hole)
+        else:
+            text = f"{hole.problem}, and with it where the stream ends"
+            raise type(hole.problem)(text, packet=hole.index, offset=hole.offset)
+
+    def decode(self, slots: Sequence[Slot]) -> Iterator[Packet]:
+        """The codes of slots; many together take less time than one by one.
+
+        A payload that no writer gives raises Damaged in strict mode, else it makes a lost packet.
+        """
+        kept = [slot for slot in slots if slot.payload is not None]
+        payloads = [slot.payload or b"" for slot in kept]
+        found = self._coder.decode_payloads(payloads, [(slot.frames, slot.f0_frames) for slot in kept]) if kept else []
+        codes = dict(zip((slot.index for slot in kept), found, strict=True))
+        for slot in slots:
+            yield self.settle(slot, codes.get(slot.index))
+
+    def settle(self, slot: Slot, found: tuple[NDArray[np.int32], NDArray[np.int32]] | Damaged | None) -> Packet:
+        """The packet of a slot, given what a PacketCoder made of its payload; None: it has none."""
+        first = slot.index * self._spec.packet_frames
+        if isinstance(found, Damaged) and self.on_error == "strict":
+            text = f"packet {slot.index}, at byte {slot.offset}, is damaged: {found}"
+            raise Damaged(text, packet=slot.index, offset=slot.offset) from found
+        if isinstance(found, tuple):
+            return Packet(*found, first)
+        self.lost += 1
+        units = np.zeros((len(self._spec.rows), slot.frames), dtype=np.int32)
+        return Packet(units, np.zeros(slot.f0_frames, dtype=np.int32), first, lost=True)
+
+    def _slots(self, found: Found) -> Iterator[Slot]:
+        """The packets that a record or a hole stands for."""
+        if found.last and self.header.num_samples is None:
+            self.num_samples = found.stream_samples(self._spec)
+        for index in range(found.index, found.index + found.count):
+            yield Slot(index, found.offset, *found.shape(index, self._layout, self._spec), found.payload)
+
+    def _decoded(self, first: int) -> Iterator[Packet]:
+        together = 1 if self._source.is_pipe else TOGETHER
+        waiting: list[Slot] = []
+        try:
+            for slot in self.slots():
+                if slot.index >= first:
+                    waiting.append(slot)
+                if len(waiting) == together:
+                    ready, waiting = waiting, []
+                    yield from self.decode(ready)
+        except BitstreamError:
+            # What came before what is wrong is given first.
+            yield from self.decode(waiting)
+            raise
+        yield from self.decode(waiting)
+
+
+def open_stream(source: Source, entropy: EntropyModel | None) -> tuple[Header, EntropyModel]:
+    """Read and step over the header; it, and its model. Raises what PacketReader does, and UnknownModel for another model's."""
+    header = read_header(source)
+    if entropy is None:
+        entropy = find_entropy_model(header.model)
+    if entropy.fingerprint != header.model:
+        raise UnknownModel(f"the stream was made with model {header.model}; the entropy model given is {entropy.fingerprint}")
+    entropy.unpack_speaker(header.speaker)
+    return header, entropy
+
+
+def refuse_claims(source: Source, layout: Layout) -> None:
+    """Raise Truncated if a header of version 1 claims more packets than the bytes present could hold."""
+    if source.size is None or layout.total is None or layout.total * MIN_PACKET <= source.size - source.offset:
+        return
+    raise Truncated(
+        f"the header claims {layout.num_samples} samples, {layout.total} packets of at least {MIN_PACKET} bytes; "
+        f"only {source.size - source.offset} bytes follow it, at byte {source.offset}",
+        offset=source.offset,
+    )
+
+
+def _find_header(source: Source, entropy: EntropyModel) -> None:
+    """Step over what stands before the first sound header of this model, if there is one near."""
+    data = source.peek(_SEARCH)
+    at = data.find(MAGIC)
+    while at >= 0:
+        try:
+            open_stream(Source(data[at:]), entropy)
+        except BitstreamError:
+            at = data.find(MAGIC, at + 1)
+        else:
+            source.skip(at)
+            return

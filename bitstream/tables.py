@@ -1,0 +1,112 @@
+"""An entropy model of static tables: the frequencies of a symbol given up to four symbols before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitstream.batch import Batch, Cells, IntArray
+from bitstream.entropy import EntropyModel
+from bitstream.errors import InvalidEntropyModel
+from bitstream.rangecoder import Distribution, Predictions
+from bitstream.spec import EntropySpec, stream_title
+
+PREFIX = "table."
+
+
+class TableModel(EntropyModel):
+    """Static context tables for every stream, integers throughout; see docs/bitstream.md for their meaning.
+
+    Attributes:
+        tables: stream title ("units.0", ..., "f0") -> (*context axes, alphabet) uint32, read-only; the last axis sums to
+            2**precision and no entry is 0.
+
+    Raises InvalidEntropyModel if the tables do not fit the description.
+    """
+
+    encodes_together, decodes_together = 8, 32
+
+    def __init__(self, spec: EntropySpec, tables: Mapping[str, NDArray[Any]]) -> None:
+        self.spec = spec
+        titles = [stream_title(name) for name in spec.names]
+        if sorted(tables) != sorted(titles):
+            raise InvalidEntropyModel(f"tables {sorted(tables)} given, {sorted(titles)} needed")
+        self.tables = {stream_title(name): _checked(spec, name, tables[stream_title(name)]) for name in spec.names}
+        self._distributions = [_Lazy(table, spec.precision) for table in self.tables.values()]
+
+    @staticmethod
+    def from_file(spec: EntropySpec, description: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> TableModel:
+        """The model of a file's parts."""
+        return TableModel(spec, {key.removeprefix(PREFIX): tensor for key, tensor in tensors.items() if key.startswith(PREFIX)})
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        return {PREFIX + title: table for title, table in self.tables.items()}
+
+    def predict(self, frames: int, f0_frames: int) -> Predictions:
+        coded: list[int] = []
+        for step in self.plan(frames, f0_frames).steps:
+            cell = step.base
+            for stride, earlier in step.references:
+                cell += stride * coded[earlier]
+            coded.append((yield self._distributions[step.stream][cell]))
+
+    def lanes(self, batch: Batch) -> _TableLanes:
+        return _TableLanes(self, batch)
+
+    def packet_cost(self, units: IntArray, f0: IntArray) -> dict[str, float]:
+        plan = self.plan(units.shape[1], len(f0))
+        symbols = plan.order(units, f0)
+        cells = plan.cells(symbols)
+        bits = {}
+        for stream, (title, table) in enumerate(self.tables.items()):
+            mine = plan.streams == stream
+            frequencies = table.reshape(-1, table.shape[-1])[cells[mine], symbols[mine]]
+            bits[title] = float((self.spec.precision - np.log2(frequencies)).sum())
+        return bits
+
+
+class _TableLanes:
+    def __init__(self, model: TableModel, batch: Batch) -> None:
+        self._batch, self._cells = batch, Cells(model.spec, batch)
+        self._tables = {
+            name: table.reshape(-1, table.shape[-1]).astype(np.int64)
+            for name, table in zip(model.spec.names, model.tables.values(), strict=True)
+        }
+
+    def frequencies(self, name: int | str, position: int, count: int) -> NDArray[np.int64]:
+        return self._tables[name][self._cells.read(name, position, count)]
+
+    def block(self, name: int | str, positions: range, frames: range) -> NDArray[np.int64]:
+        return self._tables[name][self._cells.block(name, positions, self._batch.lanes(frames.start))]
+
+
+class _Lazy(dict[int, Distribution]):
+    """Context cell -> Distribution, made when first met: most contexts of a large table never are."""
+
+    def __init__(self, table: NDArray[np.uint32], precision: int) -> None:
+        super().__init__()
+        self._table = table.reshape(-1, table.shape[-1])
+        self._precision = precision
+
+    def __missing__(self, cell: int) -> Distribution:
+        made = self[cell] = Distribution(self._table[cell], self._precision)
+        return made
+
+
+def _checked(spec: EntropySpec, name: int | str, table: NDArray[Any]) -> NDArray[np.uint32]:
+    title, shape, total = stream_title(name), spec.table_shape(name), 2**spec.precision
+    table = np.asarray(table)
+    if table.dtype.kind not in "iu":
+        raise InvalidEntropyModel(f"table.{title} must hold integers, not {table.dtype}")
+    if table.shape != shape:
+        raise InvalidEntropyModel(f"table.{title} has shape {table.shape}; its contexts ask for {shape}")
+    if int(table.min()) < 1 or int(table.max()) > total:
+        raise InvalidEntropyModel(f"table.{title} holds a frequency outside 1 .. {total}")
+    if not np.array_equal(table.sum(axis=-1, dtype=np.int64), np.full(shape[:-1], total)):
+        raise InvalidEntropyModel(f"table.{title} has a distribution that does not sum to {total}")
+    copy = np.array(table, dtype=np.uint32, order="C")
+    copy.flags.writeable = False
+    return copy

@@ -1,0 +1,245 @@
+"""Hostile bytes for everything in `bitstream` that reads bytes.
+
+    python tests/fuzz/fuzz_bitstream.py --runs 1000000              # seeded mutations, pure Python
+    python tests/fuzz/fuzz_bitstream.py --runs 1000000 --atheris    # guided by coverage: pip install atheris
+
+Nothing but a BitstreamError may come out, and soon; codes must lie in their alphabets and be no more than the bytes can
+account for, and what is read without complaint must be packed again to the same bytes. The inputs begin as the golden files;
+half of them get their checks mended after they were spoilt, since a wrong check keeps everything behind it from being tried.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import random
+import signal
+import sys
+from binascii import crc_hqx
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import bitstream
+from bitstream import BitstreamError, DatagramReceiver, EntropyModel, Packet, PacketReader, PacketWriter, SpeechCodes
+from bitstream.header import VERSION
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+MODEL_FILE = (GOLDEN / "v1" / "entropy.safetensors").read_bytes()
+MODEL = EntropyModel.load(MODEL_FILE)
+MODES: tuple[bitstream.OnError, ...] = ("strict", "conceal", "salvage")
+LEAST_PACKET = 3
+
+
+def seeds() -> list[bytes]:
+    """A target's number and what it is given: streams, datagrams, models."""
+    streams = [path.read_bytes() for path in sorted(GOLDEN.glob("v*/*.uc"))]
+    told = json.loads((GOLDEN / "v2" / "datagrams.json").read_text())
+    datagrams = [bytes.fromhex(each["hex"]) for stream in told["streams"] for each in stream["datagrams"]]
+    joined = b"".join(bytes([len(datagram)]) + datagram for datagram in datagrams)
+    models = [path.read_bytes() for path in sorted(GOLDEN.rglob("*.safetensors")) if path.stat().st_size < 2**14]
+    given = {_stream: streams, _reader: streams, _edit: streams, _datagrams: [joined, joined[:40]], _model: models}
+    return [bytes([TARGETS.index(target)]) + seed for target, inputs in given.items() for seed in inputs]
+
+
+def one(data: bytes) -> None:
+    """Give `data` to the target that its first byte names."""
+    if data:
+        TARGETS[data[0] % len(TARGETS)](data[1:])
+
+
+def _stream(data: bytes) -> None:
+    for mode in MODES:
+        try:
+            codes = bitstream.unpack(data, MODEL, mode)
+        except BitstreamError as error:
+            message = str(error)
+            assert message.isprintable(), message
+            continue
+        _plausible(codes, data)
+        if mode == "strict" and data[2] == VERSION:
+            assert bitstream.pack(codes, MODEL) == data
+    for model in (None, MODEL):
+        try:
+            info = bitstream.inspect(data, model)
+        except BitstreamError:
+            continue
+        assert len(info.packets) * LEAST_PACKET <= len(data) + LEAST_PACKET
+
+
+def _reader(data: bytes) -> None:
+    for mode in MODES:
+        try:
+            packets = list(bitstream.iter_packets(io.BytesIO(data), MODEL, mode))
+            reader = PacketReader(io.BytesIO(data), MODEL, mode)
+            reader.seek(0.5)
+            assert [packet.first_frame for packet in reader] == [packet.first_frame for packet in packets[1:]]
+        except BitstreamError:
+            continue
+        assert len(packets) * LEAST_PACKET <= len(data)
+
+
+def _edit(data: bytes) -> None:
+    file = io.BytesIO(data)
+    edits: tuple[Callable[[], object], ...] = (
+        lambda: bitstream.cut(data, 1, 2),
+        lambda: bitstream.join([data, data]),
+        lambda: PacketWriter.append(file, MODEL).close(),
+    )
+    for edit in edits:
+        try:
+            edit()
+        except BitstreamError:
+            continue
+
+
+def _datagrams(data: bytes) -> None:
+    receiver = DatagramReceiver(MODEL)
+    while data:
+        datagram, data = data[1 : 1 + data[0]], data[1 + data[0] :]
+        try:
+            heard = receiver.receive(datagram)
+        except BitstreamError:
+            continue
+        if isinstance(heard, Packet):
+            _in_alphabets(heard.units, heard.f0)
+    assert len(receiver.lost) <= 256
+
+
+def _model(data: bytes) -> None:
+    try:
+        model = EntropyModel.load(data)
+    except BitstreamError:
+        return
+    assert EntropyModel.load(model.to_bytes()).fingerprint == model.fingerprint
+
+
+def _plausible(codes: SpeechCodes, data: bytes) -> None:
+    _in_alphabets(codes.units, codes.f0)
+    frames = MODEL.spec.packet_frames
+    assert codes.units.shape[1] <= frames * (len(data) // LEAST_PACKET + 1)
+
+
+def _in_alphabets(units: object, f0: object) -> None:
+    MODEL.check_symbols(units, f0)  # type: ignore[arg-type]
+
+
+TARGETS = (_stream, _reader, _edit, _datagrams, _model)
+
+
+def mutate(rng: random.Random, inputs: list[bytes]) -> bytes:
+    """One of the inputs, spoilt in a few places."""
+    seed = rng.choice(inputs)
+    data = bytearray(seed[1:])
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randint(0, len(data))
+        length = min(len(data) - at, rng.choice((1, 2, 4, 8, 30)))
+        kind = rng.randrange(7)
+        if kind == 0 and at < len(data):
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1:
+            data[at : at + length] = rng.randbytes(length)
+        elif kind == 2:
+            del data[at : at + length]
+        elif kind == 3:
+            data[at:at] = rng.randbytes(rng.choice((1, 2, 5, 40)))
+        elif kind == 4:
+            data[at:at] = data[at : at + length]
+        elif kind == 5:
+            other = rng.choice(inputs)
+            data[at:] = other[rng.randrange(len(other)) :]
+        else:
+            data[at : at + length] = bytes([rng.choice((0, 1, 0x7F, 0x80, 0xEF, 0xF0, 0xF7, 0xFB, 0xFC, 0xFE, 0xFF))]) * length
+    target = TARGETS[seed[0] % len(TARGETS)]
+    if rng.random() < 0.5 and target is not _model:
+        data = _mended_datagrams(data) if target is _datagrams else _mended_stream(data)
+    return seed[:1] + bytes(data)
+
+
+def _mended_stream(data: bytearray) -> bytearray:
+    """The same with sound checks, as far as it is a stream of version 2."""
+    if len(data) < 10 or data[:3] != b"\xf5U\x02":
+        return data
+    data[3:7] = bytes.fromhex(MODEL.fingerprint)
+    at = 8 + data[7]
+    data[at : at + 2] = crc_hqx(bytes(data[:at]), 0xFFFF).to_bytes(2, "big")
+    at += 2
+    index = 0
+    while at < len(data):
+        first = data[at]
+        marker = 1 + (first - (0xFA if first > 0xFA else 0xF6)) if 0xF6 < first < 0xFF else int(first == 0xFF)
+        head = marker
+        if not marker or 0xFA < first < 0xFF:
+            head += 3 if data[at + marker : at + marker + 1] == b"\xf0" else 1
+        length = 0 if head == marker else int.from_bytes(data[at + marker : at + head][-2:], "big")
+        covered = bytes(data[at : at + head] + data[at + head + 2 : at + head + 2 + length])
+        check = crc_hqx(covered, 0xFFFF) ^ index * 40503 & 0xFFFF
+        if at + head + 2 > len(data):
+            break
+        data[at + head : at + head + 2] = check.to_bytes(2, "big")
+        at += head + 2 + length
+        index += 1
+    return data
+
+
+def _mended_datagrams(data: bytearray) -> bytearray:
+    at = 0
+    while at < len(data):
+        stop = at + 1 + data[at]
+        if stop - at >= 4 and stop <= len(data):
+            salt = b"" if data[at + 1] >> 6 == 2 else bytes.fromhex(MODEL.fingerprint)
+            data[stop - 2 : stop] = crc_hqx(salt + bytes(data[at + 1 : stop - 2]), 0xFFFF).to_bytes(2, "big")
+        at = stop
+    return data
+
+
+def run(runs: int, seed: int = 0) -> None:
+    """`runs` mutated inputs; an input that breaks something is written down beside the error."""
+    rng, inputs = random.Random(seed), seeds()
+    signal.signal(signal.SIGALRM, _too_long)
+    for number in range(len(inputs) + runs):
+        data = inputs[number] if number < len(inputs) else mutate(rng, inputs)
+        signal.alarm(20)
+        try:
+            one(data)
+        except Exception as error:
+            raise AssertionError(f"broken by bytes.fromhex('{data.hex()}')") from error
+    signal.alarm(0)
+
+
+def _too_long(number: int, frame: object) -> NoReturn:
+    raise TimeoutError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=100000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--atheris", action="store_true")
+    arguments = parser.parse_args()
+    if not arguments.atheris:
+        run(arguments.runs, arguments.seed)
+        return
+    import tempfile
+
+    import atheris
+
+    corpus = Path(tempfile.mkdtemp())
+    for i, each in enumerate(seeds()):
+        (corpus / str(i)).write_bytes(each)
+    atheris.instrument_all()
+
+    def mutated(data: bytes, limit: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        return mutate(rng, [data])[:limit] if len(data) > 1 and rng.random() < 0.5 else bytes(atheris.Mutate(data, limit))
+
+    options = [sys.argv[0], f"-runs={arguments.runs}", f"-seed={arguments.seed + 1}", "-max_len=4096", str(corpus)]
+    atheris.Setup(options, one, custom_mutator=mutated)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
