@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from bitstream.entropy import EntropyModel, read_description
 from bitstream.errors import BitstreamError, UnknownModel
 
 ENTROPY_FILE = "entropy.safetensors"
+ENTROPY_FILES = "entropy*.safetensors"
+"""A model folder may keep earlier entropy models beside its own, so that what was coded with them can still be read."""
+
 MODELS_VARIABLE = "UNITCODEC_MODELS"
 _PACKAGED = Path(__file__).parent.parent / "unitcodec" / "models"
 _MAX_DESCRIPTION = 2**20
@@ -18,7 +22,7 @@ _MAX_DESCRIPTION = 2**20
 def find_entropy_model(fingerprint: str) -> EntropyModel:
     """The installed entropy model of this fingerprint (8 hex digits).
 
-    Looks for `*/entropy.safetensors` in the folders named by the environment variable UNITCODEC_MODELS and in the folder of
+    Looks for `*/entropy*.safetensors` in the folders named by the environment variable UNITCODEC_MODELS and in the folder of
     packaged models; models once loaded are kept. Raises UnknownModel, or InvalidEntropyModel if the file is unsound.
     """
     for path in _candidates():
@@ -31,9 +35,24 @@ def find_entropy_model(fingerprint: str) -> EntropyModel:
     )
 
 
+def find_sibling(entropy: EntropyModel, fingerprint: str) -> EntropyModel:
+    """`entropy`, or the installed model of that fingerprint if its codes mean the same: one fitted earlier to the same weights.
+
+    Raises UnknownModel if there is none.
+    """
+    if entropy.fingerprint == fingerprint:
+        return entropy
+    if entropy.spec.weights:
+        with suppress(UnknownModel):
+            other = find_entropy_model(fingerprint)
+            if other.spec.weights == entropy.spec.weights:
+                return other
+    raise UnknownModel(f"the stream was made with model {fingerprint}; the entropy model given is {entropy.fingerprint}")
+
+
 def _candidates() -> list[Path]:
     folders = [Path(folder) for folder in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if folder]
-    return [path for folder in (*folders, _PACKAGED) for path in sorted(folder.glob(f"*/{ENTROPY_FILE}"))]
+    return [path for folder in (*folders, _PACKAGED) for path in sorted(folder.glob(f"*/{ENTROPY_FILES}"))]
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream.entropy import EntropyModel
-from bitstream.errors import BitstreamError, Damaged, NotUnitcodec, Truncated, UnknownModel, UnsupportedVersion
-from bitstream.find import find_entropy_model
+from bitstream.errors import BitstreamError, Damaged, NotUnitcodec, Truncated, UnsupportedVersion
+from bitstream.find import find_entropy_model, find_sibling
 from bitstream.framing import MIN_PACKET, Layout
 from bitstream.header import MAGIC, VERSION, Header, read_header
 from bitstream.packet import PacketCoder
@@ -77,7 +77,7 @@ class PacketReader:
     """
 
     def __init__(self, file: Data | BinaryIO, entropy: EntropyModel | None = None, on_error: OnError = "strict") -> None:
-        """`entropy` None: the installed model that the header names."""
+        """`entropy` None: the installed model that the header names. Another that belongs to the same weights serves as well."""
         if on_error not in ("strict", "conceal", "salvage"):
             raise ValueError(f"on_error is {on_error!r}; it must be 'strict', 'conceal' or 'salvage'")
         self.on_error: OnError = on_error
@@ -204,10 +204,7 @@ class PacketReader:
 def open_stream(source: Source, entropy: EntropyModel | None) -> tuple[Header, EntropyModel]:
     """Read and step over the header; it, and its model. Raises what PacketReader does, and UnknownModel for another model's."""
     header = read_header(source)
-    if entropy is None:
-        entropy = find_entropy_model(header.model)
-    if entropy.fingerprint != header.model:
-        raise UnknownModel(f"the stream was made with model {header.model}; the entropy model given is {entropy.fingerprint}")
+    entropy = find_entropy_model(header.model) if entropy is None else find_sibling(entropy, header.model)
     entropy.unpack_speaker(header.speaker)
     return header, entropy
 

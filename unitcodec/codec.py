@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 import bitstream
-from bitstream import OnError, Packet, PacketReader, PacketWriter, SpeechCodes
+from bitstream import InvalidCodes, OnError, Packet, PacketReader, PacketWriter, SpeechCodes, UnknownModel
+from bitstream.find import find_sibling
 
 from . import model as models
 from .analysis import Analysis, Fields, IntArray
@@ -107,7 +108,10 @@ class Codec:
         """
         if not isinstance(codes, SpeechCodes):
             return [self.decode(one) for one in codes]
-        self.model.entropy.check(codes)
+        try:
+            find_sibling(self.model.entropy, codes.model).check(codes)
+        except UnknownModel as error:
+            raise InvalidCodes(f"codes of model {codes.model}; {self.model.entropy.fingerprint} is loaded") from error
         return speak(self._synthesis(codes.speaker), self._packets(codes), codes.num_samples)
 
     def compress(self, waveform: Waveform, sample_rate: int = 16000) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bitstream import StreamInfo, inspect
 from bitstream.entropy import METADATA_KEY
-from bitstream.find import ENTROPY_FILE, MODELS_VARIABLE
+from bitstream.find import ENTROPY_FILES, MODELS_VARIABLE
 from bitstream.spec import SAMPLE_RATE
 
 Report = dict[str, Any]
@@ -131,7 +131,7 @@ def _model_name(fingerprint: str) -> str | None:
 
     folders = [Path(folder) for folder in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if folder]
     for folder in (*folders, Path(__file__).parents[1] / "models"):
-        for path in sorted(folder.glob(f"*/{ENTROPY_FILE}")):
+        for path in sorted(folder.glob(f"*/{ENTROPY_FILES}")):
             try:
                 with safe_open(path, framework="numpy") as tensors:
                     description = json.loads((tensors.metadata() or {}).get(METADATA_KEY, "{}"))
