@@ -1,6 +1,7 @@
 """Cost against duration: the real command on longer and longer files, each in a process of its own.
 
-One thread each, two at a time where there are two cores. Synthetic speech, repeated; the file is written and read piece by piece, in a temporary folder that needs 230 MB an hour.
+One thread each, two at a time where there are two cores. Synthetic speech, repeated; the file is written and read piece by
+piece, in a temporary folder that needs 230 MB an hour.
 Everything is counted, the start of Python and the loading of the model too: a short file costs mostly these.
 """
 

@@ -95,7 +95,7 @@ def inspect(data: Data, entropy: EntropyModel | None = None) -> StreamInfo:
     records = list(walk(source, layout))
     packets = tuple(info for found in records for info in _packet_infos(found))
     if entropy is not None:
-        packets = _with_bits(packets, records, layout, PacketCoder(entropy))
+        packets = _with_bits(packets, records, layout, PacketCoder(entropy, header.version))
     complete = not records or records[-1].last or (header.version == 1 and records[-1].problem is None)
     size = len(memoryview(data).cast("B"))
     bits = None

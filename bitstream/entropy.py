@@ -18,7 +18,7 @@ from bitstream.batch import Batch, IntArray
 from bitstream.codes import SpeechCodes, as_codes
 from bitstream.errors import Damaged, InvalidCodes, InvalidEntropyModel
 from bitstream.plan import Plan, make_plan
-from bitstream.rangecoder import Predictions
+from bitstream.rangecoder import Distribution, Predictions, decode, encode
 from bitstream.spec import EntropySpec, stream_title
 
 METADATA_KEY = "unitcodec"
@@ -49,10 +49,12 @@ class EntropyModel(ABC):
     Attributes:
         spec: rates, alphabets, contexts.
         fingerprint: 8 hex digits, derived from the description and every integer: the name that a stream carries.
+        speaker_frequencies: (sum of the speaker alphabets,), those of each field's values in turn; None where all are alike.
         encodes_together, decodes_together: so many packets and more are quicker side by side than one by one.
     """
 
     spec: EntropySpec
+    speaker_frequencies: NDArray[np.uint32] | None = None
     encodes_together: int
     decodes_together: int
 
@@ -150,7 +152,11 @@ class EntropyModel(ABC):
                 )
 
     def pack_speaker(self, speaker: ArrayLike) -> bytes:
-        """Speaker fields -> one mixed-radix number, the first field most significant, big-endian, spec.speaker_bytes long."""
+        """Speaker fields -> bytes. Raises InvalidCodes if they are not the model's.
+
+        Range-coded by `speaker_frequencies`; without these one mixed-radix number, the first field most significant,
+        big-endian, spec.speaker_bytes long.
+        """
         fields = as_codes("speaker", speaker, 1)
         if len(fields) != len(self.spec.speaker):
             raise InvalidCodes(f"{len(fields)} speaker fields given; the model has {len(self.spec.speaker)}")
@@ -159,10 +165,18 @@ class EntropyModel(ABC):
             if field >= alphabet:
                 raise InvalidCodes(f"speaker field {i} is {field}; its alphabet ends at {alphabet - 1}")
             number = number * alphabet + field
+        if self.speaker_frequencies is not None:
+            return encode(fields.tolist(), self._speaker_predictions())
         return number.to_bytes(self.spec.speaker_bytes, "big")
 
     def unpack_speaker(self, data: bytes) -> NDArray[np.int32]:
         """Inverse of `pack_speaker`. Raises Damaged for bytes that it never gives."""
+        if self.speaker_frequencies is not None:
+            try:
+                symbols = decode(data, len(self.spec.speaker), self._speaker_predictions(), 255)
+            except Damaged as error:
+                raise Damaged(f"the speaker code in the header is damaged: {error}", offset=0) from error
+            return np.array(symbols, dtype=np.int32)
         if len(data) != self.spec.speaker_bytes:
             raise Damaged(
                 f"the header holds {len(data)} bytes of speaker code; the model needs {self.spec.speaker_bytes}", offset=0
@@ -175,6 +189,13 @@ class EntropyModel(ABC):
             raise Damaged("the speaker code in the header is out of range", offset=0)
         return np.array(fields[::-1], dtype=np.int32)
 
+    def _speaker_predictions(self) -> Predictions:
+        assert self.speaker_frequencies is not None
+        start = 0
+        for alphabet in self.spec.speaker:
+            yield Distribution(self.speaker_frequencies[start : start + alphabet], self.spec.precision)
+            start += alphabet
+
     def cost(self, codes: SpeechCodes) -> dict[str, float]:
         """Bits by stream, "units.0" ... "f0" and "speaker": the exact sum of -log2 of the integer frequencies.
 
@@ -186,7 +207,23 @@ class EntropyModel(ABC):
             units, f0 = packet_of(self.spec, codes.units, codes.f0, index)
             for title, cost in self.packet_cost(units, f0).items():
                 bits[title] += cost
-        return {**bits, "speaker": 8.0 * self.spec.speaker_bytes}
+        return {**bits, "speaker": 8.0 * len(self.pack_speaker(codes.speaker))}
+
+
+def check_speaker_frequencies(spec: EntropySpec, frequencies: NDArray[Any]) -> NDArray[np.uint32]:
+    """A read-only copy. Raises InvalidEntropyModel unless they are distributions of the model's speaker fields."""
+    total = 2**spec.precision
+    if frequencies.dtype.kind not in "iu" or frequencies.shape != (sum(spec.speaker),) or not spec.speaker:
+        raise InvalidEntropyModel(f"speaker must hold {sum(spec.speaker)} integers")
+    if int(frequencies.min()) < 1 or int(frequencies.max()) > total:
+        raise InvalidEntropyModel(f"speaker holds a frequency outside 1 .. {total}")
+    copy = np.array(frequencies, dtype=np.uint32)
+    if any(int(part.sum()) != total for part in np.split(copy, np.cumsum(spec.speaker)[:-1])):
+        raise InvalidEntropyModel(f"speaker has a distribution that does not sum to {total}")
+    if (longest := len(spec.speaker) * (spec.precision * 64 + 1) // 512 + 4) > 255:
+        raise InvalidEntropyModel(f"a speaker code could need {longest} bytes; the header has room for 255")
+    copy.flags.writeable = False
+    return copy
 
 
 def packet_of(

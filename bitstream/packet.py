@@ -10,8 +10,9 @@ from bitstream.batch import IntArray
 from bitstream.codes import as_codes
 from bitstream.entropy import EntropyModel
 from bitstream.errors import Damaged
+from bitstream.header import VERSION
 from bitstream.lockstep import decode_packets, encode_packets
-from bitstream.rangecoder import decode, encode
+from bitstream.rangecoder import decode, encode, near, shortest
 
 
 class PacketCoder:
@@ -20,8 +21,10 @@ class PacketCoder:
     Several packets together give the bytes that they give alone, and take less time.
     """
 
-    def __init__(self, entropy: EntropyModel) -> None:
+    def __init__(self, entropy: EntropyModel, version: int = VERSION) -> None:
+        """`version` is the stream's: payloads of version 1 end otherwise."""
         self.entropy = entropy
+        self._tail = shortest if version == 1 else near
 
     def encode_payload(self, units: ArrayLike, f0: ArrayLike) -> bytes:
         """The range coder's bytes for units (rows, n) and f0 (m,), unframed.
@@ -33,7 +36,7 @@ class PacketCoder:
     def encode_payloads(self, packets: Sequence[tuple[ArrayLike, ArrayLike]]) -> list[bytes]:
         """The same for each of several packets. Raises InvalidCodes."""
         checked = [self._checked(*packet) for packet in packets]
-        if len(checked) >= self.entropy.encodes_together:
+        if self._tail is near and len(checked) >= self.entropy.encodes_together:
             return encode_packets(self.entropy, checked)
         return [self._encode(*packet) for packet in checked]
 
@@ -51,7 +54,7 @@ class PacketCoder:
         most = self.entropy.spec.max_payload
         for shape in shapes:
             self.entropy.spec.check_packet_shape(*shape)
-        if len(payloads) < self.entropy.decodes_together or max(map(len, payloads)) > most:
+        if self._tail is shortest or len(payloads) < self.entropy.decodes_together or max(map(len, payloads)) > most:
             return [self._decode(payload, *shape) for payload, shape in zip(payloads, shapes, strict=True)]
         return decode_packets(self.entropy, payloads, shapes)
 
@@ -64,7 +67,7 @@ class PacketCoder:
     def _encode(self, units: IntArray, f0: IntArray) -> bytes:
         frames, f0_frames = units.shape[1], len(f0)
         symbols = self.entropy.plan(frames, f0_frames).order(units, f0).tolist()
-        return encode(symbols, self.entropy.predict(frames, f0_frames))
+        return encode(symbols, self.entropy.predict(frames, f0_frames), self._tail)
 
     def _decode(self, payload: bytes, frames: int, f0_frames: int) -> tuple[IntArray, IntArray] | Damaged:
         spec = self.entropy.spec
@@ -73,7 +76,7 @@ class PacketCoder:
         rows = len(spec.rows)
         predictions = self.entropy.predict(frames, f0_frames)
         try:
-            symbols = decode(payload, rows * frames + f0_frames, predictions, spec.max_payload)
+            symbols = decode(payload, rows * frames + f0_frames, predictions, spec.max_payload, self._tail)
         except Damaged as error:
             return error
         return self.entropy.plan(frames, f0_frames).restore(symbols, rows)

@@ -1,4 +1,4 @@
-"""Integer frequencies -> bytes and back, by constriction's range coder, with the shortest tail that decodes.
+"""Integer frequencies -> bytes and back, by constriction's range coder, in about as few bytes as decode.
 
 The place where a stronger model plugs in is `Predictions`: a generator that yields the distribution of the next symbol and
 is sent the symbol. Both directions drive the same generator, so they cannot disagree about what comes next.
@@ -6,7 +6,7 @@ is sent the symbol. Both directions drive the same generator, so they cannot dis
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from typing import Any
 
@@ -36,8 +36,37 @@ Predictions = Generator[Distribution, int, None]
 """The distribution of each symbol of a packet in coding order; the symbol itself is sent back each time."""
 
 
-def encode(symbols: Sequence[int], predictions: Predictions) -> bytes:
-    """Code at least one symbol, each within its predicted alphabet. Returns the canonical payload: none shorter decodes."""
+Tail = Callable[[int, int, int], bytes]
+"""low, width and size of the last interval, low .. low + width - 1 in numbers of `size` bytes -> the payload."""
+
+
+def near(low: int, width: int, size: int) -> bytes:
+    """The payload's tail: the smallest point with so many zero bytes at its end, which are left away.
+
+    They are as many as make a unit at most four times as large as the interval, or one less if no such point lies in it. More
+    could be left away by chance now and then. But that the length follows from the width is a check of about five bits, and
+    costs a third of one.
+    """
+    zeros = (width.bit_length() + 1) // 8
+    point = -(-low >> 8 * zeros)
+    if point << 8 * zeros >= low + width:
+        zeros -= 1
+        point = -(-low >> 8 * zeros)
+    return point.to_bytes(size - zeros, "big")
+
+
+def shortest(low: int, width: int, size: int) -> bytes:
+    """The tail in version 1: the shortest bytes that, continued in zeros, name a point; the smallest of them."""
+    high = low + width
+    # What is certain is shared by both ends; from there on, take whole bytes until a multiple fits in.
+    shift = 8 * (((low ^ (high - 1)).bit_length() + 7) // 8)
+    while (point := -(-low >> shift) << shift) >= high:
+        shift -= 8
+    return point.to_bytes(size, "big").rstrip(b"\0")
+
+
+def encode(symbols: Sequence[int], predictions: Predictions, tail: Tail = near) -> bytes:
+    """Code at least one symbol, each within its predicted alphabet. Returns the canonical payload."""
     encoder = _constriction().stream.queue.RangeEncoder()
     put, send = encoder.encode, predictions.send
     distribution = next(predictions)
@@ -48,10 +77,10 @@ def encode(symbols: Sequence[int], predictions: Predictions) -> bytes:
         if i < last:
             distribution = send(symbol)
     predictions.close()
-    return _cut_tail(encoder)
+    return _payload(encoder, tail)
 
 
-def decode(payload: bytes, count: int, predictions: Predictions, max_payload: int) -> list[int]:
+def decode(payload: bytes, count: int, predictions: Predictions, max_payload: int, tail: Tail = near) -> list[int]:
     """Decode `count` symbols, at least 1; the payload continues in zeros.
 
     Raises Damaged unless the payload is exactly what `encode` gives for some symbols.
@@ -76,7 +105,7 @@ def decode(payload: bytes, count: int, predictions: Predictions, max_payload: in
             break
         distribution = send(symbol)
     predictions.close()
-    if _cut_tail(encoder) != payload:
+    if _payload(encoder, tail) != payload:
         raise Damaged("the payload is not in canonical form")
     return symbols
 
@@ -93,7 +122,7 @@ def _categorical(frequencies: NDArray[np.unsignedinteger[Any]], precision: int) 
     return _constriction().stream.model.Categorical((scaled - 1).astype(np.float32), perfect=False)
 
 
-def _cut_tail(encoder: Any) -> bytes:
+def _payload(encoder: Any, tail: Tail) -> bytes:
     """The canonical payload of what constriction's encoder holds."""
     position, (lower, width) = encoder.pos()
     words = encoder.get_compressed()
@@ -103,7 +132,7 @@ def _cut_tail(encoder: Any) -> bytes:
     sealed = int.from_bytes(words.astype(">u4").tobytes().ljust(size, b"\0"), "big")
     # `lower` is the interval's lower end modulo 2**64, and constriction's own words name a point within the interval
     # (whose width is below 2**64). Together they give the lower end in full, whatever words the encoder still holds back.
-    return shortest(sealed - ((sealed - int(lower)) & (2**64 - 1)), int(width), size)
+    return tail(sealed - ((sealed - int(lower)) & (2**64 - 1)), int(width), size)
 
 
 def encode_intervals(lefts: Sequence[int], widths: Sequence[int]) -> bytes:
@@ -120,17 +149,7 @@ def encode_intervals(lefts: Sequence[int], widths: Sequence[int]) -> bytes:
             low <<= 32
             width <<= 32
             size += 4
-    return shortest(low, width, size)
-
-
-def shortest(low: int, width: int, size: int) -> bytes:
-    """The shortest bytes that, continued in zeros to `size`, lie in low .. low + width - 1; the smallest of them."""
-    high = low + width
-    # What is certain is shared by both ends; from there on, take whole bytes until a multiple fits in.
-    shift = 8 * (((low ^ (high - 1)).bit_length() + 7) // 8)
-    while (point := -(-low >> shift) << shift) >= high:
-        shift -= 8
-    return point.to_bytes(size, "big").rstrip(b"\0")
+    return near(low, width, size)
 
 
 @cache

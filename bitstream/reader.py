@@ -95,7 +95,7 @@ class PacketReader:
         self.speaker = self.entropy.unpack_speaker(self.header.speaker)
         self.num_samples = self.header.num_samples
         self.lost = 0
-        self._spec, self._coder = self.entropy.spec, PacketCoder(self.entropy)
+        self._spec, self._coder = self.entropy.spec, PacketCoder(self.entropy, self.header.version)
         self._layout = Layout(self.header.version, self._spec, self.num_samples)
         if on_error != "salvage":
             refuse_claims(self._source, self._layout)

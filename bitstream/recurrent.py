@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream.batch import Batch, Cells, IntArray
-from bitstream.entropy import EntropyModel
+from bitstream.entropy import EntropyModel, check_speaker_frequencies
 from bitstream.errors import InvalidEntropyModel
 from bitstream.exponential import INTEGER_POWERS, LIMIT, POWERS
 from bitstream.lockstep import packet_bits
@@ -37,6 +37,7 @@ SUM_BITS = 10
 
 EXACT = 2**24
 MAX_HIDDEN = 4096
+SPEAKER = "speaker"
 FEW = 32
 MAX_SHIFT = 14
 
@@ -56,7 +57,8 @@ class RecurrentModel(EntropyModel):
             "recurrent.bias" (hidden,), of the candidate's product, 10 fraction bits;
             "input.TITLE" (alphabet, 3 * hidden), what a symbol of a frame adds to the three, 10 fraction bits;
             "output.TITLE" (alphabet, hidden), weights of its log2 odds; "table.TITLE" (*context axes, alphabet), 10 bits;
-            none of the last three where the alphabet is 1.
+            none of the last three where the alphabet is 1;
+            "speaker" (sum of the speaker alphabets,), if it is there, each field's frequencies in turn.
 
     Raises InvalidEntropyModel if the parts do not fit, or if a sum could pass what float32 holds exactly.
     """
@@ -78,6 +80,9 @@ class RecurrentModel(EntropyModel):
             shapes[f"input.{title}"] = alphabet, 3 * hidden
             shapes[f"output.{title}"] = alphabet, hidden
             shapes[f"table.{title}"] = spec.table_shape(name)
+        if SPEAKER in parts:
+            self.speaker_frequencies = check_speaker_frequencies(spec, parts[SPEAKER])
+            shapes[SPEAKER] = (sum(spec.speaker),)
         _check_names("tensors", parts, shapes)
         _check_names("shifts", shifts, ["recurrent.weight", *(f"output.{title}" for title in self._spoken.values())])
         self._parts = {name: _checked(name, parts[name], shapes[name]) for name in sorted(shapes)}
@@ -91,7 +96,8 @@ class RecurrentModel(EntropyModel):
         if not isinstance(shifts, dict):
             raise InvalidEntropyModel("'recurrent' must be an object of shifts")
         prefixes = ("recurrent.", "input.", "output.", "table.")
-        return RecurrentModel(spec, shifts, {name: tensor for name, tensor in tensors.items() if name.startswith(prefixes)})
+        known = {name: tensor for name, tensor in tensors.items() if name.startswith(prefixes) or name == SPEAKER}
+        return RecurrentModel(spec, shifts, known)
 
     def description(self) -> dict[str, Any]:
         return {**self.spec.to_json(), "recurrent": self.shifts}

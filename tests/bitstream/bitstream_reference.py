@@ -55,12 +55,12 @@ def range_encode(coded: list[tuple[list[int], int]], precision: int) -> bytes:
             width = scale * (frequencies[symbol] << (24 - precision))
             if width < 2**32:
                 low, width, size = low << 32, width << 32, size + 4
-    for length in range(size + 1):
-        unit = 256 ** (size - length)
-        point = -(-low // unit)
-        if point * unit < low + width:
-            return point.to_bytes(length, "big")
-    raise AssertionError
+    length = size
+    while 256 ** (size - length + 1) <= 4 * width:
+        length -= 1
+    if -(-low // 256 ** (size - length)) * 256 ** (size - length) >= low + width:
+        length += 1
+    return (-(-low // 256 ** (size - length))).to_bytes(length, "big")
 
 
 @dataclass

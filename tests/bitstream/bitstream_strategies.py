@@ -85,6 +85,10 @@ def random_recurrent(spec: EntropySpec, rng: np.random.Generator, hidden: int, l
             parts[f"output.{title}"] = integers(weights, alphabet, hidden)
             parts[f"table.{title}"] = integers(3000, *spec.table_shape(name))
             shifts[f"output.{title}"] = int(rng.integers(4, 10))
+    if spec.speaker and rng.integers(2):
+        fields = [rng.dirichlet(np.full(alphabet, 0.5)) + 1e-9 for alphabet in spec.speaker]
+        if all(alphabet <= 2**spec.precision for alphabet in spec.speaker):
+            parts["speaker"] = np.concatenate([round_frequencies(p / p.sum(), spec.precision) for p in fields])
     return RecurrentModel(spec, shifts, parts)
 
 
@@ -113,6 +117,6 @@ def parts(codes: SpeechCodes, model: EntropyModel) -> list[tuple[np.ndarray, np.
 
 def pack_1(codes: SpeechCodes, model: EntropyModel) -> bytes:
     """A stream of version 1, which the package only reads."""
-    coder = PacketCoder(model)
+    coder = PacketCoder(model, version=1)
     payloads = [coder.encode_payload(*part) for part in parts(codes, model)]
     return reference.stream_1(model.fingerprint, codes.num_samples, model.pack_speaker(codes.speaker), payloads)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("identity.py")
-DIGEST = "23801aed21b9fd67f32c3a8659e95e0f2c0e654dec9afc362490f5d4c5e5f28a"
+DIGEST = "6d849c40052f90b93633b7948de9f2718ba024f70b1189414a685ad2625d63a1"
 
 SETTINGS = {
     "as it is": {},

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from bitstream import EntropyModel, InvalidEntropyModel, PacketCoder, RecurrentModel
 from bitstream.errors import Damaged
 from bitstream.exponential import LIMIT, POWERS
+from bitstream.fit import round_frequencies
 from bitstream.lockstep import decode_packets, encode_packets, packet_bits
 from bitstream.recurrent import frequencies
 from bitstream.spec import stream_title
@@ -91,6 +92,34 @@ def test_save_and_load(model: RecurrentModel) -> None:
     assert again.spec == model.spec
     assert again.fingerprint == model.fingerprint
     assert again.to_bytes() == model.to_bytes()
+
+
+@settings(max_examples=60, deadline=None)
+@given(recurrent_models(), st.integers(0, 2**32), st.binary(max_size=20))
+def test_the_speaker_code(model: RecurrentModel, seed: int, noise: bytes) -> None:
+    rng = np.random.default_rng(seed)
+    fields = [int(rng.integers(alphabet)) for alphabet in model.spec.speaker]
+    data = model.pack_speaker(fields)
+    assert model.unpack_speaker(data).tolist() == fields
+    try:
+        found = model.unpack_speaker(noise)
+    except Damaged:
+        return
+    assert model.pack_speaker(found) == noise
+
+
+def test_a_likely_speaker_costs_less(model: RecurrentModel) -> None:
+    frequencies = np.concatenate(
+        [round_frequencies(np.array(p), 16) for p in ([0.93] + [0.01] * 7, [0.2] * 5, [0.9, 0.05, 0.05])]
+    )
+    informed = RecurrentModel(model.spec, model.shifts, {**model.tensors(), "speaker": frequencies})
+    assert informed.fingerprint != model.fingerprint
+    assert EntropyModel.load(informed.to_bytes()).fingerprint == informed.fingerprint
+    assert len(informed.pack_speaker([7, 4, 2])) == 2
+    assert len(informed.pack_speaker([0, 0, 0])) <= 1
+    for wrong in (frequencies[:-1], frequencies - 1, frequencies.astype(float)):
+        with pytest.raises(InvalidEntropyModel, match="speaker"):
+            RecurrentModel(model.spec, model.shifts, {**model.tensors(), "speaker": wrong})
 
 
 def test_powers_are_the_nearest_integers() -> None:

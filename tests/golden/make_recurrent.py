@@ -67,7 +67,7 @@ def main() -> None:
     entropy = model()
     entropy.save(FOLDER / "entropy.safetensors")
     source, coder, packets = numbers(7), PacketCoder(entropy), []
-    for frames in (1, 2, 3, 17, 31, 32, 32):
+    for frames in (1, 2, 3, 17, 31, *[32] * 40):
         f0_frames = -(-frames // 2)
         units = np.array([[next(source) % row.alphabet for _ in range(frames)] for row in SPEC.rows], np.int32)
         f0 = np.array([next(source) % SPEC.f0.alphabet for _ in range(f0_frames)], np.int32)

@@ -135,8 +135,10 @@ class _Stages:
 
         folder = self.out / "entropy"
         if not (folder / CODES).exists():
-            save_codes(folder, code_corpus(self.corpus, self._autoencoder().content.eval(), self._trained_pitch()))
-        spec = describe(self.settings["content"]["levels"], self.settings["pitch"]["codes"])
+            parts = self._autoencoder().eval()
+            save_codes(folder, code_corpus(self.corpus, parts.content, self._trained_pitch(), parts.speaker))
+        speaker = self._autoencoder().speaker.quantizer.levels.tolist()
+        spec = describe(self.settings["content"]["levels"], self.settings["pitch"]["codes"], speaker)
         fit(folder, spec, self.settings["entropy"], self.seed)
 
     def _export(self) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from bitstream import EntropySpec, RecurrentModel
 from bitstream.batch import Batch, Cells
-from bitstream.recurrent import EXACT, INPUT_BITS, MAX_SHIFT, STATE_BITS, SUM_BITS
+from bitstream.recurrent import EXACT, INPUT_BITS, MAX_SHIFT, SPEAKER, STATE_BITS, SUM_BITS
 from bitstream.spec import F0, stream_title
 
 from .loop import Run, cosine, set_rate
@@ -105,11 +106,12 @@ class RecurrentNet(nn.Module):
         cover = ((np.arange(frames) + 1) * self.spec.unit_hop - 1) // self.spec.f0_hop
         return batch.f0[:, np.minimum(cover, batch.f0.shape[1] - 1)]
 
-    def quantize(self) -> RecurrentModel:
-        """The integers nearest to the weights."""
+    def quantize(self, speaker: NDArray[np.uint32] | None = None) -> RecurrentModel:
+        """The integers nearest to the weights; ``speaker``: frequencies of the speaker fields' values, if they are known."""
         spec = self.spec
         state = {name: value.detach().double() for name, value in self.state_dict().items()}
-        shifts, parts = {}, {}
+        shifts: dict[str, int] = {}
+        parts: dict[str, NDArray[Any]] = {} if speaker is None else {SPEAKER: speaker}
         parts["recurrent.initial"] = _integers(bend(state["initial"]), STATE_BITS)
         parts["recurrent.bias"] = _integers(state["bias"], SUM_BITS)
         shifts["recurrent.weight"], parts["recurrent.weight"] = _weights(state["weight"])

@@ -15,44 +15,56 @@ from tqdm import tqdm
 
 from bitstream import EntropyModel, EntropySpec, Stream
 from bitstream.entropy import packet_of
+from bitstream.fit import round_frequencies
 from bitstream.spec import F0
 
 from ..content.fsq import STRIDE as UNIT_STRIDE
 from ..content.fsq import ContentEncoder
 from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, log_mel, normalise
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics, track_channels
+from ..speaker.encoder import SpeakerEncoder
 from .contexts import Settings, train
 from .corpus import Corpus
 
 IntArray = NDArray[np.int32]
 PACKET_FRAMES = 64
 MAX_REFERENCES = 3
+OPENING_SECONDS = 8
+UNSEEN = 0.1
 CODES = "codes.safetensors"
 
 
 @torch.inference_mode()
-def code_corpus(corpus: Corpus, content: ContentEncoder, pitch: PitchVQVAE) -> Iterator[tuple[IntArray, IntArray]]:
-    """(units (rows, n), f0 (m,)) of every utterance, as the codec makes them but for rounding: float32 and in one piece."""
+def code_corpus(
+    corpus: Corpus, content: ContentEncoder, pitch: PitchVQVAE, speaker: SpeakerEncoder
+) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+    """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), as the codec makes them but for rounding.
+
+    In float32 and in one piece; the speaker from the first seconds, silent or not.
+    """
     for utterance in tqdm(corpus.utterances, desc="coding the corpus", unit="file"):
         if not utterance.samples:
             continue
         waveform = corpus.waveform(utterance).astype(np.float32) / 32768
         f0 = np.asarray(corpus.pitch(utterance))
-        padded = np.pad(waveform, (0, -len(waveform) % (HOP * STRIDE))) * np.float32(
-            level_gain(level_code(active_level(waveform)))
-        )
-        track = track_channels(np.pad(f0, (0, len(padded) // HOP - len(f0))), *mean_and_deviation(*statistics(f0)))
-        units = content.encode(normalise(log_mel(torch.from_numpy(padded)[None])))[0].numpy().astype(np.int32)
+        level, (mean, deviation) = level_code(active_level(waveform)), statistics(f0)
+        padded = np.pad(waveform, (0, -len(waveform) % (HOP * STRIDE))) * np.float32(level_gain(level))
+        track = track_channels(np.pad(f0, (0, len(padded) // HOP - len(f0))), *mean_and_deviation(mean, deviation))
+        mel = normalise(log_mel(torch.from_numpy(padded)[None]))
+        units = content.encode(mel)[0].numpy().astype(np.int32)
         codes = pitch.encode(torch.from_numpy(track)[None])[0, 0].numpy().astype(np.int32)
-        yield units[:, : -(-len(waveform) // (HOP * UNIT_STRIDE))], codes
+        voice = speaker.encode(mel[..., : OPENING_SECONDS * 16000 // HOP])[0].numpy()
+        fields = np.array([mean, deviation, level, *voice], np.int32)
+        yield units[:, : -(-len(waveform) // (HOP * UNIT_STRIDE))], codes, fields
 
 
-def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray]]) -> None:
+def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray, IntArray]]) -> None:
     """Keep what :func:`code_corpus` gave in ``folder/codes.safetensors``; written beside, then renamed."""
-    units, f0 = zip(*sequences, strict=True)
+    units, f0, speaker = zip(*sequences, strict=True)
     tensors = {
         "units": np.concatenate(units, 1),
         "f0": np.concatenate(f0),
+        "speaker": np.stack(speaker),
         "frames": np.array([part.shape[1] for part in units], np.int64),
         "f0_frames": np.array([len(part) for part in f0], np.int64),
     }
@@ -61,11 +73,11 @@ def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray]]) -> 
     os.replace(folder / "codes.part", folder / CODES)
 
 
-def load_codes(folder: Path) -> list[tuple[IntArray, IntArray]]:
+def load_codes(folder: Path) -> list[tuple[IntArray, IntArray, IntArray]]:
     """Inverse of :func:`save_codes`."""
     tensors = load_file(folder / CODES)
     units = np.split(tensors["units"], np.cumsum(tensors["frames"])[:-1], 1)
-    return list(zip(units, np.split(tensors["f0"], np.cumsum(tensors["f0_frames"])[:-1]), strict=True))
+    return list(zip(units, np.split(tensors["f0"], np.cumsum(tensors["f0_frames"])[:-1]), tensors["speaker"], strict=True))
 
 
 def describe(levels: Sequence[int], f0_codes: int, speaker: Sequence[int] = (), weights: str = "") -> EntropySpec:
@@ -87,14 +99,27 @@ def describe(levels: Sequence[int], f0_codes: int, speaker: Sequence[int] = (), 
 
 def fit(folder: Path, spec: EntropySpec, settings: dict[str, Any], seed: int = 0) -> EntropyModel:
     """Train the entropy model of ``spec`` on what :func:`save_codes` left in ``folder``, or go on, or take what is there."""
-    return train(spec, load_codes(folder), folder, Settings(**settings, seed=seed)).quantize()
+    utterances = load_codes(folder)
+    net = train(spec, [(units, f0) for units, f0, _ in utterances], folder, Settings(**settings, seed=seed))
+    return net.quantize(speaker_frequencies(spec, np.stack([speaker for _, _, speaker in utterances])))
 
 
-def report(entropy: EntropyModel, sequences: list[tuple[IntArray, IntArray]]) -> dict[str, Any]:
-    """Bits a second by stream over ``sequences``, packet by packet."""
+def speaker_frequencies(spec: EntropySpec, speakers: IntArray) -> NDArray[np.uint32]:
+    """Frequencies of the fields' values, one field after another, of what was counted in speakers (n, fields)."""
+    fields = []
+    for alphabet, values in zip(spec.speaker, speakers.T, strict=True):
+        seen = np.bincount(values, minlength=alphabet) / len(values)
+        # Recordings elsewhere are louder, lower or stranger than these.
+        fields.append(round_frequencies((1 - UNSEEN) * seen + UNSEEN / alphabet, spec.precision))
+    return np.concatenate(fields)
+
+
+def report(entropy: EntropyModel, utterances: Iterable[tuple[IntArray, IntArray, IntArray]]) -> dict[str, Any]:
+    """Bits a second by stream over ``utterances``, packet by packet."""
     totals: dict[str, float] = {}
     seconds = 0.0
-    for units, f0 in sequences:
+    for units, f0, speaker in utterances:
+        totals["speaker"] = totals.get("speaker", 0.0) + 8 * len(entropy.pack_speaker(speaker))
         for index in range(-(-units.shape[1] // PACKET_FRAMES)):
             for title, cost in entropy.packet_cost(*packet_of(entropy.spec, units, f0, index)).items():
                 totals[title] = totals.get(title, 0.0) + cost

@@ -77,5 +77,5 @@ def export(
     print(f"output gain {gain:.1f} dB")
     save(folder, replace(config, gain_db=gain), networks, entropy)
     if check is not None:
-        bits = report(entropy, list(code_corpus(check, networks.content, networks.pitch)))
+        bits = report(entropy, code_corpus(check, networks.content, networks.pitch, networks.speaker))
         print({title: round(value, 1) for title, value in bits.items()}, "sum", round(sum(bits.values()), 1), "bit/s")
