@@ -267,10 +267,10 @@ def test_trailing_bytes_are_named(stream: bytes, tmp_path: Path, capsys: pytest.
 def test_a_claim_of_a_million_million_samples_costs_nothing(default_model: Path, tmp_path: Path, command: Command) -> None:
     """In version 1 the header tells the length."""
     entropy = bitstream.EntropyModel.load(default_model / "entropy.safetensors")
+    speaker = entropy.pack_speaker([0] * len(entropy.spec.speaker))
     path = tmp_path / "huge.uc"
     length = bytes([0x80, 0xA0, 0x94, 0xA5, 0x8D, 0x1D])  # 10**12 in groups of 7 bits
-    header = b"\xf5U\x01" + bytes.fromhex(entropy.fingerprint) + length + bytes([entropy.spec.speaker_bytes])
-    header += bytes(entropy.spec.speaker_bytes)
+    header = b"\xf5U\x01" + bytes.fromhex(entropy.fingerprint) + length + bytes([len(speaker)]) + speaker
     path.write_bytes(header + crc_hqx(header, 0xFFFF).to_bytes(2, "big") + bytes(100))
 
     def limit() -> None:
