@@ -33,6 +33,9 @@ from bitstream.find import ENTROPY_FILE
 from bitstream.lockstep import decode_packets, encode_packets, packet_bits
 
 SAMPLE_RATE = 16000
+LONGEST = 2000
+"""Units that an utterance may have, about as many as a packet has room for."""
+
 _DIGITS = re.compile(r"\d+(?: \d+)*")
 
 
@@ -131,7 +134,7 @@ def _train(
 
     settings = Settings(**_settings(setting, Settings()))
     alphabet = 1 + int(max(units.max() for units in learn))
-    spec = spec_of(alphabet, round(SAMPLE_RATE / rate), max(map(len, (*learn, *coded))))
+    spec = spec_of(alphabet, round(SAMPLE_RATE / rate), LONGEST)
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         net = train(spec, [(units[None], NO_F0) for units in learn], Path(save or scratch, "training"), settings)
