@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,15 +50,24 @@ def read_units(path: Path) -> list[IntArray]:
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise BenchmarkError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     for number, line in enumerate(text.splitlines(), 1):
         try:
             fields = ast.literal_eval(line)
             units = next(value for key, value in fields.items() if key != "audio" and _DIGITS.fullmatch(value))
-        except (ValueError, SyntaxError, AttributeError, TypeError, StopIteration) as error:
+            utterances.append(np.array(units.split(), dtype=np.int32))
+        except (
+            ValueError,
+            SyntaxError,
+            AttributeError,
+            TypeError,
+            StopIteration,
+            OverflowError,
+            MemoryError,
+            RecursionError,
+        ) as error:
             raise BenchmarkError(f"{path}, line {number}: no dictionary with a string of units") from error
-        utterances.append(np.array(units.split(), dtype=np.int32))
     if not utterances:
         raise BenchmarkError(f"{path}: holds no utterances")
     return utterances

@@ -75,7 +75,17 @@ def test_what_cannot_be_done_is_told_in_a_line(files: tuple[Path, Path], argumen
     assert "Traceback" not in done.output
 
 
-@pytest.mark.parametrize("text", ["", "not a literal\n", "{'audio': 'a.wav'}\n", "{'audio': 'a', 'hubert': '1 x 3'}\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not a literal\n",
+        "{'audio': 'a.wav'}\n",
+        "{'audio': 'a', 'hubert': '1 x 3'}\n",
+        "{'hubert': '99999999999'}\n",
+        "(" * 5000 + "\n",
+    ],
+)
 def test_files_that_hold_no_units(tmp_path: Path, text: str) -> None:
     from benchmarks.errors import BenchmarkError
 
@@ -89,3 +99,13 @@ def test_real_units(shared: Path) -> None:
     utterances = read_units(shared / "units" / "LJSpeech_hubert100_test.txt.gz")
     assert sum(map(len, utterances)) == 217549
     assert max(int(units.max()) for units in utterances) == 99
+
+
+def test_a_damaged_archive(files: tuple[Path, Path], tmp_path: Path) -> None:
+    from benchmarks.errors import BenchmarkError
+
+    data = bytearray(files[0].read_bytes())
+    data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
+    (tmp_path / "bad.txt.gz").write_bytes(data)
+    with pytest.raises(BenchmarkError, match=r"bad\.txt\.gz"):
+        read_units(tmp_path / "bad.txt.gz")
