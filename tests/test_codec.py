@@ -175,6 +175,26 @@ def test_the_default_model_loads_by_its_name(codec: Codec, wave: np.ndarray) -> 
     assert again.encode(wave[:40000]) == codec.encode(wave[:40000])
 
 
+def test_streams_of_an_earlier_entropy_model(default_model: Path, wave: np.ndarray) -> None:
+    """The packaged model keeps the tables that it once coded with: the same codes, the same sound."""
+    codec = unitcodec.load(default_model, device="cpu")
+    codes = codec.encode(wave[:48000])
+    earlier = bitstream.find_entropy_model("71920210")
+    old = SpeechCodes(codes.units, codes.f0, codes.speaker, codes.num_samples, earlier.fingerprint)
+    assert codes.model != old.model
+    sound = codec.decode(codes)
+    assert np.array_equal(codec.decode(old), sound)
+    assert np.array_equal(codec.decompress(bitstream.pack(old, earlier))[0], sound)
+
+
+def test_streams_of_another_model_are_refused(narrow: Codec, default_model: Path, wave: np.ndarray) -> None:
+    data = unitcodec.load(default_model, device="cpu").compress(wave[:8000])
+    with pytest.raises(bitstream.UnknownModel, match="the stream was made with model"):
+        narrow.decompress(data)
+    with pytest.raises(bitstream.InvalidCodes, match="codes of model"):
+        narrow.decode(bitstream.unpack(data))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_gives_the_same_codes(narrow: Codec, narrow_folder: Path, wave: np.ndarray) -> None:
     device = unitcodec.load(narrow_folder, device="cuda")
