@@ -15,6 +15,7 @@ from bitstream.rangecoder import CODER_PRECISION, encode_intervals
 from bitstream.spec import F0
 
 T = TypeVar("T")
+G = TypeVar("G")
 Packet = tuple[IntArray, IntArray]
 
 LANES = 256
@@ -26,22 +27,31 @@ BLOCK = 2**11
 
 def encode_packets(entropy: EntropyModel, packets: Sequence[Packet]) -> list[bytes]:
     """The payload of each packet, units (rows, n) and f0 (m,), inside their alphabets."""
-    return _in_groups(lambda part: _encode(entropy, packets[part]), len(packets))
+    return _in_groups(lambda part: _encode(entropy, part), packets, _lengths(packets))
 
 
 def decode_packets(entropy: EntropyModel, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]) -> list[Packet | Damaged]:
     """Inverse of `encode_packets`: of each payload and (frames, F0 frames), the codes, or why there are none."""
-    return _in_groups(lambda part: _decode(entropy, payloads[part], shapes[part]), len(payloads))
+    given = list(zip(payloads, shapes, strict=True))
+    return _in_groups(lambda part: _decode(entropy, *zip(*part, strict=True)), given, [frames for frames, _ in shapes])
 
 
 def packet_bits(entropy: EntropyModel, packets: Sequence[Packet]) -> list[dict[int | str, float]]:
     """-log2 of the frequencies, summed by stream, of each packet."""
-    return _in_groups(lambda part: _bits(entropy, packets[part]), len(packets))
+    return _in_groups(lambda part: _bits(entropy, part), packets, _lengths(packets))
 
 
-def _in_groups(work: Callable[[slice], list[T]], count: int) -> list[T]:
+def _lengths(packets: Sequence[Packet]) -> list[int]:
+    return [units.shape[1] for units, _ in packets]
+
+
+def _in_groups(work: Callable[[list[G]], list[T]], given: Sequence[G], lengths: Sequence[int]) -> list[T]:
+    """What `work` makes of the given, those of like length together, so that few lanes wait for others to end; in order."""
     # No threads of our own: those of the BLAS wait by turning in circles, and would take the cores that ours need.
-    return [each for start in range(0, count, LANES) for each in work(slice(start, start + LANES))]
+    order = np.argsort(lengths, kind="stable").tolist()
+    groups = (order[start : start + LANES] for start in range(0, len(order), LANES))
+    made = {index: each for group in groups for index, each in zip(group, work([given[i] for i in group]), strict=True)}
+    return [made[index] for index in range(len(given))]
 
 
 def _encode(entropy: EntropyModel, packets: Sequence[Packet]) -> list[bytes]:

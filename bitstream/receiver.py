@@ -15,6 +15,10 @@ from bitstream.header import CRC_START, VERSION
 from bitstream.reader import OnError, Packet
 
 
+WINDOW = 2**15
+"""Blocks about the next one in which a position modulo 65536 finds its place."""
+
+
 @dataclass(frozen=True, eq=False)
 class Announcement:
     """Who speaks: the model's fingerprint and the speaker's code, (speaker_fields,) int32."""
@@ -29,6 +33,8 @@ class DatagramReceiver:
     Attributes:
         speaker: (speaker_fields,) int32; None before the first announcement.
         num_samples: exact length, samples at 16 kHz; None before the end was heard.
+        lost_for_good: unit frames that were not heard and that :attr:`lost` names no more, for what is 32768 blocks old can
+            come no more; so memory does not grow however long a link is bad.
 
     A stream of more than 65536 blocks is followed as long as no gap is longer than half of that.
     """
@@ -43,6 +49,7 @@ class DatagramReceiver:
         self._first = self._next = 0  # blocks heard lie in between
         self._heard = False
         self._gaps: list[tuple[int, int]] = []
+        self.lost_for_good = 0
 
     def receive(self, datagram: bytes) -> Packet | Announcement | None:
         """The codes that a datagram carries; or who speaks, if that is news; or None.
@@ -92,7 +99,7 @@ class DatagramReceiver:
         """The block that a position modulo 65536 means: the nearest to what was heard last."""
         if not self._heard:
             return position
-        return self._next + ((position - self._next + 2**15) & 0xFFFF) - 2**15
+        return self._next + ((position - self._next + WINDOW) & 0xFFFF) - WINDOW
 
     def _hear(self, start: int, stop: int) -> bool:
         """Note that these blocks arrived; False if they had before, or are too old to be placed."""
@@ -103,6 +110,7 @@ class DatagramReceiver:
             if start > self._next:
                 self._gaps.append((self._next, start))
             self._next = stop
+            self._forget()
             return True
         if start >= 0 and stop <= self._first:
             if stop < self._first:
@@ -114,6 +122,14 @@ class DatagramReceiver:
                 self._gaps[i : i + 1] = [gap for gap in ((low, start), (stop, high)) if gap[0] < gap[1]]
                 return True
         return False
+
+    def _forget(self) -> None:
+        """Gaps of which nothing can be placed any more."""
+        while self._gaps and self._gaps[0][1] <= self._next - WINDOW:
+            low, high = self._gaps.pop(0)
+            self.lost_for_good += (high - low) * self._blocks.units
+        # Without what lies before them no block can join the stream there.
+        self._first = max(self._first, self._next - WINDOW)
 
     def _assemble(self, datagram: bytes) -> Announcement | None:
         count, index = (datagram[0] & 7) + 1, datagram[0] >> 3 & 7

@@ -140,16 +140,16 @@ class RecurrentModel(EntropyModel):
 
     @cached_property
     def floats(self) -> dict[str, Array]:
-        """The parts as float32 arrays, ready for products: weights transposed and contiguous, all outputs side by side."""
+        """The parts as float32 arrays, ready for products: weights transposed and contiguous, all outputs side by side.
+
+        Each weight is shifted already: a power of two takes nothing from any product or sum.
+        """
         made = {name: part.astype(np.float32) for name, part in self._parts.items()}
+        for name, shift in self.shifts.items():
+            made[name] *= np.float32(2.0**-shift)
         made["recurrent.weight"] = np.ascontiguousarray(made["recurrent.weight"].T)
         outputs = [made.pop(f"output.{title}") for title in self._spoken.values()] or [np.zeros((0, self.hidden), np.float32)]
         made["output"] = np.ascontiguousarray(np.concatenate(outputs).T)
-        shifts = [
-            np.full(self.spec.stream(name).alphabet, 2.0 ** -self.shifts[f"output.{title}"], np.float32)
-            for name, title in self._spoken.items()
-        ] or [np.zeros(0, np.float32)]
-        made["scale"] = np.concatenate(shifts)
         for title in self._spoken.values():
             table = made[f"table.{title}"]
             made[f"table.{title}"] = table.reshape(-1, table.shape[-1])
@@ -215,7 +215,7 @@ class _RecurrentLanes:
             given += table[self._batch.units[row, :count, self._frame]]
         if self._f0 is not None:
             given += self._f0[self._cells.covering(self._frame, count, 0, 0)]
-        self._state = step(self._state[:count], given, self._parts, self._model.shifts["recurrent.weight"])
+        self._state = step(self._state[:count], given, self._parts)
         self._frame += 1
 
     def _table(self, name: int | str) -> Array:
@@ -223,7 +223,6 @@ class _RecurrentLanes:
 
     def _outputs(self, states: Array) -> Array:
         odds = product(_rounded(states), self._parts["output"])
-        odds *= self._parts["scale"]
         return np.floor(odds, out=odds)
 
 
@@ -233,11 +232,10 @@ def product(values: Array, weights: Array) -> Array:
     return made
 
 
-def step(state: Array, given: Array, parts: Mapping[str, Array], shift: int) -> Array:
+def step(state: Array, given: Array, parts: Mapping[str, Array]) -> Array:
     """The state (n, hidden) after a frame whose symbols gave (n, 3 * hidden); `given` is used up. All values are integers."""
     hidden = state.shape[1]
     made = product(_rounded(state), parts["recurrent.weight"])
-    made *= np.float32(2.0**-shift)
     np.floor(made, out=made)
     # Reset and update gate, 9 fraction bits: 0 .. 512.
     gates = given[:, : 2 * hidden]
@@ -271,7 +269,7 @@ def step(state: Array, given: Array, parts: Mapping[str, Array], shift: int) -> 
 def frequencies(odds: Array, precision: int) -> NDArray[np.int64]:
     """Log2 odds (..., alphabet), 10 fraction bits -> frequencies of the same shape, each >= 1, that sum to 2**precision."""
     below = odds.max(axis=-1, keepdims=True) - odds
-    weights = POWERS[np.minimum(below, np.float32(LIMIT)).astype(np.intp)]
+    weights = POWERS.take(below.astype(np.intp), mode="clip")
     free = 2**precision - odds.shape[-1]
     # Both factors and their product are integers below 2**53, and a quotient of such that is no integer is too far from one
     # to be rounded to it.
@@ -308,8 +306,8 @@ def _bend(values: Array, limit: int) -> None:
 
 
 def _clip(values: Array, limit: int) -> None:
-    np.minimum(values, np.float32(limit), out=values)
-    np.maximum(values, np.float32(-limit), out=values)
+    # A fraction of what a minimum and a maximum take, which mind NaN.
+    np.clip(values, np.float32(-limit), np.float32(limit), out=values)
 
 
 def _hidden(parts: Mapping[str, NDArray[Any]]) -> int:

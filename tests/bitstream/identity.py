@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, RecurrentModel, Stream, recurrent
 from bitstream.lockstep import decode_packets, encode_packets
+from bitstream.recurrent import MAX_SHIFT
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 BATCHES = (1, 7, 256)
@@ -72,8 +73,9 @@ def cases() -> Iterator[tuple[EntropyModel, list[tuple[np.ndarray, np.ndarray]]]
 
 
 def int64_product(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """What `recurrent.product` gives, by integers; NumPy has no BLAS for these."""
-    return (values.astype(np.int64) @ weights.astype(np.int64)).astype(np.float32)
+    """What `recurrent.product` gives, by integers; NumPy has no BLAS for these. The weights' fraction bits are put back after."""
+    whole = np.rint(weights.astype(np.float64) * 2.0**MAX_SHIFT).astype(np.int64)
+    return ((values.astype(np.int64) @ whole) / 2.0**MAX_SHIFT).astype(np.float32)
 
 
 def digest() -> str:

@@ -125,6 +125,19 @@ def test_positions_wrap(golden_model: EntropyModel) -> None:
     assert [packet.first_frame for packet in firsts if isinstance(packet, Packet)] == [2 * (65530 + 4 * i) for i in range(6)]
 
 
+def test_a_link_that_stays_bad_takes_no_more_memory(golden_model: EntropyModel) -> None:
+    sender, receiver = DatagramSender(golden_model, [0, 0, 0], 222, announce_every=0), DatagramReceiver(golden_model)
+    heard = 0
+    for position in range(0, 200_000, 500):
+        sender._position = position
+        for each in sender.push(np.zeros((2, 8), np.int32), np.zeros(4, np.int32)):
+            heard += isinstance(receiver.receive(each), Packet)
+    assert heard > 300
+    assert len(receiver._gaps) <= 2**15 // 400
+    assert receiver.lost_for_good > 2 * 100_000
+    assert receiver.lost[0][0] > 2 * 150_000
+
+
 @pytest.mark.parametrize("mtu", MTUS)
 def test_every_bit_is_guarded(golden_model: EntropyModel, mtu: int) -> None:
     datagrams = send(golden_model, random_codes(golden_model, 20 * 640, np.random.default_rng(0)), mtu, announce_every=2)
