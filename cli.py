@@ -8,24 +8,37 @@ Exit status: 0 done; 1 some input is bad or some output cannot be written; 2 wro
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 import unitcodec
 from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, plan
-from unitcodec.command.output import Output, OutputError
-from unitcodec.errors import AudioError, ModelError, UnitcodecError
+from unitcodec.command.output import Output
+from unitcodec.command.run import (
+    check_stdout,
+    complain,
+    each,
+    expected,
+    loader,
+    model_options,
+    printable,
+    progress,
+    say,
+    source_name,
+    stdin,
+    words,
+)
 
 if TYPE_CHECKING:
     from bitstream import OnError, PacketReader
-    from unitcodec.audio import Samples
     from unitcodec.codec import Codec
 
 _ENCODE = Direction(reads=AUDIO_SUFFIXES, suffix=".uc")
@@ -33,10 +46,6 @@ _DECODE = Direction(reads=STREAM_SUFFIXES, suffix=".wav")
 _DECODE_RAW = Direction(reads=STREAM_SUFFIXES, suffix=".s16")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class _ModelUnavailable(UnitcodecError):
-    """Ends the whole run: without a model no further input can do better."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,9 +73,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:  # nobody reads any more, so there is nobody to tell
         return 1
     except Exception as error:
-        if not _expected(error):
+        if not expected(error):
             raise
-        _complain(error)
+        complain(error)
         return 2 if isinstance(error, JobError) else 1
 
 
@@ -85,20 +94,33 @@ def _settle_stdout() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+_ELSEWHERE = {
+    "bench": "benchmarks.command",
+    "convert-kmeans": "unitcodec.command.kmeans",
+    "import-checkpoint": "unitcodec.command.checkpoint",
+    "resynth": "unitcodec.command.resynth",
+    "units": "unitcodec.command.units",
+}
+"""Commands in modules of their own, each under its own name with _ for -."""
+
+
 class _Commands(click.Group):
-    """``bench`` is another package's: where something else has its name, the rest works all the same."""
+    """Imports a command when it is asked for. ``bench`` is another package's, and where that is missing the rest works."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted([*super().list_commands(context), "bench"])
+        return sorted([*super().list_commands(context), *_ELSEWHERE])
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name != "bench":
+        if name not in _ELSEWHERE:
             return super().get_command(context, name)
         try:
-            from benchmarks.command import bench
+            module = importlib.import_module(_ELSEWHERE[name])
         except ImportError:
-            return None
-        return bench
+            if name == "bench":
+                return None
+            raise
+        command: click.Command = getattr(module, name.replace("-", "_"))
+        return command
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,11 +130,8 @@ def cli() -> None:
 
 
 def _coding_options(command: _Command) -> _Command:
+    command = model_options(command)
     for add in (
-        click.option("-q", "--quiet", is_flag=True, help="No progress bar and no closing line."),
-        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
-        click.option("--model", metavar="NAME|DIR", default="default", show_default=True, help="Packaged model or folder."),
-        click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
         click.option("-r", "--recursive", is_flag=True, help="Take the files of folders and of the folders in them."),
         click.option("-o", "--output-dir", metavar="DIR", help="Write below this folder; all arguments are inputs then."),
         click.argument("paths", metavar="IN... [OUT]", nargs=-1, required=True),
@@ -131,9 +150,9 @@ def encode(
     OUT is IN with the suffix .uc by default; - is standard input or output.
     """
     jobs = plan(paths, _ENCODE, output_dir, recursive, overwrite)
-    _check_stdout(jobs)
-    load = _loader(model, device)
-    return _each(jobs, lambda job: _encode_one(job, load, quiet))
+    check_stdout(jobs)
+    load = loader(model, device)
+    return each(jobs, lambda job: _encode_one(job, load, quiet), _source)
 
 
 @cli.command()
@@ -160,10 +179,10 @@ def decode(
     OUT is IN with the suffix .wav (.s16 with --raw) by default; - is standard input or output.
     """
     jobs = plan(paths, _DECODE_RAW if raw else _DECODE, output_dir, recursive, overwrite)
-    _check_stdout(jobs)
-    load = _loader(model, device)
+    check_stdout(jobs)
+    load = loader(model, device)
     on_error: OnError = "salvage" if salvage else "conceal" if conceal else "strict"
-    return _each(jobs, lambda job: _decode_one(job, load, quiet, raw, on_error))
+    return each(jobs, lambda job: _decode_one(job, load, quiet, raw, on_error), _source)
 
 
 @cli.command()
@@ -183,16 +202,16 @@ def info(files: tuple[str, ...], as_json: bool, plot: str | None) -> int:
         try:
             reports.append(report.describe(name, _read_stream(name)))
         except Exception as error:
-            if not _expected(error):
+            if not expected(error):
                 raise
-            reports.append(report.failed(name, _words(error)))
+            reports.append(report.failed(name, words(error)))
             if not as_json:
-                _complain(error, name)
+                complain(error, name)
     if as_json:
         click.echo(report.as_json(reports))
     else:
-        click.echo(_printable("\n\n".join(report.as_table(each) for each in reports if each["size"] is not None)))
-    return 1 if any(each["error"] for each in reports) else 0
+        click.echo(printable("\n\n".join(report.as_table(one) for one in reports if one["size"] is not None)))
+    return 1 if any(one["error"] for one in reports) else 0
 
 
 def _plot(files: Sequence[str], target: str) -> None:
@@ -217,8 +236,17 @@ def _plot(files: Sequence[str], target: str) -> None:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--validation", metavar="MANIFEST", help="What export reports the rate on.")
+@click.option("--family", type=click.Choice(["fsq", "vqvae", "hubert", "cpc"]), help="Of the content encoder.")
 def train(
-    stage: str, data: str, out: str, config: str | None, resume: bool, seed: int, device: str, validation: str | None
+    stage: str,
+    data: str,
+    out: str,
+    config: str | None,
+    resume: bool,
+    seed: int,
+    device: str,
+    validation: str | None,
+    family: str | None,
 ) -> None:
     """Train one stage of a model, or all in order.
 
@@ -226,51 +254,22 @@ def train(
     """
     from unitcodec.training import run
 
-    run(stage, data, out, config, resume, seed, device, validation)
+    run(stage, data, out, config, resume, seed, device, validation, family)
 
 
-def _loader(model: str, device: str) -> Callable[[], Codec]:
-    """The codec, loaded at its first use: a bad input is reported at once, not after seconds of loading."""
-    loaded: list[Codec] = []
-
-    def load() -> Codec:
-        if not loaded:
-            # Threads that spin while they wait cost a busy machine minutes; read when PyTorch starts its threads.
-            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-            try:
-                loaded.append(unitcodec.load(model, device=device))
-            except ModelError as error:
-                raise _ModelUnavailable(str(error)) from error
-        return loaded[0]
-
-    return load
-
-
-def _each(jobs: Sequence[Job], work: Callable[[Job], None]) -> int:
-    """Do all jobs; what is wrong with one is reported and does not keep the others from being done."""
-    status = 0
-    for job in jobs:
-        try:
-            work(job)
-        except (BrokenPipeError, _ModelUnavailable):
-            raise
-        except Exception as error:
-            if not _expected(error):
-                raise
-            _complain(error, _name(job.source))
-            status = 1
-    return status
+def _source(job: Job) -> str:
+    return source_name(job.source)
 
 
 def _encode_one(job: Job, load: Callable[[], Codec], quiet: bool) -> None:
     from unitcodec.audio import open_reader
 
-    source = _stdin() if job.source == STANDARD else job.source
-    with open_reader(source, _name(job.source)) as reader, Output(job.target, job.parents) as output:
+    source = stdin() if job.source == STANDARD else job.source
+    with open_reader(source, source_name(job.source)) as reader, Output(job.target, job.parents) as output:
         codec = load()
         begin = time.perf_counter()
         size = 0
-        for data in codec.compress_blocks(_progress(reader, reader.duration, job, quiet)):
+        for data in codec.compress_blocks(progress(reader, reader.duration, job.source, quiet)):
             output.write(data)
             size += len(data)
     if not quiet:
@@ -282,17 +281,17 @@ def _decode_one(job: Job, load: Callable[[], Codec], quiet: bool, raw: bool, on_
     from unitcodec.audio import SAMPLE_RATE, write_wav
 
     # From one pipe into another every packet is played when it comes, so what it says of its end comes too late.
-    live = job.source == STANDARD and job.target == STANDARD and not _stdin().seekable()
-    source = _stdin() if live else io.BytesIO(_read_checked(job, on_error))
+    live = job.source == STANDARD and job.target == STANDARD and not stdin().seekable()
+    source = stdin() if live else io.BytesIO(_read_checked(job, on_error))
     with Output(job.target, job.parents) as output:
         codec = load()
         begin = time.perf_counter()
         reader = PacketReader(source, codec.model.entropy, on_error)
         num_samples = None if live else _measure(reader)
         duration = None if num_samples is None else num_samples / SAMPLE_RATE
-        write_wav(output, _progress(codec.decompress_blocks(reader), duration, job, quiet), num_samples, SAMPLE_RATE, raw)
+        write_wav(output, progress(codec.decompress_blocks(reader), duration, job.source, quiet), num_samples, SAMPLE_RATE, raw)
     if live and reader.lost:
-        _say(f"unitcodec: {_name(job.source)}: {reader.lost} packets are damaged or missing; concealed")
+        say(f"unitcodec: {source_name(job.source)}: {reader.lost} packets are damaged or missing; concealed")
     if not quiet:
         _summarize(job, reader.num_samples or 0, reader.offset, time.perf_counter() - begin)
 
@@ -308,14 +307,14 @@ def _read_checked(job: Job, on_error: OnError) -> bytes:
     except BitstreamError as error:
         if on_error != "salvage":
             raise
-        _say(f"unitcodec: {_name(job.source)}: {_words(error)}; salvaged")
+        say(f"unitcodec: {source_name(job.source)}: {words(error)}; salvaged")
         return data
     problem = damage(facts)
     if problem is not None:
         if on_error == "strict" or (on_error == "conceal" and not facts.complete):
             cure = "--conceal plays the rest" if facts.complete else "--salvage plays what is there"
             raise Damaged(f"{problem}; {cure}")
-        _say(f"unitcodec: {_name(job.source)}: {problem}; concealed")
+        say(f"unitcodec: {source_name(job.source)}: {problem}; concealed")
     return data
 
 
@@ -332,34 +331,13 @@ def _read_stream(source: str, any_bytes: bool = False) -> bytes:
     from bitstream import NotUnitcodec
     from bitstream.header import MAGIC
 
-    with contextlib.nullcontext(_stdin()) if source == STANDARD else open(source, "rb") as stream:
+    with contextlib.nullcontext(stdin()) if source == STANDARD else open(source, "rb") as stream:
         head = stream.read(len(MAGIC))
         if not head:
             raise NotUnitcodec("is empty")
         if head != MAGIC and not any_bytes:
             raise NotUnitcodec("not a unitcodec stream ('unitcodec encode' makes one of audio)")
         return head + stream.read()
-
-
-def _stdin() -> BinaryIO:
-    if sys.stdin is None:  # a shell's <&-
-        raise OSError("standard input is closed")
-    return sys.stdin.buffer
-
-
-def _progress(blocks: Iterable[Samples], duration: float | None, job: Job, quiet: bool) -> Iterator[Samples]:
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield from blocks
-        return
-    from tqdm import tqdm
-
-    from unitcodec.audio import SAMPLE_RATE
-
-    total = None if duration is None else round(duration, 1)
-    with tqdm(total=total, desc=_name(job.source), unit=" s", leave=False, file=sys.stderr) as bar:
-        for block in blocks:
-            yield block
-            bar.update(round(len(block) / SAMPLE_RATE, 2))
 
 
 def _summarize(job: Job, num_samples: int, num_bytes: int, elapsed: float) -> None:
@@ -370,57 +348,7 @@ def _summarize(job: Job, num_samples: int, num_bytes: int, elapsed: float) -> No
     if duration > 0:
         facts += [f"{8 * num_bytes / duration:.1f} bit/s", f"{duration / elapsed:.1f} x real time"]
     target = "standard output" if job.target == STANDARD else job.target
-    _say(f"{_name(job.source)} -> {target}: {', '.join(facts)}")
-
-
-def _check_stdout(jobs: Sequence[Job]) -> None:
-    if not any(job.target == STANDARD for job in jobs):
-        return
-    if sys.stdout is None:  # a shell's >&-
-        raise JobError("standard output is closed")
-    if sys.stdout.isatty():
-        raise JobError("standard output is a terminal; name an output file or redirect it")
-
-
-def _name(source: str) -> str:
-    return "standard input" if source == STANDARD else source
-
-
-def _expected(error: Exception) -> bool:
-    """Whether ``error`` is about the inputs, the outputs or the machine, and not a fault of this program."""
-    kinds: list[type[BaseException]] = [UnitcodecError, OSError, MemoryError]
-    # The errors of a module that was never imported cannot have come from anywhere.
-    if "bitstream" in sys.modules:
-        kinds.append(sys.modules["bitstream"].BitstreamError)
-    if "benchmarks.errors" in sys.modules:
-        kinds.append(sys.modules["benchmarks.errors"].BenchmarkError)
-    if "torch" in sys.modules:
-        kinds.append(sys.modules["torch"].OutOfMemoryError)
-    return isinstance(error, tuple(kinds))
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    return " ".join(str(error).split())
-
-
-def _complain(error: Exception, source: str | None = None) -> None:
-    """One line on standard error: who, which file, what."""
-    named = isinstance(error, (AudioError, OutputError))  # their messages begin with the file's name
-    where = getattr(error, "filename", None) or (None if named else source)
-    _say(f"unitcodec: {f'{where}: ' if where else ''}{_words(error)}")
-
-
-def _say(text: str) -> None:
-    click.echo(_printable(text), err=True)
-
-
-def _printable(text: str) -> str:
-    """File names need not be valid text; what is not is shown as a replacement character."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    say(f"{source_name(job.source)} -> {target}: {', '.join(facts)}")
 
 
 if __name__ == "__main__":

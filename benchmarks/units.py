@@ -1,22 +1,17 @@
 """How few bits units need: ``python -m benchmarks.units --train FILE... --test FILE... --rate HZ --json OUT``.
 
-Files are lists of utterances, one Python literal a line with the units as a string of integers, as the data files of
-``facebookresearch/speech-resynthesis`` are (gzipped or not), or JSON lines of the same. Every utterance is a packet of its
-own. A model is trained (or loaded), every test utterance is coded, its bytes are decoded again in another process, and other
-coders do the same work.
+Files are lists of utterances, as :mod:`unitcodec.unit_lists` reads them. Every utterance is a packet of its own. A model is
+trained (or loaded), every test utterance is coded, its bytes are decoded again in another process, and other coders do the
+same work.
 """
 
 from __future__ import annotations
 
-import ast
-import gzip
 import json
-import re
 import subprocess
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,45 +27,12 @@ from bitstream import BitstreamError, EntropyModel, PacketCoder
 from bitstream.batch import IntArray
 from bitstream.find import ENTROPY_FILE
 from bitstream.lockstep import decode_packets, encode_packets, packet_bits
+from unitcodec.errors import UnitcodecError
+from unitcodec.unit_lists import read_list
 
 SAMPLE_RATE = 16000
 LONGEST = 2000
 """Units that an utterance may have, about as many as a packet has room for."""
-
-_DIGITS = re.compile(r"\d+(?: \d+)*")
-
-
-def read_units(path: Path) -> list[IntArray]:
-    """The utterances of a file, (n,) each.
-
-    Raises:
-        BenchmarkError: it cannot be read, or a line has no units.
-    """
-    utterances = []
-    try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise BenchmarkError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            fields = ast.literal_eval(line)
-            units = next(value for key, value in fields.items() if key != "audio" and _DIGITS.fullmatch(value))
-            utterances.append(np.array(units.split(), dtype=np.int32))
-        except (
-            ValueError,
-            SyntaxError,
-            AttributeError,
-            TypeError,
-            StopIteration,
-            OverflowError,
-            MemoryError,
-            RecursionError,
-        ) as error:
-            raise BenchmarkError(f"{path}, line {number}: no dictionary with a string of units") from error
-    if not utterances:
-        raise BenchmarkError(f"{path}: holds no utterances")
-    return utterances
 
 
 @click.command()
@@ -97,7 +59,7 @@ def main(
     """Code units with a learned model, and tell what they cost."""
     try:
         _main(train, test, rate, save, model, out, setting, peers)
-    except (BenchmarkError, BitstreamError, OSError) as error:
+    except (BenchmarkError, BitstreamError, UnitcodecError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -115,8 +77,8 @@ def _main(
         raise BenchmarkError("give either --train FILE... or --model DIR")
     if not 0 < rate <= SAMPLE_RATE or SAMPLE_RATE % rate:
         raise BenchmarkError(f"--rate {rate:g}: must divide {SAMPLE_RATE}")
-    learn = [units for path in train for units in read_units(path)]
-    coded = [units for path in test for units in read_units(path)]
+    learn = [units for path in train for units in _units(path)]
+    coded = [units for path in test for units in _units(path)]
     document: dict[str, Any] = {"made": provenance(", ".join(path.name for path in test)), "trained_on": [p.name for p in train]}
     if model is None:
         entropy, document["training"] = _train(learn, coded, rate, save, setting)
@@ -135,6 +97,14 @@ def _main(
     if out is not None:
         write_json(out, document)
     click.echo(json.dumps({key: value for key, value in document.items() if key != "made"}, indent=1))
+
+
+def _units(path: Path) -> list[IntArray]:
+    """The utterances of a file, (n,) each."""
+    rows = [entry.frames() for entry in read_list(path)]
+    if any(len(each) > 1 for each in rows):
+        raise BenchmarkError(f"{path}: units in several rows; one is wanted")
+    return [each[0] for each in rows]
 
 
 def _train(

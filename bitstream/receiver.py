@@ -14,7 +14,6 @@ from bitstream.errors import BitstreamError, Damaged, UnknownModel, UnsupportedV
 from bitstream.header import CRC_START, VERSION
 from bitstream.reader import OnError, Packet
 
-
 WINDOW = 2**15
 """Blocks about the next one in which a position modulo 65536 finds its place."""
 

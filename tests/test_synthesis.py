@@ -16,7 +16,8 @@ from unitcodec.analysis import Fields
 from unitcodec.features import level_gain
 from unitcodec.model import Model, ModelConfig, Networks
 from unitcodec.pitch.vqvae import MEAN_CODES
-from unitcodec.synthesis import FADE, Synthesis, decode_pitch, mute_curve, nearest_kept, speak
+from unitcodec.speech import decode_pitch
+from unitcodec.synthesis import FADE, Synthesis, mute_curve, nearest_kept, speak
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec

@@ -13,17 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .features import HOP, active_level, level_code, level_gain, log_mel, normalise
+from .features import HOP, WINDOW, active_level, level_code, level_gain, log_mel, normalise
 from .model import Model, Networks
 from .pitch import tracker as trackers
-from .pitch.vqvae import STRIDE, mean_and_deviation, statistics, track_channels
+from .pitch.vqvae import STRIDE, mean_and_deviation, statistics
 from .rate import RateLimit
 
 CODE_SAMPLES = HOP * STRIDE
 """Samples an F0 code: the grid that every analysis window lies on."""
-
-CONTEXT = 6 * CODE_SAMPLES
-"""Samples of surroundings in a packet's window: the networks' receptive field and half a spectrum's window."""
 
 OPENING_SECONDS = 60
 ACTIVE_SECONDS = 8
@@ -70,7 +67,10 @@ class Analysis:
         self.packet, self.unit_hop = spec.packet_samples, spec.unit_hop
         self.track = trackers.TRACKERS[model.config.tracker]
         self.device = next(networks.parameters()).device
-        self.limit = RateLimit(model.entropy)
+        self.limit = RateLimit(model.entropy) if model.config.limit_rate else None
+        # Samples of surroundings in a packet's window: the networks' receptive fields, the first with half a spectrum's window.
+        self.context = _whole_codes(networks.content.context * HOP + WINDOW // 2)
+        self.f0_context = _whole_codes(networks.pitch.context * HOP)
         self.fields: Fields | None = None
         self.num_samples = 0
         self._buffer: FloatArray = np.zeros(0, np.float32)
@@ -104,12 +104,16 @@ class Analysis:
         ready = []
         while self._coded * self.packet < self.num_samples:
             end = (self._coded + 1) * self.packet
-            if not self._finished and min(self.num_samples, self._tracked * self.packet) < end + CONTEXT:
+            if not self._finished and not self._known(end):
                 break
             ready.append(self._code_packet(self._coded))
             self._coded += 1
             self._forget()
         return ready
+
+    def _known(self, end: int) -> bool:
+        """Whether everything is there that a packet up to sample ``end`` depends on."""
+        return self.num_samples >= end + self.context and self._tracked * self.packet >= end + self.f0_context
 
     def _window(self, start: int, end: int) -> FloatArray:
         """Samples [start, end) as far as the stream has them."""
@@ -157,33 +161,55 @@ class Analysis:
     def _voice_fields(self) -> int:
         return len(self.model.entropy.spec.speaker) - 3
 
+    def _waveform(self, window: FloatArray, level: int) -> torch.Tensor:
+        """(n,) -> (1, 1280 m), the window at the reference level."""
+        padded = np.pad(window, (0, -len(window) % CODE_SAMPLES)).astype(np.float64) * level_gain(level)
+        return torch.from_numpy(padded)[None].to(self.device)
+
     def _mel(self, window: FloatArray, level: int) -> torch.Tensor:
         """(n,) -> normalised log-mel (1, 80, m) of the window at the reference level, m a multiple of 8."""
-        padded = np.pad(window, (0, -len(window) % CODE_SAMPLES)).astype(np.float64) * level_gain(level)
-        return normalise(log_mel(torch.from_numpy(padded)[None].to(self.device)))
+        return normalise(log_mel(self._waveform(window, level)))
 
     def _code_packet(self, index: int) -> tuple[IntArray, IntArray]:
-        assert self.fields is not None
         start = index * self.packet
         end = min(start + self.packet, self.num_samples)
-        left = max(0, start - CONTEXT)
-        window = self._window(left, start + self.packet + CONTEXT)
-        first, frames = (start - left) // HOP, -(-len(window) // CODE_SAMPLES) * STRIDE
-        f0 = self._f0[left // HOP - self._f0_start :][:frames]
-        track = track_channels(np.pad(f0, (0, frames - len(f0))), *mean_and_deviation(self.fields.mean, self.fields.deviation))
+        f0 = self._code_f0(start, end)
+        distances = self._distances(start, end)
+        if self.limit is not None:
+            return self.limit.apply(distances, f0), f0
+        return np.stack([row.argmin(1) for row in distances]).astype(np.int32), f0
+
+    def _distances(self, start: int, end: int) -> list[NDArray[np.float64]]:
+        """For each codebook row how far every code is from each unit frame of a packet's samples [start, end)."""
+        assert self.fields is not None
+        left = max(0, start - self.context)
+        window = self._window(left, start + self.packet + self.context)
+        content, first = self.networks.content, (start - left) // self.unit_hop
+        hear = self._mel if content.hears == "log_mel" else self._waveform
         with torch.inference_mode():
-            content = self.networks.content
-            values = content.quantizer.bound(content.latent(self._mel(window, self.fields.level)))[0]
-            codes = self.networks.pitch.encode(torch.from_numpy(track.astype(np.float64))[None].to(self.device))[0, 0]
-        unit_frames, f0_frames = -(-(end - start) // self.unit_hop), -(-(end - start) // CODE_SAMPLES)
-        ratio = self.unit_hop // HOP
-        own = values[:, first // ratio : first // ratio + unit_frames].cpu().numpy()
-        f0_codes = codes[first // STRIDE : first // STRIDE + f0_frames].cpu().numpy().astype(np.int32)
-        return self.limit.apply(own, np.rint(own).astype(np.int32), f0_codes), f0_codes
+            rows = content.distances(hear(window, self.fields.level))
+        return [row[0, first : first + -(-(end - start) // self.unit_hop)].cpu().numpy() for row in rows]
+
+    def _code_f0(self, start: int, end: int) -> IntArray:
+        """F0 codes of a packet's samples [start, end)."""
+        assert self.fields is not None
+        left, right = max(0, start - self.f0_context), start + self.packet + self.f0_context
+        f0 = self._f0[left // HOP - self._f0_start : right // HOP - self._f0_start]
+        f0 = np.pad(f0, (0, -len(f0) % STRIDE))
+        channels = self.networks.pitch.channels(f0, *mean_and_deviation(self.fields.mean, self.fields.deviation))
+        with torch.inference_mode():
+            codes = self.networks.pitch.encode(torch.from_numpy(channels.astype(np.float64))[None].to(self.device))[0, 0]
+        first = (start - left) // CODE_SAMPLES
+        return codes[first : first + -(-(end - start) // CODE_SAMPLES)].cpu().numpy().astype(np.int32)
 
     def _forget(self) -> None:
         """Drop what no later packet will look at."""
-        keep = max(self._start, min(self._coded, self._tracked) * self.packet - CONTEXT)
+        done = min(self._coded, self._tracked) * self.packet
+        keep = max(self._start, done - max(self.context, trackers.CONTEXT))
         self._buffer, self._start = self._buffer[keep - self._start :], keep
-        keep_f0 = keep // HOP
+        keep_f0 = max(self._f0_start, (done - self.f0_context) // HOP)
         self._f0, self._f0_start = self._f0[keep_f0 - self._f0_start :], keep_f0
+
+
+def _whole_codes(samples: int) -> int:
+    return -(-samples // CODE_SAMPLES) * CODE_SAMPLES

@@ -85,12 +85,12 @@ class Codec:
         array = waveform.detach().cpu().numpy() if isinstance(waveform, torch.Tensor) else np.asarray(waveform)
         if array.ndim != 1:
             raise ValueError(f"one utterance is (T,); got {array.shape}. Mix channels with unitcodec.audio.to_mono_16k")
-        mono = to_mono_16k(array, sample_rate)
+        return self.encode_blocks([to_mono_16k(array, sample_rate)])
+
+    def encode_blocks(self, blocks: Iterable[FloatArray]) -> SpeechCodes:
+        """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes."""
         analysis = self.analysis()
-        parts = []
-        for start in range(0, len(mono), _SLICE):
-            parts += analysis.push(mono[start : start + _SLICE])
-        parts += analysis.finish()
+        parts = [packet for packets in self._analysed(analysis, blocks) for packet in packets]
         assert analysis.fields is not None
         rows = len(self.model.entropy.spec.rows)
         units = np.concatenate([np.zeros((rows, 0), np.int32)] + [units for units, _ in parts], 1)
@@ -108,11 +108,16 @@ class Codec:
         """
         if not isinstance(codes, SpeechCodes):
             return [self.decode(one) for one in codes]
-        try:
-            find_sibling(self.model.entropy, codes.model).check(codes)
-        except UnknownModel as error:
-            raise InvalidCodes(f"codes of model {codes.model}; {self.model.entropy.fingerprint} is loaded") from error
+        self._check(codes)
         return speak(self._synthesis(codes.speaker), self._packets(codes), codes.num_samples)
+
+    def decode_blocks(self, codes: SpeechCodes) -> Iterator[FloatArray]:
+        """Codes -> blocks of float32 samples at 16 kHz, about 10 s each, together num_samples.
+
+        Raises bitstream.InvalidCodes, before the first block, if the codes are not this model's.
+        """
+        self._check(codes)
+        return _cut(self._synthesis(codes.speaker).run(self._packets(codes)), codes.num_samples)
 
     def compress(self, waveform: Waveform, sample_rate: int = 16000) -> bytes:
         """Waveform (T,) -> the bytes of a ``.uc`` file. Arguments and errors as for :meth:`encode`."""
@@ -170,6 +175,12 @@ class Codec:
                 yield analysis.push(block[start : start + _SLICE])
         yield analysis.finish()
 
+    def _check(self, codes: SpeechCodes) -> None:
+        try:
+            find_sibling(self.model.entropy, codes.model).check(codes)
+        except UnknownModel as error:
+            raise InvalidCodes(f"codes of model {codes.model}; {self.model.entropy.fingerprint} is loaded") from error
+
     def _synthesis(self, speaker: IntArray) -> Synthesis:
         return Synthesis(self.model, self._float, Fields.from_codes(speaker))
 
@@ -183,6 +194,14 @@ class Codec:
             units = codes.units[:, first : first + spec.packet_frames]
             f0 = codes.f0[first_f0 : first_f0 + spec.packet_f0_frames]
             yield Packet(units, f0, first, bool(lost[first : first + spec.packet_frames].all()))
+
+
+def _cut(blocks: Iterable[FloatArray], num_samples: int) -> Iterator[FloatArray]:
+    """Blocks up to so many samples in all."""
+    left = num_samples
+    for block in blocks:
+        yield block[: max(0, left)]
+        left -= len(block)
 
 
 def _taken(stream: io.BytesIO) -> bytes:

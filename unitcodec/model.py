@@ -2,7 +2,8 @@
 
 A folder holds ``config.json`` (what to build), ``model.safetensors`` (its weights), ``entropy.safetensors`` (the integer
 tables that ``bitstream`` codes with) and ``MODEL_CARD.md``. Nothing in it can run code. Weights are float16, except that the
-large matrices of the decoder's side are int8 with one float16 scale an output channel (``NAME.scale_int8``).
+large matrices of the decoder's side are int8 with one float16 scale an output channel (``NAME.scale_int8``); or all are
+float32, where a model has to compute what it did elsewhere.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from torch import Tensor, nn
 
 from bitstream import EntropyModel
 
-from .content.fsq import ContentEncoder
+from .content import make_content
 from .errors import ModelError
 from .features import HOP, LEVEL_CODES
+from .pitch import make_pitch
 from .pitch.tracker import TRACKERS
-from .pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE
-from .speaker.encoder import SpeakerEncoder
-from .vocoder import make_generator
+from .pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
+from .speaker import make_speaker
+from .vocoder import make_code_generator, make_generator
+from .vocoder.hifigan import CodeGenerator
 from .vocoder.mel_decoder import MelDecoder
 
 FORMAT = 1
@@ -35,11 +38,16 @@ TRAINING_ONLY = (".counts", ".sums")
 INT8_PARTS = ("decoder.", "generator.")
 INT8_SIZE = 4096
 SCALE = ".scale_int8"
+PRECISIONS = ("int8", "float32")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What ``config.json`` holds: the constructor arguments of each part, the F0 tracker, and the decoder's output gain in dB."""
+    """What ``config.json`` holds: the constructor arguments of each part, the F0 tracker, and the decoder's output gain in dB.
+
+    ``limit_rate``: packets are held to 365 bit/s; see :mod:`unitcodec.rate`. ``precision``: how the weights are stored, "int8"
+    (the large matrices, the rest float16) or "float32". A generator of kind "code" has no mel decoder before it.
+    """
 
     name: str
     content: dict[str, Any] = field(default_factory=dict)
@@ -49,19 +57,32 @@ class ModelConfig:
     generator: dict[str, Any] = field(default_factory=dict)
     tracker: str = "swift-f0"
     gain_db: float = 0.0
+    limit_rate: bool = True
+    precision: str = "int8"
     format: int = FORMAT
 
 
 class Networks(nn.Module):
-    """The learned parts as a folder holds them, weight norm folded."""
+    """The learned parts as a folder holds them, weight norm folded; ``decoder`` only where the generator is fed log-mel."""
+
+    decoder: MelDecoder
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.content = ContentEncoder(**config.content)
-        self.pitch = PitchVQVAE(**config.pitch)
-        self.speaker = SpeakerEncoder(**config.speaker)
-        self.decoder = MelDecoder(**config.decoder)
-        self.generator = make_generator(**config.generator)
+        # Typed by what they offer: which kind they are does not matter to anyone.
+        self.content: Any = make_content(**config.content)
+        self.pitch: Any = make_pitch(**config.pitch)
+        self.speaker: Any = make_speaker(**config.speaker)
+        self.generator: Any
+        options = dict(config.generator)
+        if options.get("kind") == "code":
+            if config.decoder:
+                raise ValueError("a generator fed by codes has no mel decoder, but there are options of one")
+            del options["kind"]
+            self.generator = make_code_generator(**options)
+        else:
+            self.decoder = MelDecoder(**config.decoder)
+            self.generator = make_generator(**options)
         self.generator.finish()
 
 
@@ -108,6 +129,8 @@ def load(name: str | Path = "default") -> Model:
         raise ModelError(f"{folder}: entropy.safetensors was made for other weights than model.safetensors")
     if not isinstance(config.gain_db, (int, float)) or not abs(config.gain_db) <= 20:
         raise ModelError(f"{folder / 'config.json'}: gain_db is {config.gain_db!r}; it must be a number of at most 20 dB")
+    if config.precision not in PRECISIONS:
+        raise ModelError(f"{folder / 'config.json'}: unknown precision {config.precision!r}: one of {', '.join(PRECISIONS)}")
     if config.tracker not in TRACKERS:
         raise ModelError(f"{folder / 'config.json'}: unknown F0 tracker {config.tracker!r}: one of {', '.join(TRACKERS)}")
     if not _same_streams(networks, entropy):
@@ -118,25 +141,49 @@ def load(name: str | Path = "default") -> Model:
 
 def _same_streams(networks: Networks, entropy: EntropyModel) -> bool:
     """Whether every code that the entropy model can give has a meaning to the networks."""
-    spec, speaker = entropy.spec, tuple(networks.speaker.quantizer.levels.tolist())
+    spec, content = entropy.spec, networks.content
     return (
-        tuple(row.alphabet for row in spec.rows) == networks.content.vocabulary
-        and spec.f0.alphabet == len(networks.pitch.quantizer.codebook)
-        and spec.speaker == (MEAN_CODES, DEVIATION_CODES, LEVEL_CODES, *speaker)
-        and (spec.unit_hop, spec.f0_hop) == (networks.content.stride * HOP, STRIDE * HOP)
-        and networks.decoder.stem.in_channels == len(spec.rows)
-        and networks.decoder.voice_fields == len(speaker)
+        tuple(row.alphabet for row in spec.rows) == content.vocabulary
+        and spec.f0.alphabet == networks.pitch.codes
+        and spec.speaker == (MEAN_CODES, DEVIATION_CODES, LEVEL_CODES, *networks.speaker.alphabets)
+        and (spec.unit_hop, spec.f0_hop) == (content.stride * HOP, STRIDE * HOP)
+        and _spoken(networks)
     )
 
 
-def stored(networks: Networks) -> dict[str, Tensor]:
-    """The weights as a folder holds them, without the moving averages that only training needs."""
+def _spoken(networks: Networks) -> bool:
+    """Whether the decoder's side takes what content, F0 and speaker codes stand for."""
+    content, pitch, speaker, generator = networks.content, networks.pitch, networks.speaker, networks.generator
+    if isinstance(generator, CodeGenerator):
+        return (
+            generator.unit_sizes == content.vocabulary
+            # One code says nothing: a generator may do without it.
+            and (generator.f0_size or 1) == pitch.codes
+            and generator.speaker_dim == speaker.channels
+            and generator.hop == content.stride * HOP
+            and generator.hop * generator.frames_per_f0 == STRIDE * HOP
+        )
+    decoder = networks.decoder
+    return (
+        (decoder.stem.in_channels, decoder.stride) == (content.channels, content.stride)
+        and decoder.voice_fields == speaker.channels
+        and hasattr(pitch, "decode")
+    )
+
+
+def stored(networks: Networks, precision: str = "int8") -> dict[str, Tensor]:
+    """The weights as a folder holds them, without the moving averages that only training needs.
+
+    ``precision``: "int8", the large matrices as such and the rest as float16, or "float32".
+    """
     result = {}
     for name, value in networks.state_dict().items():
         if name.endswith(TRAINING_ONLY):
             continue
         value = value.detach().cpu().float()
-        if name.startswith(INT8_PARTS) and value.ndim > 1 and value.numel() >= INT8_SIZE:
+        if precision == "float32":
+            result[name] = value.contiguous()
+        elif name.startswith(INT8_PARTS) and value.ndim > 1 and value.numel() >= INT8_SIZE:
             # The scale is rounded up to a normal float16 number. So no quotient passes 127, the peak's is 127, and weights that
             # were read from a folder are stored as they were.
             peak = value.flatten(1).abs().amax(1).clamp(min=127.0 * 2.0**-14)
@@ -178,5 +225,5 @@ def save(folder: Path, config: ModelConfig, networks: Networks, entropy: Entropy
     """Write a model folder (the card is a person's work)."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
-    (folder / "model.safetensors").write_bytes(safetensors.torch.save(stored(networks)))
+    (folder / "model.safetensors").write_bytes(safetensors.torch.save(stored(networks, config.precision)))
     entropy.save(folder / "entropy.safetensors")

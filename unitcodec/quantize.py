@@ -68,12 +68,14 @@ class VQ(nn.Module):
         self.register_buffer("counts", torch.zeros(codes))
         self.register_buffer("sums", torch.zeros(codes, channels))
 
+    def distances(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> squared distances to the codevectors (B, T, codes), less the square of x, which is the same for all."""
+        book = self.codebook.to(x.dtype)
+        return book.square().sum(1) - 2.0 * x.transpose(1, 2) @ book.T
+
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, T) -> index of the nearest codevector, (B, 1, T), int64."""
-        flat = x.transpose(1, 2)
-        book = self.codebook.to(x.dtype)
-        distance = book.square().sum(1) - 2.0 * flat @ book.T
-        return distance.argmin(2)[:, None]
+        return self.distances(x).argmin(2)[:, None]
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, 1, T) -> (B, C, T)."""
@@ -81,6 +83,9 @@ class VQ(nn.Module):
 
     @torch.no_grad()
     def _update(self, vectors: Tensor, codes: Tensor) -> None:
+        if torch.distributed.is_initialized():
+            # One codebook for all processes, and the one that a single process with all their batches would have.
+            vectors, codes = _gathered(vectors), _gathered(codes)
         size = len(self.codebook)
         hits = F.one_hot(codes, size).to(vectors.dtype)
         first = bool(self.counts.sum() == 0)
@@ -104,6 +109,13 @@ class VQ(nn.Module):
         return straight_through(x, quantized), codes, loss
 
 
+def _gathered(x: Tensor) -> Tensor:
+    """(n, ...) of every process, one after another."""
+    parts = [torch.empty_like(x) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(parts, x.contiguous())
+    return torch.cat(parts)
+
+
 class ResidualVQ(nn.Module):
     """A row of :class:`VQ`, each quantizing what the ones before it left over (Zeghidour et al. 2021, algorithm 1)."""
 
@@ -111,26 +123,30 @@ class ResidualVQ(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(VQ(codes, channels, **options) for _ in range(rows))
 
-    def _rows(self) -> list[VQ]:
+    @property
+    def rows(self) -> list[VQ]:
         return cast("list[VQ]", list(self.layers))
+
+    def distances(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(B, C, T) -> of each row those of :meth:`VQ.distances`, to what the nearest codes of the rows before leave over."""
+        found = []
+        for layer in self.rows:
+            found.append(layer.distances(x))
+            x = x - layer.decode(found[-1].argmin(2)[:, None], x.dtype)
+        return tuple(found)
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, T) -> (B, rows, T), int64."""
-        codes = []
-        for layer in self._rows():
-            index = layer.encode(x)
-            x = x - layer.decode(index, x.dtype)
-            codes.append(index)
-        return torch.cat(codes, 1)
+        return torch.stack([row.argmin(2) for row in self.distances(x)], 1)
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, rows, T) -> (B, C, T)."""
-        return torch.stack([layer.decode(codes[:, i : i + 1], dtype) for i, layer in enumerate(self._rows())]).sum(0)
+        return torch.stack([layer.decode(codes[:, i : i + 1], dtype) for i, layer in enumerate(self.rows)]).sum(0)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = x.float()
         residual, total, codes, losses = x, torch.zeros_like(x), [], []
-        for layer in self._rows():
+        for layer in self.rows:
             quantized, index, loss = layer(residual)
             quantized = quantized.detach()
             residual, total = residual - quantized, total + quantized

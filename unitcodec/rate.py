@@ -7,6 +7,8 @@ a fixed ladder that fits. The format knows nothing of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,25 +44,27 @@ class RateLimit:
         self.entropy = entropy
         self.spec = entropy.spec
 
-    def apply(self, values: NDArray[np.float64], units: IntArray, f0: IntArray) -> IntArray:
+    def apply(self, distances: Sequence[NDArray[np.float64]], f0: IntArray) -> IntArray:
         """Units for one packet.
 
         Args:
-            values: (rows, n), what was rounded, on the scale of the codes.
-            units: (rows, n), the nearest codes.
+            distances: for each codebook row (n, alphabet), how far every code is from what it stands for.
             f0: (m,), the packet's F0 codes.
 
         Returns:
-            ``units`` if they fit, else others that do.
+            (rows, n) the nearest codes if they fit, else others that do.
         """
+        units = np.stack([row.argmin(axis=1) for row in distances]).astype(np.int32)
         budget = 8 * payload_bytes(units.shape[1], self.spec.packet_frames) - CODER_BITS
         if sum(self.entropy.packet_cost(units, f0).values()) <= budget:
             return units
-        choices, bits = self._choices(values, units, f0)
+        choices, bits = self._choices(distances, units, f0)
         fits = np.flatnonzero(bits <= budget)
         return choices[:, fits[0] if len(fits) else -1]
 
-    def _choices(self, values: NDArray[np.float64], units: IntArray, f0: IntArray) -> tuple[IntArray, NDArray[np.float64]]:
+    def _choices(
+        self, distances: Sequence[NDArray[np.float64]], units: IntArray, f0: IntArray
+    ) -> tuple[IntArray, NDArray[np.float64]]:
         """(rows, ladder, n) units and (ladder,) bits of their packets, each symbol chosen given those before it."""
         weights = np.array(LADDER)
         batch = Batch.of_packets([(units, f0)] * len(weights))
@@ -70,7 +74,6 @@ class RateLimit:
             bits = self.spec.precision - np.log2(lanes.frequencies(name, position, count))
             symbols = batch.symbols(name)[:, position]
             if name != F0:
-                distance = (np.arange(bits.shape[1]) - values[int(name), position]) ** 2
-                symbols[:] = (distance + weights[:, None] * bits).argmin(axis=1)
+                symbols[:] = (distances[int(name)][position] + weights[:, None] * bits).argmin(axis=1)
             total += bits[everyone, symbols]
         return batch.units, total

@@ -7,16 +7,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from bitstream import Packet
 
 from .analysis import Fields
-from .features import HOP, level_gain
+from .features import level_gain
 from .model import Model, Networks
-from .pitch.vqvae import mean_and_deviation
-from .vocoder import excitation
-from .vocoder.mel_decoder import F0_RANGE, pitch_features
+from .speech import make_speech
 
 PIECE = 4
 """Packets synthesised at once: about 10 s."""
@@ -28,34 +25,22 @@ FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
 
 
-def decode_pitch(networks: Networks, f0: Tensor, fields: Fields) -> tuple[Tensor, Tensor]:
-    """F0 codes (1, m) -> pitch features (1, 3, 8 m) and F0 (1, 8 m) in Hz, positive also where unvoiced."""
-    output = networks.pitch.decode(f0[:, None])
-    mean, deviation = (output.new_tensor([value]) for value in mean_and_deviation(fields.mean, fields.deviation))
-    track = torch.stack([output[:, 0], (output[:, 1] > 0).to(output.dtype)], 1)
-    hz = torch.exp(track[:, 0] * deviation[:, None] + mean[:, None]).clamp(*F0_RANGE)
-    return pitch_features(track, mean, deviation), hz
-
-
 class Synthesis:
     """The decoder of one stream.
 
-    Each piece is computed with so much of its surroundings that the result does not depend on where the pieces begin; the
-    oscillator's phase is carried over and the noise is a function of the sample's position.
+    Each piece is computed with so much of its surroundings that the result does not depend on where the pieces begin; where
+    there is an oscillator its phase is carried over, and the noise is a function of the sample's position.
     """
 
     def __init__(self, model: Model, networks: Networks, fields: Fields):
         """``networks`` are the model's own in float32, on the device of choice."""
-        self.networks, self.fields = networks, fields
+        self.speech = make_speech(networks, fields)
         self.spec = model.entropy.spec
         self.device = next(networks.parameters()).device
         self.ratio = self.spec.f0_hop // self.spec.unit_hop
-        # Unit frames around a piece: generator, mel decoder and F0 decoder, one after the other, in whole F0 codes.
-        generator = -(-networks.generator.context * HOP // self.spec.unit_hop)
-        needed = generator + networks.decoder.context + networks.pitch.decoder_context * self.ratio
-        self.context = -(-needed // self.ratio) * self.ratio
+        # In whole F0 codes.
+        self.context = -(-self.speech.context // self.ratio) * self.ratio
         self.gain = np.float32(10.0 ** (model.config.gain_db / 20.0) / level_gain(fields.level))
-        self.phase = 0.0
 
     def run(self, packets: Iterable[Packet]) -> Iterator[FloatArray]:
         """Waveform at 16 kHz in blocks of float32, whole unit frames: whoever knows the exact length cuts the last one."""
@@ -98,25 +83,11 @@ class Synthesis:
         """Codes from unit frame ``low`` on -> samples of the unit frames [first, stop)."""
         hop = self.spec.unit_hop
         hold = nearest_kept(lost)
-        networks = self.networks
         symbols = torch.from_numpy(np.ascontiguousarray(units[:, hold])).long()[None].to(self.device)
         pitch_hold = np.minimum(hold[:: self.ratio] // self.ratio, len(f0) - 1)
-        features, hz = decode_pitch(networks, torch.from_numpy(f0[pitch_hold]).long()[None].to(self.device), self.fields)
-        frames = units.shape[1] * hop // HOP
-        features, hz = features[..., :frames], hz[:, :frames]
-        voice = torch.tensor([self.fields.voice], device=self.device)
-        mel = networks.decoder(networks.content.values(symbols), features, networks.speaker.decode(voice))
-        hz = excitation.sample_f0(hz)
-        # The phase is counted from this piece's first own sample; its surroundings run on to both sides.
+        f0_symbols = torch.from_numpy(f0[pitch_hold]).long()[None].to(self.device)
         begin, end = (first - low) * hop, (stop - low) * hop
-        cycles = torch.cumsum(hz.double() / 16000.0, 1)
-        origin = cycles[:, begin - 1] if begin else torch.zeros_like(cycles[:, 0])
-        cycles = torch.remainder(cycles - origin[:, None] + self.phase, 1.0)
-        self.phase = float(cycles[0, end - 1])
-        pulses = excitation.voiced_pulses(hz, cycles, features[:, 2])
-        noise = excitation.white_noise(low * hop, pulses.shape[1], self.device)[None]
-        waveform = networks.generator.generate(mel, features, pulses, noise)[0, begin:end]
-        result = waveform.cpu().numpy() * self.gain
+        result = self.speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy() * self.gain
         if lost.any():
             # Over the surroundings too: a packet lost at a piece's border fades on both sides of it.
             result = result * mute_curve(np.repeat(lost, hop))[begin:end]

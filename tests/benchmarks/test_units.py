@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.units import main, read_units
+from benchmarks.units import main
 
 
 def _write(path: Path, count: int, seed: int) -> Path:
@@ -73,39 +73,3 @@ def test_what_cannot_be_done_is_told_in_a_line(files: tuple[Path, Path], argumen
     assert done.exit_code == 1
     assert words in done.output
     assert "Traceback" not in done.output
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "not a literal\n",
-        "{'audio': 'a.wav'}\n",
-        "{'audio': 'a', 'hubert': '1 x 3'}\n",
-        "{'hubert': '99999999999'}\n",
-        "(" * 5000 + "\n",
-    ],
-)
-def test_files_that_hold_no_units(tmp_path: Path, text: str) -> None:
-    from benchmarks.errors import BenchmarkError
-
-    (tmp_path / "units.txt").write_text(text)
-    with pytest.raises(BenchmarkError, match=r"units\.txt"):
-        read_units(tmp_path / "units.txt")
-
-
-def test_real_units(shared: Path) -> None:
-    """The streams that the README's figures come from."""
-    utterances = read_units(shared / "units" / "LJSpeech_hubert100_test.txt.gz")
-    assert sum(map(len, utterances)) == 217549
-    assert max(int(units.max()) for units in utterances) == 99
-
-
-def test_a_damaged_archive(files: tuple[Path, Path], tmp_path: Path) -> None:
-    from benchmarks.errors import BenchmarkError
-
-    data = bytearray(files[0].read_bytes())
-    data[len(data) // 2 :] = bytes(len(data) - len(data) // 2)
-    (tmp_path / "bad.txt.gz").write_bytes(data)
-    with pytest.raises(BenchmarkError, match=r"bad\.txt\.gz"):
-        read_units(tmp_path / "bad.txt.gz")

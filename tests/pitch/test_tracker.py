@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from unitcodec.pitch.tracker import CONTEXT, HOP, swift_f0, yaapt
+from unitcodec.pitch.tracker import CONTEXT, HOP, TRACKERS, swift_f0, yaapt
 
 
 def _harmonics(f0: np.ndarray) -> np.ndarray:
@@ -23,6 +23,12 @@ def test_one_value_for_every_ten_milliseconds_begun(samples: int) -> None:
     assert f0.dtype == np.float32
     assert np.isfinite(f0).all()
     assert ((f0 == 0) | (f0 > 50)).all()
+
+
+@pytest.mark.parametrize("samples", [0, 1, 160, 161, 16001])
+def test_models_without_f0_track_none(samples: int) -> None:
+    f0 = TRACKERS["none"](np.ones(samples, np.float32))
+    assert (f0.shape, f0.dtype, f0.any()) == ((-(-samples // HOP),), np.float32, False)
 
 
 def test_a_glide_is_followed_without_delay() -> None:

@@ -132,6 +132,30 @@ def test_codes_that_do_not_fit_are_refused() -> None:
         CodeGenerator(Generator(24, initial_channels=32), embedding_dim=16)
 
 
+@pytest.mark.parametrize(("f0_size", "speaker_dim"), [(0, 0), (20, 0), (0, 6)])
+def test_without_f0_or_speaker(f0_size: int, speaker_dim: int) -> None:
+    channels = 8 * (1 + (f0_size > 0) + (speaker_dim > 0))
+    model = CodeGenerator(Generator(channels, initial_channels=32), (10,), f0_size, speaker_dim, 8)
+    units, f0, speaker = _codes(7, codebooks=1)
+    wave = model(units, f0, speaker)
+    assert wave.shape == (2, 1, 7 * 320)
+    # What a model does not know is not looked at.
+    torch.testing.assert_close(model(units, f0 if f0_size else None, speaker if speaker_dim else None), wave)
+    if f0_size:
+        with pytest.raises(ValueError, match="f0 none"):
+            model(units, None, speaker)
+    if speaker_dim:
+        with pytest.raises(ValueError, match="speaker none"):
+            model(units, f0)
+        with pytest.raises(ValueError, match="speaker"):
+            model(units, f0, speaker[:, 1:])
+
+
+def test_context_and_hop_are_the_generators() -> None:
+    model = _code_generator()
+    assert (model.hop, model.context) == (320, model.generator.receptive_field)
+
+
 @torch.no_grad()
 def test_a_chunk_with_context_gives_what_the_whole_gives() -> None:
     generator = Generator(12, initial_channels=32)

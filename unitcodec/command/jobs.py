@@ -57,10 +57,27 @@ def plan(
         jobs = [_single(paths, direction)]
     else:
         jobs = list(_several(paths, direction, Path(output_dir), recursive))
+    check_targets(jobs, overwrite)
+    return jobs
+
+
+def inputs(paths: Sequence[str], suffixes: frozenset[str], recursive: bool = False) -> list[str]:
+    """All files that ``paths`` name, ``STANDARD`` among them at most once; with ``recursive`` a folder's of these kinds.
+
+    Raises:
+        JobError: a folder without ``recursive`` or without such files.
+    """
+    if paths.count(STANDARD) > 1:
+        raise JobError("standard input can be read once")
+    folders = {path for path in paths if path != STANDARD and os.path.isdir(path)}
+    return [file for path in paths for file in (_below(path, suffixes, recursive) if path in folders else [path])]
+
+
+def check_targets(jobs: Sequence[Job], overwrite: bool = False) -> None:
+    """Raise JobError where two outputs are one, or where one exists and is not to be replaced."""
     _refuse_clashes(jobs)
     for job in jobs:
-        _check_target(job, direction, overwrite)
-    return jobs
+        _check_target(job, overwrite)
 
 
 def _single(paths: Sequence[str], direction: Direction) -> Job:
@@ -90,13 +107,18 @@ def _several(paths: Sequence[str], direction: Direction, output_dir: Path, recur
         if not os.path.isdir(source):
             yield Job(source, _renamed(str(output_dir / Path(source).name), direction.suffix), parents=True)
             continue
-        if not recursive:
-            raise JobError(f"{source}: is a directory; add --recursive to code its files")
-        found = list(_walk(Path(source), direction.reads))
-        if not found:
-            raise JobError(f"{source}: holds no files of the kinds {', '.join(sorted(direction.reads))}")
-        for path in found:
-            yield Job(str(path), _renamed(str(output_dir / path.relative_to(source)), direction.suffix), parents=True)
+        for file in _below(source, direction.reads, recursive):
+            target = output_dir / Path(file).relative_to(source)
+            yield Job(file, _renamed(str(target), direction.suffix), parents=True)
+
+
+def _below(folder: str, suffixes: frozenset[str], recursive: bool) -> list[str]:
+    if not recursive:
+        raise JobError(f"{folder}: is a directory; add --recursive to code its files")
+    found = [str(path) for path in _walk(Path(folder), suffixes)]
+    if not found:
+        raise JobError(f"{folder}: holds no files of the kinds {', '.join(sorted(suffixes))}")
+    return found
 
 
 def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
@@ -110,7 +132,7 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def _refuse_clashes(jobs: list[Job]) -> None:
+def _refuse_clashes(jobs: Sequence[Job]) -> None:
     seen: dict[str, str] = {}
     for job in jobs:
         if job.target == STANDARD:
@@ -121,7 +143,7 @@ def _refuse_clashes(jobs: list[Job]) -> None:
         seen[target] = job.source
 
 
-def _check_target(job: Job, direction: Direction, overwrite: bool) -> None:
+def _check_target(job: Job, overwrite: bool) -> None:
     if job.target == STANDARD or not os.path.lexists(job.target):
         return
     if job.source != STANDARD and _same_file(job.source, job.target):

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol, cast
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from ..features import log_mel, normalise
+from .cpc import CPCEncoder
+from .fsq import ContentEncoder
+from .hubert import HubertEncoder
+from .pretrained import PretrainedEncoder
+from .units import UnitsOnly
+from .vqvae import VQVAEEncoder
 
 
 class ContentFamily(Protocol):
-    """What the codec needs of a content encoder; the log-mel front end of :mod:`unitcodec.features` is shared by all.
+    """What the codec needs of a content encoder, a ``torch.nn.Module``.
 
     Attributes:
+        hears: "log_mel", then it is given normalised log-mel (B, 80, n) of :mod:`unitcodec.features`, n a multiple of the
+            stride; or "waveform", then samples (B, 160 n) at 16 kHz and at the reference level.
         stride: log-mel frames (100 Hz) a unit frame; the frame rate is ``100 / stride`` Hz, at most 50.
         vocabulary: alphabet of each codebook row.
         context: log-mel frames that a unit depends on before and after its own, together the receptive field.
+        channels: of the values that units stand for.
     """
+
+    @property
+    def hears(self) -> str: ...
 
     @property
     def stride(self) -> int: ...
@@ -25,10 +39,47 @@ class ContentFamily(Protocol):
     @property
     def context(self) -> int: ...
 
-    def encode(self, mel: Tensor) -> Tensor:
-        """(B, 80, n) normalised log-mel, n a multiple of the stride -> units (B, codebooks, n / stride), int64."""
+    @property
+    def channels(self) -> int: ...
+
+    def distances(self, heard: Tensor) -> tuple[Tensor, ...]:
+        """What is heard -> for each codebook row how far every code is from it, (B, n / stride, alphabet); the least is sent."""
+        ...
+
+    def encode(self, heard: Tensor) -> Tensor:
+        """What is heard -> units (B, codebooks, n / stride), int64: of each row's distances the index of the least."""
+        ...
+
+    def quantize(self, heard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What is heard -> values (B, channels, n / stride), units and a loss, to train what speaks the values.
+
+        Families that are learned jointly with it pass gradients on (straight-through), the others do not.
+        """
         ...
 
     def values(self, units: Tensor) -> Tensor:
         """Units (B, codebooks, frames) -> what the vocoder is fed, (B, channels, frames)."""
         ...
+
+
+def hear(content: ContentFamily | nn.Module, waveform: Tensor) -> Tensor:
+    """Waveform (B, 1280 n) at 16 kHz and the reference level -> what the encoder is given."""
+    return waveform if content.hears == "waveform" else normalise(log_mel(waveform))
+
+
+def make_content(kind: str = "fsq", **options: Any) -> ContentFamily:
+    """The content encoder of a model's configuration.
+
+    Raises ValueError for an unknown kind, TypeError for an option that the kind does not have.
+    """
+    kinds: dict[str, type[nn.Module]] = {
+        "fsq": ContentEncoder,
+        "vqvae": VQVAEEncoder,
+        "hubert": HubertEncoder,
+        "cpc": CPCEncoder,
+        "pretrained": PretrainedEncoder,
+        "units": UnitsOnly,
+    }
+    if kind not in kinds:
+        raise ValueError(f"unknown content encoder '{kind}': one of {', '.join(kinds)}")
+    return cast(ContentFamily, kinds[kind](**options))

@@ -71,4 +71,9 @@ def yaapt(waveform: FloatArray) -> FloatArray:
     return np.pad(values, (0, max(0, n - len(values))))[:n]
 
 
-TRACKERS: dict[str, Tracker] = {"swift-f0": swift_f0, "yaapt": yaapt}
+def untracked(waveform: FloatArray) -> FloatArray:
+    """No F0, for models that send none: unvoiced throughout."""
+    return np.zeros(-(-len(waveform) // HOP), np.float32)
+
+
+TRACKERS: dict[str, Tracker] = {"swift-f0": swift_f0, "yaapt": yaapt, "none": untracked}

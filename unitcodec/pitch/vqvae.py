@@ -63,6 +63,13 @@ class PitchVQVAE(nn.Module):
         self.fine_blocks = nn.Sequential(*[ConvNeXtBlock(channels, 5, 2) for _ in range(blocks)])
         self.head = nn.Conv1d(channels, 2 * 4, 1)
 
+    channels = staticmethod(track_channels)
+
+    @property
+    def codes(self) -> int:
+        """Alphabet of the F0 codes."""
+        return len(self.quantizer.codebook)
+
     @property
     def context(self) -> int:
         """F0 frames (100 Hz) that the encoder sees to each side of a code's own eight; a multiple of eight."""

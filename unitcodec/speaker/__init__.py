@@ -1,0 +1,45 @@
+"""Speech -> speaker code. Every kind offers what :class:`SpeakerFamily` asks for, one file a kind."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, cast
+
+from torch import Tensor, nn
+
+from .encoder import SpeakerEncoder
+from .none import NoSpeaker
+from .table import SpeakerTable
+
+
+class SpeakerFamily(Protocol):
+    """What the codec needs to code a speaker, a ``torch.nn.Module``.
+
+    Attributes:
+        alphabets: of each field of the code.
+        channels: of the vector that a code stands for.
+    """
+
+    @property
+    def alphabets(self) -> tuple[int, ...]: ...
+
+    @property
+    def channels(self) -> int: ...
+
+    def encode(self, mel: Tensor) -> Tensor:
+        """Normalised log-mel (B, 80, n) at 100 Hz, n even -> codes (B, fields), int64."""
+        ...
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (B, fields) -> vectors (B, channels), what the vocoder is fed."""
+        ...
+
+
+def make_speaker(kind: str = "encoder", **options: Any) -> SpeakerFamily:
+    """The speaker encoder of a model's configuration: "encoder" (ours), "table" (a voice by number) or "none".
+
+    Raises ValueError for another kind, TypeError for an option that the kind does not have.
+    """
+    kinds: dict[str, type[nn.Module]] = {"encoder": SpeakerEncoder, "table": SpeakerTable, "none": NoSpeaker}
+    if kind not in kinds:
+        raise ValueError(f"unknown speaker encoder '{kind}': one of {', '.join(kinds)}")
+    return cast(SpeakerFamily, kinds[kind](**options))

@@ -20,6 +20,16 @@ class SpeakerEncoder(nn.Module):
         self.head = nn.Linear(channels * 2, fields)
         self.quantizer = FSQ([levels] * fields)
 
+    @property
+    def alphabets(self) -> tuple[int, ...]:
+        """Of each field of the code."""
+        return tuple(self.quantizer.levels.tolist())
+
+    @property
+    def channels(self) -> int:
+        """Of the speaker vector: one a field."""
+        return len(self.quantizer.levels)
+
     def latent(self, mel: Tensor) -> Tensor:
         """(B, 80, n) -> (B, fields): attentive statistics pooling (Okabe et al. 2018) and a projection."""
         hidden = self.blocks(self.stem(fold(mel, 2)))

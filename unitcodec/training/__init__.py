@@ -2,7 +2,7 @@
 
 ``pitch`` needs only the audio, ``content`` and ``vocoder`` also ``pitch``, ``joint`` all three; ``entropy`` codes the corpus
 and learns its codes, ``export`` turns what is there into a model folder ``DIR/model``; ``all`` does them in order. Every stage
-keeps its state in ``DIR/STAGE`` and goes on from there when called again.
+keeps its state in ``DIR/STAGE`` and goes on from there when called again. Under ``torchrun`` several processes train as one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UnitcodecError
+
+OPTIONS = "options.json"
+"""In the content stage's folder: what the content encoder was made with."""
 
 STAGES = ("pitch", "content", "vocoder", "joint", "entropy", "export")
 
@@ -26,6 +29,7 @@ def run(
     seed: int = 0,
     device: str = "cpu",
     validation: str | Path | None = None,
+    family: str | None = None,
 ) -> None:
     """Run one stage, or all.
 
@@ -38,17 +42,24 @@ def run(
         seed: of initial weights and of the batches.
         device: "cpu" or "cuda".
         validation: TSV on which ``export`` reports the rate.
+        family: of the content encoder, "fsq", "vqvae", "hubert" or "cpc"; None: as the settings say.
 
     Raises:
         UnitcodecError: an unknown stage, a setting that a stage does not have, or an earlier stage that is missing.
     """
     if stage not in (*STAGES, "all"):
         raise UnitcodecError(f"unknown stage '{stage}': one of {', '.join(STAGES)} or all")
+    from . import parallel
+
     settings = _settings(config)
+    if family is not None:
+        settings["content"]["family"] = family
+    parallel.start(device)
     for name in STAGES if stage == "all" else (stage,):
         folder = Path(out) / name
-        if not resume:
+        if not resume and parallel.rank() == 0:
             shutil.rmtree(folder, ignore_errors=True)
+        parallel.wait()
         _Stages(Path(data), Path(out), settings, seed, device, validation).run(name)
 
 
@@ -75,13 +86,22 @@ class _Stages:
     def __init__(
         self, data: Path, out: Path, settings: dict[str, dict[str, Any]], seed: int, device: str, validation: str | Path | None
     ):
+        from . import parallel
         from .corpus import prepare
 
         self.out, self.settings, self.seed, self.device, self.validation = out, settings, seed, device, validation
+        if parallel.rank() == 0:
+            prepare(data, out / "corpus", settings["corpus"]["tracker"])
+        parallel.wait()
         self.corpus = prepare(data, out / "corpus", settings["corpus"]["tracker"])
 
     def run(self, name: str) -> None:
-        getattr(self, f"_{name}")()
+        from . import parallel
+
+        # What codes the corpus and writes the model is done once; its sums have an order.
+        if name not in ("entropy", "export") or parallel.rank() == 0:
+            getattr(self, f"_{name}")()
+        parallel.wait()
 
     def _state(self, name: str) -> dict[str, Any]:
         import torch
@@ -102,9 +122,19 @@ class _Stages:
     def _autoencoder(self) -> Any:
         from .content import Autoencoder
 
-        model = Autoencoder(tuple(self.settings["content"]["levels"]))
+        model = Autoencoder(self._content_options())
         model.load_state_dict(self._state("content")["model"])
         return model
+
+    def _content_options(self) -> dict[str, Any]:
+        """Of the encoder that the content stage trained, whatever the settings are now."""
+        from .content import content_options
+
+        path = self.out / "content" / OPTIONS
+        if not path.exists():
+            return content_options(self.settings)
+        options: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return options
 
     def _pitch(self) -> None:
         from .pitch import train
@@ -112,9 +142,15 @@ class _Stages:
         train(self.corpus, self.out / "pitch", self.settings["pitch"], self.seed)
 
     def _content(self) -> None:
-        from .content import train
+        from . import parallel
+        from .content import content_options, pretrained, train
 
-        train(self.corpus, self._trained_pitch(), self.out / "content", self.settings["content"], self.seed, self.device)
+        folder, options = self.out / "content", content_options(self.settings)
+        encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
+        if parallel.rank() == 0:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
+        train(self.corpus, self._trained_pitch(), folder, options, self.settings["content"], encoder, self.seed, self.device)
 
     def _vocoder(self) -> None:
         from .vocoder import train
@@ -137,20 +173,24 @@ class _Stages:
         if not (folder / CODES).exists():
             parts = self._autoencoder().eval()
             save_codes(folder, code_corpus(self.corpus, parts.content, self._trained_pitch(), parts.speaker))
-        speaker = self._autoencoder().speaker.quantizer.levels.tolist()
-        spec = describe(self.settings["content"]["levels"], self.settings["pitch"]["codes"], speaker)
+        speaker = self._autoencoder().speaker.alphabets
+        content = self._autoencoder().content
+        spec = describe(content.vocabulary, content.stride, self.settings["pitch"]["codes"], speaker)
         fit(folder, spec, self.settings["entropy"], self.seed)
 
     def _export(self) -> None:
+        from ..content import make_content
         from ..model import ModelConfig
         from .corpus import prepare
         from .export import export, gather
 
+        options = self._content_options()
+        content = make_content(**options)
         config = ModelConfig(
             name="model",
-            content={"levels": self.settings["content"]["levels"]},
+            content=options,
             pitch={"codes": self.settings["pitch"]["codes"]},
-            decoder={"rows": len(self.settings["content"]["levels"])},
+            decoder={"rows": content.channels, "stride": content.stride},
             generator=self.settings["vocoder"]["generator"],
             tracker=self.settings["corpus"]["tracker"],
         )

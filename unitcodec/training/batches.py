@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import soxr
 from ..errors import UnitcodecError
 from ..features import HOP, REFERENCE_LEVEL, active_level, level_code, level_gain
 from ..pitch.vqvae import mean_and_deviation, statistics, track_channels
+from . import parallel
 from .corpus import Corpus, Utterance
 
 SHORTEST = 16000
@@ -41,6 +43,17 @@ class Crop:
     """(T_s,) float32: another stretch of the same utterance, for the speaker encoder."""
 
 
+@dataclass(frozen=True)
+class Stretch:
+    utterance: Utterance
+    first: int
+    """Frame (20 ms) of the utterance at which it begins."""
+    waveform: np.ndarray
+    """(T,) float32, level-normalised, with noise or a room now and then; zeros after the utterance's end."""
+    seed: int
+    """For whatever else is random about it."""
+
+
 def coloured_noise(rng: np.random.Generator, samples: int) -> np.ndarray:
     """Noise with a power spectrum of f^-a, ``a`` drawn from 0 (white) to 2 (brown), unit RMS."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
@@ -62,7 +75,7 @@ def small_room(rng: np.random.Generator, waveform: np.ndarray) -> np.ndarray:
 
 
 class Batches:
-    """Endless crops of ``seconds`` from ``corpus``.
+    """Crops of ``seconds`` from ``corpus``, those of a step the same ones however many processes share them.
 
     Speakers are drawn with probability proportional to the square root of their hours: evenly enough that the many
     speakers with one utterance count, without repeating those utterances hundreds of times.
@@ -70,7 +83,7 @@ class Batches:
 
     def __init__(self, corpus: Corpus, seconds: float, augmentation: Augmentation, seed: int, held_out: set[str] | None = None):
         self.corpus, self.samples, self.augmentation = corpus, round(seconds * 16000 / 1280) * 1280, augmentation
-        self.rng = np.random.default_rng(seed)
+        self.seed, self.rng = seed, np.random.default_rng(seed)
         groups: dict[str, list[Utterance]] = {}
         for utterance in corpus.utterances:
             if utterance.samples > SHORTEST and utterance.speaker not in (held_out or set()):
@@ -98,11 +111,14 @@ class Batches:
         f0 = np.asarray(self.corpus.pitch(utterance)[start : start + frames])
         return start, np.pad(audio, (0, samples - len(audio))), np.pad(f0, (0, frames - len(f0)))
 
+    def _utterance(self) -> Utterance:
+        group = self.groups[self.rng.choice(len(self.groups), p=self.weights)]
+        lengths = np.array([u.samples for u in group], float)
+        return group[self.rng.choice(len(group), p=lengths / lengths.sum())]
+
     def crop(self) -> Crop:
         rng, a = self.rng, self.augmentation
-        group = self.groups[rng.choice(len(self.groups), p=self.weights)]
-        lengths = np.array([u.samples for u in group], float)
-        utterance = group[rng.choice(len(group), p=lengths / lengths.sum())]
+        utterance = self._utterance()
         gain, mean_code, deviation_code = self._facts(utterance)
         gain *= 10 ** (rng.uniform(-a.gain_db, a.gain_db) / 20)
         mean, deviation = mean_and_deviation(mean_code, deviation_code)
@@ -119,18 +135,45 @@ class Batches:
             f0 = f0[position] * np.float32(speed)
             mean += np.log(speed)
         clean, other = clean * np.float32(gain), other * np.float32(gain)
+        return Crop(clean, self._heard(clean), track_channels(f0, mean, deviation), mean, deviation, other[: int(2.6 * 16000)])
+
+    def _heard(self, clean: np.ndarray) -> np.ndarray:
+        rng, a = self.rng, self.augmentation
         heard = clean
         if rng.random() < a.room:
             heard = small_room(rng, heard).astype(np.float32)
         if rng.random() < a.noise:
             level = 10 ** ((REFERENCE_LEVEL - rng.uniform(8, 35)) / 20)
             heard = heard + (coloured_noise(rng, len(heard)) * level).astype(np.float32)
-        return Crop(clean, heard, track_channels(f0, mean, deviation), mean, deviation, other[: int(2.6 * 16000)])
+        return heard
 
-    def batch(self, size: int) -> dict[str, np.ndarray]:
-        """``size`` crops stacked: clean, heard (B, T); track (B, 2, T / 160); mean, deviation (B,); other (B, T_s)."""
-        crops = [self.crop() for _ in range(size)]
+    def stretch(self) -> Stretch:
+        """A stretch as it was said, speed unchanged, for targets that belong to the corpus' own frames."""
+        utterance = self._utterance()
+        gain = self._facts(utterance)[0] * 10 ** (self.rng.uniform(-self.augmentation.gain_db, self.augmentation.gain_db) / 20)
+        frames = self.samples // HOP
+        # On even frames (20 ms), where units begin.
+        first = 2 * int(self.rng.integers(0, max(1, (utterance.frames - frames) // 2)))
+        audio = self.corpus.waveform(utterance)[first * HOP : first * HOP + self.samples].astype(np.float32) / 32768
+        waveform = np.pad(audio, (0, self.samples - len(audio))) * np.float32(gain)
+        return Stretch(utterance, first // 2, self._heard(waveform), int(self.rng.integers(2**31)))
+
+    def stretches(self, size: int, step: int) -> list[Stretch]:
+        """This process's ``size`` stretches of a step."""
+        return [self.stretch() for _ in self._drawn(size, step)]
+
+    def batch(self, size: int, step: int = 0) -> dict[str, np.ndarray]:
+        """This process's ``size`` crops of a step: clean, heard (B, T); track (B, 2, T / 160); mean, deviation (B,); other
+        (B, T_s).
+        """
+        crops = [self.crop() for _ in self._drawn(size, step)]
         return {name: np.stack([getattr(crop, name) for crop in crops]).astype(np.float32) for name in Crop.__dataclass_fields__}
+
+    def _drawn(self, size: int, step: int) -> Iterator[int]:
+        """Numbers of the crops, each with randomness of its own: who draws it, and what was drawn before, does not matter."""
+        for index in parallel.share(size):
+            self.rng = np.random.default_rng((self.seed, step, index))
+            yield index
 
 
 def held_out_speakers(corpus: Corpus, count: int = 8) -> set[str]:

@@ -1,4 +1,7 @@
-"""Stage ``content``: content encoder, speaker encoder and mel decoder, trained together as an autoencoder of log-mel."""
+"""Stage ``content``: content encoder, speaker encoder and mel decoder, trained together as an autoencoder of log-mel.
+
+Content encoders of self-supervised families are trained before, and stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -10,32 +13,39 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..content.fsq import ContentEncoder
+from ..content import hear, make_content
+from ..errors import UnitcodecError
 from ..features import log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
 from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.discriminators import MelDiscriminator
 from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from ..vocoder.mel_decoder import MelDecoder, pitch_features
+from . import cpc, hubert, parallel
 from .batches import Augmentation, Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
+
+FAMILIES = ("fsq", "vqvae", "hubert", "cpc")
 
 
 class Autoencoder(nn.Module):
     """The three parts that share one loss."""
 
-    def __init__(self, levels: tuple[int, ...]):
+    def __init__(self, content: dict[str, Any]):
+        """``content``: the arguments of :func:`unitcodec.content.make_content`."""
         super().__init__()
-        self.content = ContentEncoder(levels=tuple(levels))
+        self.content: Any = make_content(**content)
         self.speaker = SpeakerEncoder()
-        self.decoder = MelDecoder(rows=len(levels))
+        self.decoder = MelDecoder(rows=self.content.channels, stride=self.content.stride)
 
-    def forward(self, mel: Tensor, other: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised log-mels (B, 80, n), (B, 80, k), pitch (B, 3, n) -> predicted log-mel (B, 80, n), units (B, rows, n / 4)."""
-        values, units, _ = self.content.quantizer(self.content.latent(mel).float())
-        speaker, _, _ = self.speaker.quantizer(self.speaker.latent(other).float()[..., None])
-        return self.decoder(values, pitch, speaker[..., 0]), units
+    def forward(self, waveform: Tensor, other: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Waveforms (B, 160 n), (B, 160 k), pitch (B, 3, n) -> predicted log-mel (B, 80, n), units, the quantizer's loss."""
+        with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
+            heard, voice = hear(self.content, waveform), normalise(log_mel(other))
+        values, units, loss = self.content.quantize(heard)
+        speaker, _, _ = self.speaker.quantizer(self.speaker.latent(voice).float()[..., None])
+        return self.decoder(values, pitch, speaker[..., 0]), units, loss
 
 
 @torch.no_grad()
@@ -59,20 +69,57 @@ def conditional_entropy(units: Tensor, size: int) -> float:
     return bits
 
 
+def content_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What :func:`unitcodec.content.make_content` is given, of all stages' settings. Raises UnitcodecError."""
+    family = settings["content"]["family"]
+    if family == "fsq":
+        return {"levels": settings["content"]["levels"]}
+    if family not in settings or "encoder" not in settings[family]:
+        raise UnitcodecError(f"unknown family of content encoders '{family}': one of {', '.join(FAMILIES)}")
+    options = hubert.encoder_options(settings[family]) if family == "hubert" else settings[family]["encoder"]
+    return {"kind": family, "codes": settings["content"]["codes"], **options}
+
+
+def pretrained(
+    corpus: Corpus, folder: Path, settings: dict[str, dict[str, Any]], seed: int = 0, device: str = "cpu"
+) -> nn.Module | None:
+    """The content encoder of a family that is trained before its decoder; its state is in ``folder``. None for the others."""
+    stages = {"hubert": hubert.train, "cpc": cpc.train}
+    family = settings["content"]["family"]
+    if family not in stages:
+        return None
+    return stages[family](corpus, folder, settings[family], settings["content"]["codes"], seed, device)
+
+
 def train(
-    corpus: Corpus, pitch: PitchVQVAE, folder: Path, settings: dict[str, Any], seed: int = 0, device: str = "cpu"
+    corpus: Corpus,
+    pitch: PitchVQVAE,
+    folder: Path,
+    options: dict[str, Any],
+    settings: dict[str, Any],
+    encoder: nn.Module | None = None,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> Autoencoder:
+    """``options``: of the content encoder; ``encoder``: the encoder itself, if it is trained already."""
     torch.manual_seed(seed)
-    model = Autoencoder(settings["levels"]).to(device)
+    model = Autoencoder(options).to(device)
+    if encoder is not None:
+        model.content.load_state_dict(encoder.state_dict())
     judge = MelDiscriminator().to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), settings["rate"], betas=(0.9, 0.98), weight_decay=1e-2)
+    learned = [
+        parameter
+        for name, parameter in model.named_parameters()
+        if encoder is None or not name.startswith("content.") or name == "content.codebook.embedding"
+    ]
+    optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.9, 0.98), weight_decay=1e-2)
     judge_optimizer = torch.optim.AdamW(judge.parameters(), 3e-4, betas=(0.8, 0.99))
     pitch = pitch.to(device).eval()
     held_out = held_out_speakers(corpus)
     run = Run(
         folder, {"model": model, "optimizer": optimizer, "judge": judge, "judge_optimizer": judge_optimizer}, settings["steps"]
     )
-    batches = Batches(corpus, settings["seconds"], Augmentation(), seed + run.step, held_out)
+    batches = Batches(corpus, settings["seconds"], Augmentation(), seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 
     def tensors(batch: dict[str, Any]) -> dict[str, Tensor]:
@@ -84,32 +131,33 @@ def train(
         model.eval()
         with torch.no_grad():
             mel = normalise(log_mel(test_batch["clean"]))
-            output, units = model(mel, normalise(log_mel(test_batch["other"])), decoded_pitch(pitch, test_batch))
+            output, units, _ = model(test_batch["clean"], test_batch["other"], decoded_pitch(pitch, test_batch))
         model.train()
         np.save(run.folder / "samples.npy", torch.stack([mel[:4], output[:4]], 1).cpu().numpy())
-        return {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(settings["levels"]))}
+        return {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(model.content.vocabulary))}
 
     for step in run.steps(validate):
         set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
-        batch = tensors(batches.batch(settings["batch"]))
+        batch = tensors(batches.batch(settings["batch"], step))
         with torch.no_grad():
-            target, heard, other = (normalise(log_mel(batch[name])) for name in ("clean", "heard", "other"))
+            target = normalise(log_mel(batch["clean"]))
         # Not in bfloat16, where the nearest codevector would often be another than in the codec.
         features = decoded_pitch(pitch, batch)
-        with torch.autocast(device, torch.bfloat16):
-            output, _ = model(heard, other, features)
+        with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
+            output, _, commitment = model(batch["heard"], batch["other"], features)
         output = output.float()
         l1 = F.l1_loss(output, target)
-        loss = l1 + 0.5 * F.mse_loss(output, target)
-        logged = {"l1": l1}
+        loss = l1 + 0.5 * F.mse_loss(output, target) + commitment
+        logged = {"l1": l1, "commitment": commitment}
         if step >= settings["adversarial_from"] * settings["steps"]:
-            with torch.autocast(device, torch.bfloat16):
+            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 real, fake = judge(target), judge(output.detach())
             judge_loss = discriminator_loss(real, fake)
             judge_optimizer.zero_grad()
             judge_loss.backward()
+            parallel.average_gradients(judge.parameters())
             judge_optimizer.step()
-            with torch.autocast(device, torch.bfloat16):
+            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 fake = judge(output)
             adversarial = adversarial_loss(fake)
             matching = feature_matching_loss(real, fake)
@@ -117,7 +165,8 @@ def train(
             logged.update(judge=judge_loss, adversarial=adversarial, matching=matching)
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        parallel.average_gradients(learned)
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
         optimizer.step()
         run.log(**logged)
     return model.eval()

@@ -18,16 +18,16 @@ from bitstream.entropy import packet_of
 from bitstream.fit import round_frequencies
 from bitstream.spec import F0
 
-from ..content.fsq import STRIDE as UNIT_STRIDE
-from ..content.fsq import ContentEncoder
+from ..content import ContentFamily, hear
 from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, log_mel, normalise
-from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics, track_channels
+from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics
 from ..speaker.encoder import SpeakerEncoder
 from .contexts import Settings, train
 from .corpus import Corpus
 
 IntArray = NDArray[np.int32]
-PACKET_FRAMES = 64
+PACKET_SAMPLES = 40960
+"""2.56 s."""
 MAX_REFERENCES = 3
 OPENING_SECONDS = 8
 UNSEEN = 0.1
@@ -36,7 +36,7 @@ CODES = "codes.safetensors"
 
 @torch.inference_mode()
 def code_corpus(
-    corpus: Corpus, content: ContentEncoder, pitch: PitchVQVAE, speaker: SpeakerEncoder
+    corpus: Corpus, content: ContentFamily, pitch: PitchVQVAE, speaker: SpeakerEncoder
 ) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
     """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), as the codec makes them but for rounding.
 
@@ -49,13 +49,13 @@ def code_corpus(
         f0 = np.asarray(corpus.pitch(utterance))
         level, (mean, deviation) = level_code(active_level(waveform)), statistics(f0)
         padded = np.pad(waveform, (0, -len(waveform) % (HOP * STRIDE))) * np.float32(level_gain(level))
-        track = track_channels(np.pad(f0, (0, len(padded) // HOP - len(f0))), *mean_and_deviation(mean, deviation))
-        mel = normalise(log_mel(torch.from_numpy(padded)[None]))
-        units = content.encode(mel)[0].numpy().astype(np.int32)
+        track = pitch.channels(np.pad(f0, (0, len(padded) // HOP - len(f0))), *mean_and_deviation(mean, deviation))
+        scaled = torch.from_numpy(padded)[None]
+        units = content.encode(hear(content, scaled))[0].numpy().astype(np.int32)
         codes = pitch.encode(torch.from_numpy(track)[None])[0, 0].numpy().astype(np.int32)
-        voice = speaker.encode(mel[..., : OPENING_SECONDS * 16000 // HOP])[0].numpy()
+        voice = speaker.encode(normalise(log_mel(scaled))[..., : OPENING_SECONDS * 16000 // HOP])[0].numpy()
         fields = np.array([mean, deviation, level, *voice], np.int32)
-        yield units[:, : -(-len(waveform) // (HOP * UNIT_STRIDE))], codes, fields
+        yield units[:, : -(-len(waveform) // (HOP * content.stride))], codes, fields
 
 
 def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray, IntArray]]) -> None:
@@ -80,19 +80,22 @@ def load_codes(folder: Path) -> list[tuple[IntArray, IntArray, IntArray]]:
     return list(zip(units, np.split(tensors["f0"], np.cumsum(tensors["f0_frames"])[:-1]), tensors["speaker"], strict=True))
 
 
-def describe(levels: Sequence[int], f0_codes: int, speaker: Sequence[int] = (), weights: str = "") -> EntropySpec:
-    """The streams of a codec with rows of so many ``levels``, ``f0_codes`` and a speaker quantizer of levels ``speaker``.
+def describe(
+    vocabulary: Sequence[int], stride: int, f0_codes: int, speaker: Sequence[int] = (), weights: str = ""
+) -> EntropySpec:
+    """The streams of a codec with codebook rows of this ``vocabulary``, a unit frame every ``stride`` log-mel frames,
+    ``f0_codes``, and speaker fields of alphabets ``speaker``.
 
     What a symbol owes to earlier frames the network knows; tables give it what its own frame has coded before.
     """
-    nearest = [tuple((row - back, 0) for back in range(1, min(row, MAX_REFERENCES) + 1)) for row in range(len(levels))]
+    nearest = [tuple((row - back, 0) for back in range(1, min(row, MAX_REFERENCES) + 1)) for row in range(len(vocabulary))]
     return EntropySpec(
-        rows=tuple(Stream(alphabet, context) for alphabet, context in zip(levels, nearest, strict=True)),
+        rows=tuple(Stream(alphabet, context) for alphabet, context in zip(vocabulary, nearest, strict=True)),
         f0=Stream(f0_codes, ((F0, 1),)),
         speaker=(MEAN_CODES, DEVIATION_CODES, LEVEL_CODES, *speaker),
-        unit_hop=HOP * UNIT_STRIDE,
+        unit_hop=HOP * stride,
         f0_hop=HOP * STRIDE,
-        packet_frames=PACKET_FRAMES,
+        packet_frames=PACKET_SAMPLES // (HOP * stride),
         weights=weights,
     )
 
@@ -120,7 +123,7 @@ def report(entropy: EntropyModel, utterances: Iterable[tuple[IntArray, IntArray,
     seconds = 0.0
     for units, f0, speaker in utterances:
         totals["speaker"] = totals.get("speaker", 0.0) + 8 * len(entropy.pack_speaker(speaker))
-        for index in range(-(-units.shape[1] // PACKET_FRAMES)):
+        for index in range(-(-units.shape[1] // entropy.spec.packet_frames)):
             for title, cost in entropy.packet_cost(*packet_of(entropy.spec, units, f0, index)).items():
                 totals[title] = totals.get(title, 0.0) + cost
         seconds += units.shape[1] * entropy.spec.unit_hop / 16000

@@ -69,8 +69,8 @@ def export(
     check: Corpus | None = None,
 ) -> None:
     """Write ``folder``, with the entropy model that the stage left in ``entropy_run``; tell the rate on ``check``."""
-    codes, speaker = len(networks.pitch.quantizer.codebook), networks.speaker.quantizer.levels.tolist()
-    spec = describe(networks.content.vocabulary, codes, speaker, digest(stored(networks)))
+    content, speaker = networks.content, networks.speaker.alphabets
+    spec = describe(content.vocabulary, content.stride, networks.pitch.codes, speaker, digest(stored(networks)))
     entropy = fit(entropy_run, spec, settings)
     config = replace(config, name=folder.name)
     gain = measure_gain(corpus, Codec(Model(config, networks, entropy), "cpu"))

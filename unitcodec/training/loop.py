@@ -13,9 +13,13 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from . import parallel
+
 
 class Run:
     """A resumable run in ``folder``: ``state.pt`` holds everything that ``parts`` hold, ``log.csv`` one row an interval.
+
+    Of several processes (:mod:`.parallel`) all read the state, the first one writes.
 
     Args:
         parts: name -> anything with ``state_dict`` and ``load_state_dict``.
@@ -40,11 +44,13 @@ class Run:
             self.step = self._saved_step = state["step"]
 
     def save(self) -> None:
+        self._saved_step = self.step
+        if parallel.rank() > 0:
+            return
         state = {name: part.state_dict() for name, part in self.parts.items()}
         temporary = self.folder / "state.pt.part"
         torch.save({**state, "step": self.step}, temporary)
         os.replace(temporary, self.folder / "state.pt")
-        self._saved_step = self.step
 
     def log(self, **values: float | torch.Tensor) -> None:
         """Add this step's values to the interval's means."""
@@ -54,8 +60,11 @@ class Run:
 
     def _write_row(self, seconds: float, extra: dict[str, float]) -> dict[str, float]:
         row = {"step": float(self.step), "seconds_a_step": seconds / max(1, self._count)}
-        row.update({name: value / max(1, self._count) for name, value in self._sums.items()})
+        row.update({name: parallel.mean(value / max(1, self._count)) for name, value in self._sums.items()})
         row.update(extra)
+        self._sums, self._count = {}, 0
+        if parallel.rank() > 0:
+            return row
         path = self.folder / "log.csv"
         known: list[str] = []
         if path.exists():
@@ -75,7 +84,6 @@ class Run:
             known = names
         with open(path, "a", newline="") as file:
             csv.DictWriter(file, known).writerow({name: f"{value:.6g}" for name, value in row.items()})
-        self._sums, self._count = {}, 0
         return row
 
     def steps(self, validate: Callable[[], dict[str, float]] | None = None, validate_every: int = 500) -> Iterator[int]:
@@ -85,16 +93,24 @@ class Run:
         """
         previous = signal.signal(signal.SIGTERM, lambda *_: setattr(self, "_stop", True))
         saved = mark = time.monotonic()
-        bar = tqdm(total=self.total, initial=self.step, unit="step", desc=self.folder.name, mininterval=5.0)
+        bar = tqdm(
+            total=self.total,
+            initial=self.step,
+            unit="step",
+            desc=self.folder.name,
+            mininterval=5.0,
+            disable=parallel.rank() > 0,
+        )
         try:
-            while self.step < self.total and not self._stop:
+            while self.step < self.total and not parallel.any_of(self._stop):
                 yield self.step
                 self.step += 1
                 bar.update()
                 last = self.step == self.total
                 if self.step % self.every == 0 or last:
                     now = time.monotonic()
-                    extra = validate() if validate and (self.step % validate_every == 0 or last) else {}
+                    due = validate is not None and parallel.rank() == 0 and (self.step % validate_every == 0 or last)
+                    extra = validate() if validate is not None and due else {}
                     row = self._write_row(now - mark, extra)
                     bar.set_postfix(
                         {name: f"{value:.3f}" for name, value in row.items() if name not in ("step", "seconds_a_step")}
@@ -105,7 +121,8 @@ class Run:
                     saved = time.monotonic()
             if self.step != self._saved_step:
                 self.save()
-            if self._stop:
+            parallel.wait()
+            if self._stop or self.step < self.total:
                 # Not a normal return: the stages that follow must not start from half a run.
                 raise SystemExit(128 + signal.SIGTERM)
         finally:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..pitch.vqvae import PitchVQVAE
+from . import parallel
 from .batches import Augmentation, Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
@@ -40,7 +41,7 @@ def train(corpus: Corpus, folder: Path, settings: dict[str, Any], seed: int = 0)
     optimizer = torch.optim.AdamW(model.parameters(), settings["rate"], betas=(0.9, 0.98), weight_decay=1e-3)
     held_out = held_out_speakers(corpus)
     run = Run(folder, {"model": model, "optimizer": optimizer}, settings["steps"])
-    batches = Batches(corpus, settings["seconds"], Augmentation(noise=0, room=0), seed + run.step, held_out)
+    batches = Batches(corpus, settings["seconds"], Augmentation(noise=0, room=0), seed, held_out)
     test = validation_batches(corpus, settings["seconds"], held_out)
     test_batch = {name: torch.from_numpy(value) for name, value in test.batch(32).items()}
 
@@ -56,12 +57,13 @@ def train(corpus: Corpus, folder: Path, settings: dict[str, Any], seed: int = 0)
 
     for step in run.steps(validate):
         set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
-        batch = {name: torch.from_numpy(value) for name, value in batches.batch(settings["batch"]).items()}
+        batch = {name: torch.from_numpy(value) for name, value in batches.batch(settings["batch"], step).items()}
         output, _, commitment = model(batch["track"])
         pitch, voicing = losses(output, batch["track"])
         loss = pitch + voicing + commitment
         optimizer.zero_grad()
         loss.backward()
+        parallel.average_gradients(model.parameters())
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         run.log(pitch=pitch, voicing=voicing, commitment=commitment)

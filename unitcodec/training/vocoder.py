@@ -27,6 +27,7 @@ from ..vocoder.discriminators import (
 )
 from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
 from ..vocoder.mel_decoder import F0_RANGE, pitch_features
+from . import parallel
 from .batches import Augmentation, Batches, held_out_speakers, validation_batches
 from .content import Autoencoder
 from .corpus import Corpus
@@ -103,7 +104,7 @@ def train(
     seconds = settings["seconds"] if autoencoder is None else 2.56
     frames = round(settings["seconds"] * 100)
     augmentation = Augmentation(noise=0, room=0) if autoencoder is None else Augmentation()
-    batches = Batches(corpus, seconds, augmentation, seed + run.step, held_out)
+    batches = Batches(corpus, seconds, augmentation, seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 
     def tensors(batch: dict[str, Any]) -> dict[str, Tensor]:
@@ -116,9 +117,7 @@ def train(
         mel = normalise(log_mel(target))
         if autoencoder is not None:
             with torch.autocast(device, torch.bfloat16):
-                predicted = autoencoder(normalise(log_mel(batch["heard"])), normalise(log_mel(batch["other"])), features)[
-                    0
-                ].float()
+                predicted = autoencoder(batch["heard"], batch["other"], features)[0].float()
             mel_loss = F.l1_loss(predicted, mel)
             mel = predicted
         if crop is not None and mel.shape[2] > crop:
@@ -148,7 +147,7 @@ def train(
 
     for step in run.steps(validate):
         set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
-        waveform, target, predicted = speak(tensors(batches.batch(settings["batch"])), frames)
+        waveform, target, predicted = speak(tensors(batches.batch(settings["batch"], step)), frames)
         spectral = stft_loss(target, waveform)
         mel = F.l1_loss(normalise(log_mel(waveform)), normalise(log_mel(target)))
         loss = settings["stft"] * spectral + settings["mel"] * mel + settings["predicted_mel"] * predicted
@@ -158,6 +157,7 @@ def train(
             judge_loss = discriminator_loss(*split_verdicts(both))
             judge_optimizer.zero_grad()
             judge_loss.backward()
+            parallel.average_gradients(judges.parameters())
             judge_optimizer.step()
             judges.requires_grad_(False)
             with torch.no_grad():
@@ -169,6 +169,7 @@ def train(
             logged.update(judge=judge_loss.detach(), adversarial=adversarial.detach(), matching=matching.detach())
         optimizer.zero_grad()
         loss.backward()
+        parallel.average_gradients(learned)
         torch.nn.utils.clip_grad_norm_(learned, 10.0)
         optimizer.step()
         run.log(**logged)

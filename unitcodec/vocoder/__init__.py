@@ -1,10 +1,12 @@
-"""Codes -> waveform: a mel decoder, then one of two generators behind one interface."""
+"""Codes -> waveform: a mel decoder, then one of two generators behind one interface; or one generator fed by codes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .hifigan import MelGenerator
+from .duration import DurationPredictor
+from .hifigan import CodeGenerator, Generator, MelGenerator
 from .spectral import SpectralGenerator
 
 WaveformGenerator = SpectralGenerator | MelGenerator
@@ -17,6 +19,33 @@ def make_generator(kind: str = "spectral", **options: Any) -> WaveformGenerator:
     """
     kinds = {"spectral": SpectralGenerator, "hifigan": MelGenerator}
     if kind not in kinds:
-        raise ValueError(f"unknown generator '{kind}': one of {', '.join(kinds)}")
+        raise ValueError(f"unknown generator '{kind}': one of {', '.join(kinds)}, code")
     generator: WaveformGenerator = kinds[kind](**options)
     return generator
+
+
+def make_code_generator(
+    units: Sequence[int],
+    f0: int = 0,
+    speaker: int = 0,
+    embedding: int = 128,
+    frames_per_f0: int = 4,
+    durations: Mapping[str, int] | None = None,
+    **options: Any,
+) -> CodeGenerator:
+    """The generator of kind "code": fed by codes themselves, without a mel decoder between.
+
+    Args:
+        units: alphabet of each codebook row.
+        f0: alphabet of the F0 codes, 0 without F0.
+        speaker: channels of the speaker vector, 0 without a speaker.
+        embedding: channels of each of the three.
+        frames_per_f0: unit frames an F0 code.
+        durations: options of the :class:`DurationPredictor`, if there is one.
+        options: of the :class:`Generator`.
+
+    Raises ValueError or TypeError for options that do not fit.
+    """
+    generator = Generator(embedding * (1 + (f0 > 0) + (speaker > 0)), **options)
+    predictor = None if durations is None else DurationPredictor(embedding, **durations)
+    return CodeGenerator(generator, units, f0, speaker, embedding, frames_per_f0, predictor)

@@ -17,6 +17,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from ..layers import fold
+from .duration import DurationPredictor
 
 _SLOPE = 0.1  # of the leaky ReLU: HiFi-GAN section 2.2
 
@@ -140,10 +141,11 @@ class CodeGenerator(nn.Module):
 
     Units are embedded (the embeddings of several codebook rows are summed), F0 codes are embedded and repeated
     `frames_per_f0` times (4: 12.5 Hz -> 50 Hz), the speaker vector is projected and repeated over time; the three are
-    concatenated in this order, `embedding_dim` channels each, and spoken by `generator`, which must have
-    ``in_channels == 3 * embedding_dim`` (ValueError otherwise).
+    concatenated in this order, `embedding_dim` channels each, and spoken by `generator`. A vocoder without F0 has
+    `f0_size` 0, one without a speaker `speaker_dim` 0; `generator` must have `in_channels` to match (ValueError otherwise).
 
-    A speaker table, as the paper trains one, is a one-hot vector before the projection.
+    A speaker table, as the paper trains one, is a one-hot vector before the projection. With a `duration_predictor`, units
+    whose repetitions were dropped can be spoken as well: see `durations`.
     """
 
     def __init__(
@@ -154,31 +156,71 @@ class CodeGenerator(nn.Module):
         speaker_dim: int = 256,
         embedding_dim: int = 128,
         frames_per_f0: int = 4,
+        duration_predictor: DurationPredictor | None = None,
     ) -> None:
         super().__init__()
-        if generator.conv_pre.in_channels != 3 * embedding_dim:
-            raise ValueError(f"generator takes {generator.conv_pre.in_channels} channels, codes give {3 * embedding_dim}")
+        given = embedding_dim * (1 + (f0_size > 0) + (speaker_dim > 0))
+        if generator.conv_pre.in_channels != given:
+            raise ValueError(f"generator takes {generator.conv_pre.in_channels} channels, codes give {given}")
+        self.unit_sizes, self.f0_size, self.speaker_dim = tuple(unit_sizes), f0_size, speaker_dim
         self.frames_per_f0 = frames_per_f0
         self.units = nn.ModuleList(nn.Embedding(size, embedding_dim) for size in unit_sizes)
-        self.f0 = nn.Embedding(f0_size, embedding_dim)
+        self.f0 = nn.Embedding(f0_size, embedding_dim) if f0_size else None
         # No bias: `conv_pre` has one.
-        self.speaker = nn.Linear(speaker_dim, embedding_dim, bias=False)
+        self.speaker = nn.Linear(speaker_dim, embedding_dim, bias=False) if speaker_dim else None
+        self.duration_predictor = duration_predictor
         self.generator = generator
 
-    def embed(self, units: Tensor, f0: Tensor, speaker: Tensor) -> Tensor:
-        """Codes, as for `forward` -> features (B, 3 * embedding_dim, frames)."""
+    @property
+    def hop(self) -> int:
+        """Samples of waveform a unit frame."""
+        return self.generator.hop
+
+    @property
+    def context(self) -> int:
+        """Unit frames to each side on which a frame of output depends."""
+        return self.generator.receptive_field
+
+    def embed(self, units: Tensor, f0: Tensor | None = None, speaker: Tensor | None = None) -> Tensor:
+        """Codes, as for `forward` -> features (B, in_channels, frames)."""
         frames = units.shape[-1]
-        if units.shape[1] != len(self.units) or f0.shape[-1] != -(-frames // self.frames_per_f0):
-            raise ValueError(f"units {tuple(units.shape)} and f0 {tuple(f0.shape)} do not fit together or this model")
-        content = torch.stack([table(row) for table, row in zip(self.units, units.unbind(1), strict=True)]).sum(0)
-        pitch = self.f0(f0).repeat_interleave(self.frames_per_f0, dim=1)[:, :frames]
-        voice = self.speaker(speaker).unsqueeze(1).expand(-1, frames, -1)
-        return torch.cat([content, pitch, voice], dim=-1).transpose(1, 2)
+        if units.shape[1] != len(self.units):
+            raise ValueError(f"units {tuple(units.shape)} do not fit this model")
+        features = [self._content(units)]
+        if self.f0 is not None:
+            if f0 is None or f0.shape[-1] != -(-frames // self.frames_per_f0):
+                given = "none" if f0 is None else tuple(f0.shape)
+                raise ValueError(f"units {tuple(units.shape)} and f0 {given} do not fit together or this model")
+            features.append(self.f0(f0).repeat_interleave(self.frames_per_f0, dim=1)[:, :frames])
+        if self.speaker is not None:
+            if speaker is None or speaker.shape[-1] != self.speaker_dim:
+                given = "none" if speaker is None else tuple(speaker.shape)
+                raise ValueError(f"speaker {given} does not fit this model")
+            features.append(self.speaker(speaker).unsqueeze(1).expand(-1, frames, -1))
+        return torch.cat(features, dim=-1).transpose(1, 2)
 
-    def forward(self, units: Tensor, f0: Tensor, speaker: Tensor) -> Tensor:
-        """Units (B, codebooks, frames), F0 codes (B, ceil(frames / frames_per_f0)), speaker (B, S) -> (B, 1, frames * hop).
+    def _content(self, units: Tensor) -> Tensor:
+        """Units (B, codebooks, frames) -> (B, frames, embedding_dim)."""
+        return torch.stack([table(row) for table, row in zip(self.units, units.unbind(1), strict=True)]).sum(0)
 
-        Raises ValueError when the number of codebooks or of F0 codes does not fit.
+    def durations(self, units: Tensor) -> Tensor | None:
+        """Units without repetitions (B, codebooks, n) -> frames that each is predicted to last (B, n), at least one.
+
+        None from a model that cannot tell.
+        """
+        if self.duration_predictor is None:
+            return None
+        return self.duration_predictor.predict(self._content(units).transpose(1, 2))
+
+    def forward(self, units: Tensor, f0: Tensor | None = None, speaker: Tensor | None = None) -> Tensor:
+        """Codes -> waveform (B, 1, frames * hop).
+
+        Args:
+            units: (B, codebooks, frames).
+            f0: codes (B, ceil(frames / frames_per_f0)); not looked at by a model without F0.
+            speaker: (B, speaker_dim); not looked at by a model without a speaker.
+
+        Raises ValueError when the number of codebooks or of F0 codes, or the speaker's dimensions, do not fit.
         """
         waveform: Tensor = self.generator(self.embed(units, f0, speaker))
         return waveform
@@ -186,6 +228,10 @@ class CodeGenerator(nn.Module):
     def remove_weight_norm(self) -> None:
         """Fold the generator's weight norm: see `Generator.remove_weight_norm`."""
         self.generator.remove_weight_norm()
+
+    def finish(self) -> None:
+        """Fold what only training needs."""
+        self.remove_weight_norm()
 
 
 class MelGenerator(nn.Module):

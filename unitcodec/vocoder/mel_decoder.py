@@ -13,7 +13,10 @@ F0_RANGE = (50.0, 600.0)
 
 
 class MelDecoder(nn.Module):
-    """Unit values (B, rows, m) at 25 Hz, pitch (B, 3, 4 m) at 100 Hz, speaker (B, S) -> normalised log-mel (B, 80, 4 m)."""
+    """Unit values (B, rows, m), pitch (B, 3, stride * m) at 100 Hz, speaker (B, S) -> normalised log-mel (B, 80, stride * m).
+
+    ``rows`` are the channels of the values; ``stride`` is 4 for units at 25 Hz or 2 for units at 50 Hz.
+    """
 
     def __init__(
         self,
@@ -23,12 +26,16 @@ class MelDecoder(nn.Module):
         channels: tuple[int, int] = (320, 256),
         blocks: tuple[int, int] = (3, 5),
         pitch: int = 3,
+        stride: int = 4,
     ):
         super().__init__()
+        if stride not in (2, 4):
+            raise ValueError(f"stride {stride}: units come at 50 Hz (2) or 25 Hz (4)")
+        self.stride = stride
         self.stem = nn.Conv1d(rows, channels[0], 3, padding=1)
         self.speaker = nn.Sequential(nn.Linear(speaker, 256), nn.GELU(), nn.Linear(256, channels[0] + channels[1]))
         self.slow = nn.Sequential(*[ConvNeXtBlock(channels[0], 5) for _ in range(blocks[0])])
-        self.expand = nn.Conv1d(channels[0], channels[1] * 2, 1)
+        self.expand = nn.Conv1d(channels[0], channels[1] * (stride // 2), 1)
         self.pitch = nn.Conv1d(pitch * 2, channels[1], 3, padding=1)
         self.fast = nn.Sequential(*[ConvNeXtBlock(channels[1], 5) for _ in range(blocks[1])])
         self.head = nn.Conv1d(channels[1], bands * 2, 3, padding=1)
@@ -37,12 +44,12 @@ class MelDecoder(nn.Module):
     @property
     def context(self) -> int:
         """Unit frames that the decoder sees to each side."""
-        return 1 + 2 * len(self.slow) + -(-(2 * len(self.fast) + 2) // 2)
+        return 1 + 2 * len(self.slow) + -(-(2 * len(self.fast) + 2) // (self.stride // 2))
 
     def forward(self, units: Tensor, pitch: Tensor, speaker: Tensor) -> Tensor:
         slow_bias, fast_bias = self.speaker(speaker)[..., None].split(self.split, 1)
         hidden = self.slow(self.stem(units) + slow_bias)
-        hidden = unfold(self.expand(F.gelu(hidden)), 2) + self.pitch(fold(pitch, 2)) + fast_bias
+        hidden = unfold(self.expand(F.gelu(hidden)), self.stride // 2) + self.pitch(fold(pitch, 2)) + fast_bias
         return unfold(self.head(self.fast(hidden)), 2)
 
 

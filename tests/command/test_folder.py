@@ -1,0 +1,69 @@
+"""An output folder is whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from unitcodec.command.folder import OutputFolder
+from unitcodec.command.jobs import JobError
+from unitcodec.command.output import OutputError
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    with OutputFolder(str(target)) as folder:
+        Path(folder, "config.json").write_text("{}")
+        assert not target.exists()
+    assert (target / "config.json").read_text() == "{}"
+    assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_failure_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(error), OutputFolder(str(target), overwrite=True) as folder:
+        Path(folder, "new").touch()
+        raise error
+    assert names(target) == ["old"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_an_existing_folder_is_replaced_when_asked(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "old").touch()
+    with pytest.raises(JobError, match="--overwrite replaces it"):
+        OutputFolder(str(target))
+    with OutputFolder(str(target), overwrite=True) as folder:
+        Path(folder, "new").touch()
+    assert names(target) == ["new"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "model").touch()
+    with pytest.raises(JobError, match="not a directory"):
+        OutputFolder(str(tmp_path / "model"), overwrite=True)
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with OutputFolder(str(tmp_path / "link"), overwrite=True) as folder:
+        Path(folder, "new").touch()
+    assert (tmp_path / "link").is_symlink()
+    assert names(tmp_path / "real") == ["new"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="No such file"):
+        OutputFolder(os.path.join(tmp_path, "absent", "model")).__enter__()

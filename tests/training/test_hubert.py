@@ -1,0 +1,131 @@
+"""Masked prediction: the loss, its gradient in closed form, the masks, and that it learns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import unitcodec
+from unitcodec.training import run
+from unitcodec.training.hubert import MaskedPrediction, codeword_loss, per_crop, span_mask
+
+
+def test_gradient_of_the_context_is_the_mean_codeword_less_its_own() -> None:
+    """For inner-product scores dL/dc_t = sum over v of p(v | c_t) v, less the codeword of the label."""
+    torch.manual_seed(0)
+    contexts = torch.randn(2, 7, 5, dtype=torch.float64, requires_grad=True)
+    codewords = torch.randn(11, 5, dtype=torch.float64)
+    labels = torch.randint(11, (2, 7))
+    codeword_loss(contexts @ codewords.T, labels).sum().backward()
+    mean = torch.softmax(contexts.detach() @ codewords.T, -1) @ codewords
+    assert torch.allclose(contexts.grad, mean - codewords[labels], atol=1e-12)
+
+
+def test_gradient_of_a_codeword_pulls_it_to_the_frames_it_labels_and_away_from_the_others() -> None:
+    """dL/dv = sum over frames of (p(v | c_t) - [t is labelled v]) c_t."""
+    torch.manual_seed(0)
+    contexts = torch.randn(1, 40, 5, dtype=torch.float64)
+    codewords = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
+    labels = torch.randint(6, (1, 40))
+    codeword_loss(contexts @ codewords.T, labels).sum().backward()
+    weight = torch.softmax(contexts @ codewords.detach().T, -1)[0]
+    pull = torch.nn.functional.one_hot(labels[0], 6) - weight
+    assert torch.allclose(-codewords.grad, pull.T @ contexts[0], atol=1e-12)
+    for code in range(6):
+        own = labels[0] == code
+        assert (pull[own, code] > 0).all()
+        assert (pull[~own, code] < 0).all()
+
+
+def test_frames_without_a_label_cost_nothing() -> None:
+    head = MaskedPrediction(8, 5)
+    states = torch.randn(2, 9, 8)
+    labels = torch.randint(5, (2, 9))
+    labels[:, 6:] = -1
+    losses = head(states, labels)
+    assert (losses[:, 6:] == 0).all()
+    assert (losses[:, :6] > 0).all()
+
+
+def test_the_mask_hides_what_it_covers() -> None:
+    head = MaskedPrediction(8, 5)
+    frames, mask = torch.randn(2, 8, 9), torch.zeros(2, 9, dtype=torch.bool)
+    mask[0, 2:5] = True
+    hidden = head.hide(frames, mask)
+    assert torch.equal(hidden[0, :, 2:5], head.mask[:, None].expand(-1, 3))
+    assert torch.equal(hidden[1], frames[1])
+
+
+def test_spans() -> None:
+    masks = [span_mask(np.random.default_rng(seed), 250, 0.065, 10) for seed in range(50)]
+    covered = np.mean([mask.mean() for mask in masks])
+    # A frame is free if no span began in the ten places from which one would cover it.
+    assert abs(covered - (1 - 0.935**10)) < 0.05
+    assert all(mask.any() and len(mask) == 250 for mask in masks)
+    lone = span_mask(np.random.default_rng(0), 100, 0.0, 10)
+    assert 1 <= lone.sum() <= 10
+
+
+def test_the_mean_over_crops_weighs_them_alike() -> None:
+    losses = torch.tensor([[1.0, 3.0, 100.0], [5.0, 100.0, 100.0]])
+    chosen = torch.tensor([[True, True, False], [True, False, False]])
+    assert per_crop(losses, chosen) == 3.5
+    assert per_crop(losses, torch.zeros(2, 3, dtype=torch.bool)) == 0
+
+
+SMALL = {
+    "pitch": {"codes": 10, "steps": 2, "batch": 2, "seconds": 1.28},
+    "content": {"steps": 2, "batch": 2, "seconds": 1.28, "codes": 12},
+    "vocoder": {"steps": 2, "batch": 2, "seconds": 0.64},
+    "joint": {"steps": 2, "batch": 2, "seconds": 0.64},
+    "entropy": {"hidden": 8, "embedding": 4, "epochs": 1},
+    "hubert": {
+        "encoder": {"channels": 16, "heads": 2, "layers": 2, "reach": 4},
+        "layer": 1,
+        "targets": [8, 10],
+        "steps": 30,
+        "batch": 4,
+        "seconds": 1.28,
+        "bfloat16": False,
+        "rate": 0.01,
+    },
+    "cpc": {
+        "encoder": {"channels": 16, "heads": 2, "layers": 1, "reach": 4},
+        "steps": 30,
+        "batch": 4,
+        "seconds": 1.28,
+        "bfloat16": False,
+        "rate": 0.01,
+    },
+    "vqvae": {"encoder": {"stride": 2, "channels": [8, 16], "embedding": 8}},
+}
+
+
+@pytest.mark.parametrize("family", ["hubert", "cpc", "vqvae"])
+def test_one_command_trains_a_family_into_a_model(
+    family: str, manifest: Path, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("unitcodec.training.loop.cosine.__defaults__", (5, 0.02))
+    (tmp_path / "config.json").write_text(json.dumps(SMALL))
+    run("all", manifest, tmp_path / "run", tmp_path / "config.json", family=family)
+    codec = unitcodec.load(tmp_path / "run" / "model", device="cpu")
+    assert codec.model.networks.content.vocabulary == (12,)
+    assert codec.model.entropy.spec.packet_samples == 40960
+    import soundfile
+
+    wave, _ = soundfile.read(speech, dtype="float32", frames=50001)
+    codes = codec.encode(wave)
+    assert codes.units.shape == (1, 157)
+    assert codec.decode(codes).shape == wave.shape
+    if family != "vqvae":
+        logs = sorted((tmp_path / "run" / "content").glob("*/log.csv"))
+        assert len(logs) == (2 if family == "hubert" else 1)
+        # A second call finds everything done.
+        content = tmp_path / "run" / "content"
+        before = {path: path.stat().st_mtime_ns for path in content.rglob("*") if path.name != "options.json"}
+        run("content", manifest, tmp_path / "run", tmp_path / "config.json", family=family)
+        assert before == {path: path.stat().st_mtime_ns for path in before}

@@ -1,0 +1,81 @@
+"""Two processes under torchrun train as one process with the doubled batch does."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import unitcodec
+from unitcodec.training import parallel
+
+ENCODER = {"channels": 16, "heads": 2, "reach": 4}
+STEPS = 8
+SETTINGS: dict[str, dict[str, Any]] = {
+    "pitch": {"codes": 10, "steps": 2, "batch": 2, "seconds": 1.28},
+    "content": {"levels": [4, 4, 3], "codes": 12, "steps": STEPS, "seconds": 1.28, "adversarial_from": 0.5},
+    "hubert": {"encoder": {**ENCODER, "layers": 2}, "layer": 2, "targets": [8], "steps": STEPS, "seconds": 1.28},
+    "cpc": {"encoder": {**ENCODER, "layers": 1}, "steps": STEPS, "seconds": 1.28},
+    "vqvae": {"encoder": {"stride": 2, "channels": [8, 16], "embedding": 8}},
+}
+
+
+def _trained(family: str, manifest: Path, folder: Path, processes: int) -> dict[str, list[dict[str, float]]]:
+    """The loss curves, step by step, of a run whose batch is 8 in all."""
+    settings = {name: dict(values) for name, values in SETTINGS.items()}
+    for stage in ("content", "hubert", "cpc"):
+        settings[stage] |= {"batch": 8 // processes, "bfloat16": False}
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(settings))
+    program = (
+        "import sys, torch; torch.set_num_threads(1); from unitcodec.training import loop, run\n"
+        "loop.Run.__init__.__defaults__ = (1, 120.0)\n"
+        f"for stage in ('pitch', 'content'): run(stage, {str(manifest)!r}, {str(folder / 'run')!r}, "
+        f"{str(folder / 'config.json')!r}, family={family!r})\n"
+    )
+    (folder / "train.py").write_text(program)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    root = str(Path(unitcodec.__file__).parent.parent)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*(launch if processes > 1 else [sys.executable]), str(folder / "train.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    curves = {}
+    for path in sorted((folder / "run" / "content").rglob("log.csv")):
+        with open(path, newline="") as file:
+            curves[str(path.relative_to(folder / "run"))] = [
+                {name: float(value) for name, value in row.items() if value and name != "seconds_a_step"}
+                for row in csv.DictReader(file)
+            ]
+    return curves
+
+
+@pytest.mark.parametrize("family", ["fsq", "vqvae", "hubert", "cpc"])
+def test_two_processes_have_the_curve_of_one_with_the_doubled_batch(family: str, manifest: Path, tmp_path: Path) -> None:
+    one, two = (_trained(family, manifest, tmp_path / str(processes), processes) for processes in (1, 2))
+    assert list(one) == list(two)
+    for name, rows in one.items():
+        assert len(rows) == len(two[name]) == STEPS
+        for mine, theirs in zip(rows, two[name], strict=True):
+            assert mine.keys() == theirs.keys()
+            assert np.allclose(list(mine.values()), list(theirs.values()), rtol=2e-3, atol=1e-4), (name, mine, theirs)
+
+
+def test_alone_nothing_is_shared() -> None:
+    assert (parallel.rank(), parallel.size(), list(parallel.share(3))) == (0, 1, [0, 1, 2])
+    assert parallel.mean(2.5) == 2.5
+    assert parallel.any_of(True)
+    assert not parallel.any_of(False)
+    parallel.wait()

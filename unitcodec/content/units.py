@@ -1,0 +1,47 @@
+"""Units without an encoder: for model folders that only decode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from ..errors import ModelError
+
+NO_ENCODER = (
+    "this model decodes only, it has no content encoder: import the checkpoint again with one "
+    "('unitcodec import-checkpoint --content NAME|DIR:LAYER --kmeans FILE')"
+)
+
+
+class UnitsOnly(nn.Module):
+    """Units of ``vocabulary`` at ``100 / stride`` Hz that come from elsewhere.
+
+    Whatever would listen raises ModelError, ``context`` too, which who is about to encode asks for before any audio is read.
+    Raises ValueError for a rate of which no whole number goes into an F0 code.
+    """
+
+    def __init__(self, stride: int, vocabulary: Sequence[int]):
+        super().__init__()
+        if stride not in (1, 2, 4, 8):
+            raise ValueError(f"stride {stride}: units come at 100, 50, 25 or 12.5 Hz (1, 2, 4 or 8)")
+        self.stride, self.vocabulary = stride, tuple(vocabulary)
+
+    hears = "waveform"
+    channels = 0
+
+    @property
+    def context(self) -> int:
+        raise ModelError(NO_ENCODER)
+
+    def distances(self, heard: Tensor) -> tuple[Tensor, ...]:
+        raise ModelError(NO_ENCODER)
+
+    def encode(self, heard: Tensor) -> Tensor:
+        raise ModelError(NO_ENCODER)
+
+    def quantize(self, heard: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        raise ModelError(NO_ENCODER)
+
+    def values(self, units: Tensor) -> Tensor:
+        raise ModelError(NO_ENCODER)

@@ -1,0 +1,362 @@
+"""A pickle read as data: a machine of its own that knows no functions, so whatever the file says, nothing is ever called.
+
+Pickles name functions and the arguments to call them with, and Python's own reader calls them. Here a call becomes a
+:class:`Made`, which only remembers what it would have been; NumPy arrays, whose bytes stand in the file, are put together
+from what their calls say. Names that have no business in such a file are refused when they are met.
+
+Read are plain pickles of protocols 0 to 5 and the files of joblib from 0.10 on, compressed by zlib, gzip, bz2, lzma or xz.
+"""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import math
+import pickletools
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrays import MAX_BYTES, as_array
+
+ALLOWED = re.compile(
+    r"sklearn\.cluster\.(_kmeans|k_means_)\.(MiniBatch)?KMeans"
+    r"|((sklearn\.externals\.)?joblib)\.numpy_pickle\.NumpyArrayWrapper"
+    r"|numpy\.(ndarray|dtype|memmap|(bool|int|uint|float)\d*_?)"
+    r"|numpy\.(core|_core)\.multiarray\.(_reconstruct|scalar)"
+    r"|numpy\.(core|_core)\.numeric\._frombuffer"
+    r"|numpy\.random\.(_pickle\.__(randomstate|bit_generator|generator)_ctor|_mt19937\.MT19937|mtrand\.RandomState)"
+    r"|numpy\.random\.(__RandomState_ctor|mtrand\.__RandomState_ctor|bit_generator\.(__pyx_unpickle_)?SeedSequence)"
+    r"|_codecs\.encode|copyreg\._reconstructor|copy_reg\._reconstructor|(builtins|__builtin__)\.(object|bytearray|bytes)"
+)
+"""What the files of scikit-learn's k-means refer to, through all their versions. None of it is ever imported or called."""
+
+DTYPE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248])")
+COMPRESSED: tuple[tuple[bytes, Callable[[], Any]], ...] = (
+    (b"\x78", zlib.decompressobj),
+    (b"\x1f\x8b", lambda: zlib.decompressobj(16 + zlib.MAX_WBITS)),
+    (b"BZ", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ", lzma.LZMADecompressor),
+    (b"\x5d\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)),
+)
+"""How compressed files begin, as joblib tells them apart."""
+
+
+class PickleRefused(ValueError):
+    """The file is no pickle of arrays, or asks for more than such a file needs. Nothing of it was executed."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A function or class that the file refers to, by name only."""
+
+    module: str
+    name: str
+
+
+@dataclass(eq=False)
+class Made:
+    """What a call would have given: the function or class, its arguments, the attributes set afterwards.
+
+    ``array`` is what a call describes that would have given a NumPy array, else None.
+    """
+
+    function: Name
+    arguments: tuple[Any, ...]
+    state: dict[str, Any] = field(default_factory=dict)
+    array: NDArray[Any] | None = None
+
+
+def read_pickle(data: bytes) -> Any:
+    """The value that a pickle or joblib file's bytes describe: numbers, text, containers, arrays, and :class:`Made` objects.
+
+    Raises PickleRefused.
+    """
+    plain = decompressed(data)
+    try:
+        return _Machine(plain).run()
+    except PickleRefused:
+        raise
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise PickleRefused("not a pickle, or a damaged one") from error
+
+
+def as_value(value: Any) -> Any:
+    """The array where a :class:`Made` describes one; anything else as it is."""
+    return value.array if isinstance(value, Made) and value.array is not None else value
+
+
+def decompressed(data: bytes) -> bytes:
+    """The bytes that a compressed file stands for; others as they are. Raises PickleRefused."""
+    if data.startswith(b"\x04\x22\x4d\x18"):
+        raise PickleRefused("compressed by lz4, which is not read here; dump it again with compress='zlib'")
+    if data.startswith(b"ZF"):
+        raise PickleRefused("written by joblib before 0.10, whose arrays lie in other files; load and dump it with a newer one")
+    for prefix, make in COMPRESSED:
+        if data.startswith(prefix):
+            try:
+                plain: bytes = make().decompress(data, MAX_BYTES + 1)
+            except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
+                raise PickleRefused("damaged: it cannot be decompressed") from error
+            if len(plain) > MAX_BYTES:
+                raise PickleRefused(f"decompresses to more than {MAX_BYTES} bytes")
+            return plain
+    return data
+
+
+class _Machine:
+    """The stack machine that a pickle is a program of (pickletools has its manual), with every call left out."""
+
+    def __init__(self, data: bytes) -> None:
+        self.stream = io.BytesIO(data)
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self) -> Any:
+        # Operations are read one by one, so that after a joblib wrapper the array's raw bytes can be taken out of their way.
+        for operation, argument, _ in pickletools.genops(self.stream):
+            name = operation.name
+            if name == "STOP":
+                return self.stack.pop()
+            if name in _LITERALS:
+                self.stack.append(bytes(argument) if isinstance(argument, bytearray) else argument)
+            elif name in _CONSTANTS:
+                self.stack.append(_CONSTANTS[name]())
+            elif name in _STEPS:
+                _STEPS[name](self, argument)
+            elif name not in ("PROTO", "FRAME"):
+                raise PickleRefused(f"uses the operation {name}, which arrays do not need; nothing was executed")
+        raise PickleRefused("ends before its value is complete")
+
+    # --- the stack and the memo
+
+    def _mark(self, _: None) -> None:
+        self.marks.append(len(self.stack))
+
+    def _above_mark(self) -> list[Any]:
+        start = self.marks.pop()
+        items, self.stack[start:] = self.stack[start:], []
+        return items
+
+    def _pop(self, _: None) -> None:
+        if self.marks and self.marks[-1] == len(self.stack):
+            self.marks.pop()
+        else:
+            self.stack.pop()
+
+    def _pop_mark(self, _: None) -> None:
+        self._above_mark()
+
+    def _dup(self, _: None) -> None:
+        self.stack.append(self.stack[-1])
+
+    def _memoize(self, _: None) -> None:
+        self.memo[len(self.memo)] = self.stack[-1]
+
+    def _put(self, index: Any) -> None:
+        self.memo[int(index)] = self.stack[-1]
+
+    def _get(self, index: Any) -> None:
+        self.stack.append(self.memo[int(index)])
+
+    # --- containers
+
+    def _list(self, _: None) -> None:
+        self.stack.append(self._above_mark())
+
+    def _append(self, _: None) -> None:
+        item = self.stack.pop()
+        self._extend([item])
+
+    def _appends(self, _: None) -> None:
+        self._extend(self._above_mark())
+
+    def _extend(self, items: list[Any]) -> None:
+        if not isinstance(self.stack[-1], list):
+            raise PickleRefused("appends to something that is no list")
+        self.stack[-1].extend(items)
+
+    def _tuple(self, _: None) -> None:
+        self.stack.append(tuple(self._above_mark()))
+
+    def _tuple_of(self, size: int) -> None:
+        if len(self.stack) < size:
+            raise IndexError("the stack is too short")
+        self.stack[-size:] = [tuple(self.stack[-size:])]
+
+    def _dict(self, _: None) -> None:
+        items = self._above_mark()
+        self.stack.append({})
+        self._set(items)
+
+    def _setitem(self, _: None) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def _setitems(self, _: None) -> None:
+        self._set(self._above_mark())
+
+    def _set(self, items: list[Any]) -> None:
+        keys = items[::2]
+        # Text alone: the hash of what is nested deeply enough would exhaust the stack.
+        if not isinstance(self.stack[-1], dict) or len(items) % 2 or not all(isinstance(key, str) for key in keys):
+            raise PickleRefused("has a dictionary whose keys are not text")
+        self.stack[-1].update(zip(keys, items[1::2], strict=True))
+
+    # --- what would have been calls
+
+    def _global(self, argument: str) -> None:
+        module, _, name = argument.partition(" ")  # how pickletools gives the two
+        self._refer(module, name)
+
+    def _stack_global(self, _: None) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise PickleRefused("refers to something without a name")
+        self._refer(module, name)
+
+    def _refer(self, module: str, name: str) -> None:
+        if not ALLOWED.fullmatch(f"{module}.{name}"):
+            wanted = ascii(f"{module}.{name}")[1:-1][:80]
+            raise PickleRefused(f"asks for {wanted}, which the file of a k-means codebook has no need of; nothing was executed")
+        self.stack.append(Name(module, name))
+
+    def _reduce(self, _: None) -> None:
+        arguments, function = self.stack.pop(), self.stack.pop()
+        self.stack.append(_call(function, arguments))
+
+    def _newobj_ex(self, _: None) -> None:
+        self.stack.pop()  # arguments by keyword: none of the classes has any that matter
+        self._reduce(None)
+
+    def _inst(self, argument: str) -> None:
+        self._global(argument)
+        name = self.stack.pop()
+        self.stack.append(_call(name, tuple(self._above_mark())))
+
+    def _obj(self, _: None) -> None:
+        function, *arguments = self._above_mark()
+        self.stack.append(_call(function, tuple(arguments)))
+
+    def _build(self, _: None) -> None:
+        state, made = self.stack.pop(), self.stack[-1]
+        if not isinstance(made, Made):
+            raise PickleRefused("sets attributes of something that has none")
+        if isinstance(state, dict):
+            made.state.update(state)
+        elif isinstance(state, tuple):
+            made.state["state"] = state
+        if made.function.name == "NumpyArrayWrapper":
+            made.array = self._wrapped(made.state)
+        elif made.function.name == "_reconstruct":
+            made.array = _reconstructed(state)
+
+    def _wrapped(self, wrapper: dict[str, Any]) -> NDArray[Any]:
+        """The array whose bytes follow a joblib wrapper."""
+        dtype, shape = _dtype(wrapper["dtype"]), tuple(wrapper["shape"])
+        if wrapper.get("numpy_array_alignment_bytes") is not None:
+            self.stream.read(self.stream.read(1)[0])
+        return as_array(self.stream.read(_size(dtype, shape)), dtype, shape, wrapper["order"] == "F")
+
+
+_LITERALS = frozenset(
+    {
+        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
+        *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+        *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+    }
+)
+_CONSTANTS: dict[str, Callable[[], Any]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_DICT": dict,
+}
+_STEPS: dict[str, Callable[[_Machine, Any], None]] = {
+    "MARK": _Machine._mark,
+    "POP": _Machine._pop,
+    "POP_MARK": _Machine._pop_mark,
+    "DUP": _Machine._dup,
+    "MEMOIZE": _Machine._memoize,
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Machine._put),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine._get),
+    "LIST": _Machine._list,
+    "APPEND": _Machine._append,
+    "APPENDS": _Machine._appends,
+    "TUPLE": _Machine._tuple,
+    "TUPLE1": lambda machine, _: machine._tuple_of(1),
+    "TUPLE2": lambda machine, _: machine._tuple_of(2),
+    "TUPLE3": lambda machine, _: machine._tuple_of(3),
+    "DICT": _Machine._dict,
+    "SETITEM": _Machine._setitem,
+    "SETITEMS": _Machine._setitems,
+    "GLOBAL": _Machine._global,
+    "STACK_GLOBAL": _Machine._stack_global,
+    "REDUCE": _Machine._reduce,
+    "NEWOBJ": _Machine._reduce,
+    "NEWOBJ_EX": _Machine._newobj_ex,
+    "INST": _Machine._inst,
+    "OBJ": _Machine._obj,
+    "BUILD": _Machine._build,
+}
+
+
+def _call(function: Any, arguments: Any) -> Any:
+    """A call that is not made; those that only describe bytes and arrays are understood."""
+    if not isinstance(function, Name) or not isinstance(arguments, tuple):
+        raise PickleRefused("calls something that is no function; nothing was executed")
+    if function.name in ("encode", "bytes", "bytearray"):  # how the bytes of protocols 0 to 2 are written
+        text = arguments[0] if arguments else b""
+        return text.encode("latin-1") if isinstance(text, str) else bytes(_typed(text, bytes))
+    if function.name == "_reconstructor":  # how the objects of protocols 0 and 1 are written
+        return _call(arguments[0], ())
+    made = Made(function, arguments)
+    if function.name == "_frombuffer":
+        data, dtype, shape, order = arguments
+        made.array = as_array(_typed(data, bytes), _dtype(dtype), tuple(shape), order == "F")
+    elif function.name == "scalar":
+        made.array = as_array(_bytes(arguments[1]), _dtype(arguments[0]), (), False)
+    return made
+
+
+def _reconstructed(state: Any) -> NDArray[Any]:
+    """The array of the state that NumPy pickles of one: (version, shape, type, order, bytes)."""
+    _, shape, dtype, fortran_order, data = _typed(state, tuple)
+    return as_array(_bytes(data), _dtype(dtype), tuple(shape), bool(fortran_order))
+
+
+def _dtype(value: Any) -> np.dtype[Any]:
+    """The number type that a pickled ``numpy.dtype`` describes, made anew from its letters."""
+    if not isinstance(value, Made) or value.function.name != "dtype":
+        raise PickleRefused("has an array of no known type")
+    letters = value.arguments[0]
+    if not isinstance(letters, str) or not DTYPE.fullmatch(letters):
+        raise PickleRefused(f"has an array of the type {ascii(letters)[:40]}; only numbers are read")
+    dtype, state = np.dtype(letters), value.state.get("state", ())
+    return dtype.newbyteorder(state[1]) if len(state) > 1 and state[1] in ("<", ">") else dtype
+
+
+def _size(dtype: np.dtype[Any], shape: tuple[Any, ...]) -> int:
+    if not all(isinstance(size, int) and size >= 0 for size in shape):
+        raise PickleRefused("has an array of no known shape")
+    return math.prod(shape) * dtype.itemsize
+
+
+def _bytes(value: Any) -> bytes:
+    """Bytes; as Python 2 wrote them they read as text."""
+    return value.encode("latin-1") if isinstance(value, str) else _typed(value, bytes)
+
+
+def _typed(value: Any, kind: type[Any]) -> Any:
+    if not isinstance(value, kind):
+        raise PickleRefused(f"holds {type(value).__name__} where {kind.__name__} belongs")
+    return value

@@ -1,0 +1,1 @@
+"""Published checkpoints of unit vocoders -> model folders of ours."""

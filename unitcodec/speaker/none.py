@@ -1,0 +1,21 @@
+"""No speaker: for vocoders that know one voice."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class NoSpeaker(nn.Module):
+    """No fields, which cost no bits."""
+
+    alphabets: tuple[int, ...] = ()
+    channels = 0
+
+    def encode(self, mel: Tensor) -> Tensor:
+        """(B, 80, n) -> codes (B, 0), int64."""
+        return torch.zeros(len(mel), 0, dtype=torch.long, device=mel.device)
+
+    def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Codes (B, 0) -> vectors (B, 0)."""
+        return codes.to(dtype)

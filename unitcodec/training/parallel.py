@@ -1,0 +1,69 @@
+"""Several processes as one, started by ``torchrun``: each takes its share of a batch, and gradients are averaged.
+
+Without ``torchrun`` every function here does nothing. gloo on the CPU, NCCL on CUDA.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import torch
+from torch import distributed
+
+
+def start(device: str = "cpu") -> None:
+    """Join the other processes, if ``torchrun`` started any."""
+    if "WORLD_SIZE" in os.environ and int(os.environ["WORLD_SIZE"]) > 1 and not distributed.is_initialized():
+        distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+        if device == "cuda":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def rank() -> int:
+    """This process's number; 0 is the one that writes."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def size() -> int:
+    """How many processes there are."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def share(count: int) -> range:
+    """Of a step's crops those that this process draws, ``count`` a process."""
+    return range(rank() * count, (rank() + 1) * count)
+
+
+def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """The mean over the processes: with losses that are means over crops, the gradient of one batch of them all."""
+    if size() == 1:
+        return
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    distributed.all_reduce(flat)
+    flat /= size()
+    start = 0
+    for gradient in gradients:
+        gradient.copy_(flat[start : start + gradient.numel()].view_as(gradient))
+        start += gradient.numel()
+
+
+def mean(value: float) -> float:
+    """Over the processes."""
+    if size() == 1:
+        return value
+    total = torch.tensor(value, dtype=torch.float64)
+    distributed.all_reduce(total)
+    return float(total) / size()
+
+
+def any_of(flag: bool) -> bool:
+    """Whether it is set in any process: all must leave a loop at the same step."""
+    return mean(float(flag)) > 0
+
+
+def wait() -> None:
+    """Until all are here."""
+    if size() > 1:
+        distributed.barrier()
