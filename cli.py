@@ -236,7 +236,7 @@ def _plot(files: Sequence[str], target: str) -> None:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--validation", metavar="MANIFEST", help="What export reports the rate on.")
-@click.option("--family", type=click.Choice(["fsq", "vqvae", "hubert", "cpc"]), help="Of the content encoder.")
+@click.option("--family", type=click.Choice(["fsq", "vqvae", "hubert", "cpc", "pretrained"]), help="Of the content encoder.")
 def train(
     stage: str,
     data: str,

@@ -15,13 +15,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import bitstream
 from benchmarks.errors import BenchmarkError
 from benchmarks.waveform import SAMPLE_RATE
+from bitstream import EntropyModel
 
 DURATIONS = (10, 60, 600, 3600, 10800)
 FULL = 60
@@ -53,23 +55,53 @@ def measure(model: str = "default", durations: Sequence[int] = DURATIONS, quick:
     Raises:
         BenchmarkError: the command fails; its last line says why.
     """
-
-    def cost(duration: int) -> dict[str, Any]:
-        with tempfile.TemporaryDirectory() as folder:
-            wav, coded, out = (Path(folder, name) for name in ("in.wav", "coded.uc", "out.wav"))
-            write_speech(wav, duration)
-            row: dict[str, Any] = {"duration": duration, "encode": _command("encode", wav, coded, model)}
-            row["decode"] = _command("decode", coded, out, model)
-            size = coded.stat().st_size
-        for direction in ("encode", "decode"):
-            row[direction]["times_real_time"] = duration / row[direction]["seconds"]
-        told = (f"{name} {row[name]['seconds']:.1f} s {row[name]['peak_rss_mib']:.0f} MiB" for name in ("encode", "decode"))
-        print(f"{duration} s of speech: {', '.join(told)}", file=sys.stderr, flush=True)
-        return {**row, "bytes": size, "bps": 8 * size / duration}
-
     chosen = sorted((duration for duration in durations if not quick or duration <= FULL), reverse=True)
-    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        return list(pool.map(cost, chosen))[::-1]
+    rows: dict[int, dict[str, Any]] = {duration: {"duration": duration} for duration in chosen}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+
+        def run(direction: str, duration: int, source: Path, target: Path) -> None:
+            used = _command(direction, source, target, model)
+            rows[duration][direction] = {**used, "times_real_time": duration / used["seconds"]}
+            told = f"{direction} {used['seconds']:.1f} s, {used['peak_rss_mib']:.0f} MiB"
+            print(f"{duration} s of speech: {told}", file=sys.stderr, flush=True)
+
+        def encode(duration: int) -> bytes:
+            wav, coded = (Path(folder, f"{duration}.{suffix}") for suffix in ("wav", "uc"))
+            write_speech(wav, duration)
+            run("encode", duration, wav, coded)
+            wav.unlink()
+            data = coded.read_bytes()
+            rows[duration] |= {"bytes": len(data), "bps": 8 * len(data) / duration}
+            return data
+
+        def decode(duration: int, stream: Future[bytes], seconds: int) -> None:
+            coded, out = Path(folder, f"{duration}.decoded.uc"), Path(folder, f"{duration}.decoded.wav")
+            data = stream.result()
+            coded.write_bytes(data if seconds == duration else lengthened(data, duration, model))
+            run("decode", duration, coded, out)
+            out.unlink()
+
+        streams = {duration: pool.submit(encode, duration) for duration in chosen[:2]}
+        # The longest stream to be decoded is the next one's over and over: it need not wait for the longest file to be coded.
+        other = chosen[min(1, len(chosen) - 1)]
+        decoded = [pool.submit(decode, chosen[0], streams[other], other)]
+        for duration in chosen[1:]:
+            if duration not in streams:
+                streams[duration] = pool.submit(encode, duration)
+            decoded.append(pool.submit(decode, duration, streams[duration], duration))
+        for each in (*streams.values(), *decoded):
+            each.result()
+    return [rows[duration] for duration in reversed(chosen)]
+
+
+def lengthened(data: bytes, seconds: int, model: str) -> bytes:
+    """A stream of ``model`` -> one of so many seconds and the rest of a packet: its full packets over and over."""
+    from unitcodec.model import find
+
+    packet = EntropyModel.load(find(model) / "entropy.safetensors").spec.packet_samples
+    full = len(bitstream.inspect(data).packets) - 1  # the last one may be short
+    times, rest = divmod(-(-seconds * SAMPLE_RATE // packet), full)
+    return bitstream.join([bitstream.cut(data, 0, full)] * times + [bitstream.cut(data, 0, rest)] * (rest > 0))
 
 
 def slope(rows: Sequence[dict[str, Any]], direction: str) -> float | None:

@@ -49,16 +49,20 @@ def codec(default_model: Path) -> Codec:
 
 
 @pytest.fixture(scope="session")
-def start() -> Callable[..., subprocess.Popen[bytes]]:
+def environment() -> dict[str, str]:
+    """For a new interpreter: with it the modules that the tests use are imported. Run it in a folder without modules."""
+    folder = str(Path(cli.__file__).parent)
+    # Not where packages are installed: looking there first, Python finds old stand-ins for its own modules.
+    folders = [folder] if folder not in site.getsitepackages() else []
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH")]))}
+
+
+@pytest.fixture(scope="session")
+def start(environment: dict[str, str]) -> Callable[..., subprocess.Popen[bytes]]:
     """``start(*arguments, env={}, **popen_options)``: ``unitcodec`` in a new interpreter, with the modules that the tests use."""
 
     def run(*arguments: str, env: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
-        folder = str(Path(cli.__file__).parent)
-        # Not where packages are installed: looking there first, Python finds old stand-ins for its own modules.
-        folders = [folder] if folder not in site.getsitepackages() else []
-        path = os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": path, **(env or {})}
-        return subprocess.Popen([sys.executable, "-m", "cli", *arguments], env=environment, **options)
+        return subprocess.Popen([sys.executable, "-m", "cli", *arguments], env={**environment, **(env or {})}, **options)
 
     return run
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import bitstream
 from benchmarks import cost
 from benchmarks.errors import BenchmarkError
 from benchmarks.waveform import SAMPLE_RATE, read
@@ -33,6 +34,21 @@ def test_rows_tell_of_the_file_that_the_command_wrote(narrow: Codec, narrow_fold
     for direction in ("encode", "decode"):
         assert row[direction]["times_real_time"] == pytest.approx(12 / row[direction]["seconds"])
         assert row[direction]["peak_rss_mib"] > 50
+
+
+def test_a_stream_over_and_over(narrow: Codec, narrow_folder: Path) -> None:
+    cut = narrow.compress(np.random.default_rng(0).standard_normal(12 * SAMPLE_RATE).astype(np.float32) * 0.1)
+    data = cost.lengthened(cut, 31, str(narrow_folder))
+    codes, piece = bitstream.unpack(data, narrow.model.entropy), bitstream.unpack(cut, narrow.model.entropy)
+    assert codes.num_samples == 13 * 40960
+    assert np.array_equal(codes.units[:, 256:512], piece.units[:, :256])
+    assert np.array_equal(codes.units[:, 768:], piece.units[:, :64])
+
+
+def test_several_durations(narrow_folder: Path) -> None:
+    rows = cost.measure(str(narrow_folder), (3, 12, 40))
+    assert [row["duration"] for row in rows] == [3, 12, 40]
+    assert all(row[direction]["seconds"] > 0 for row in rows for direction in ("encode", "decode"))
 
 
 def test_speech_is_as_long_as_asked(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from bitstream_strategies import random_packets, random_recurrent, recurrent_mod
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitstream import EntropyModel, InvalidEntropyModel, PacketCoder, RecurrentModel
+from bitstream import EntropyModel, InvalidEntropyModel, PacketCoder, RecurrentModel, lockstep
 from bitstream.errors import Damaged
 from bitstream.exponential import LIMIT, POWERS
 from bitstream.fit import round_frequencies
@@ -63,6 +63,21 @@ def test_the_same_bytes_alone_and_together(model: RecurrentModel, seed: int, cou
         assert {stream_title(name): value for name, value in each.items()} == pytest.approx(own)
     for payload, each in zip(payloads, bits, strict=True):
         assert 8 * len(payload) <= sum(each.values()) + 16
+
+
+def test_groups_of_like_length_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = EntropyModel.load(GOLDEN / "entropy.safetensors")
+    packets = random_packets(model.spec, 23, np.random.default_rng(0))
+    shapes = [(units.shape[1], len(f0)) for units, f0 in packets]
+    whole, bits = encode_packets(model, packets), packet_bits(model, packets)
+    monkeypatch.setattr(lockstep, "LANES", 4)
+    assert encode_packets(model, packets) == whole
+    assert packet_bits(model, packets) == bits
+    whole[7] = b"\xff" * 9
+    found = decode_packets(model, whole, shapes)
+    assert [number for number, each in enumerate(found) if isinstance(each, Damaged)] == [7]
+    for each, packet in zip(found, packets, strict=True):
+        assert isinstance(each, Damaged) or all(map(np.array_equal, each, packet))
 
 
 @settings(max_examples=30, deadline=None)

@@ -15,7 +15,7 @@ import pytest
 import safetensors.numpy
 
 import cli
-from unitcodec.command.kmeans import read_centroids
+from unitcodec.centroids import read_centroids
 
 joblib = pytest.importorskip("joblib", reason="needs joblib, which scikit-learn and librosa bring")
 cluster = pytest.importorskip("sklearn.cluster", reason="needs scikit-learn, which librosa brings")
@@ -168,11 +168,11 @@ def test_a_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(capsys, missing, "--out", tmp_path / "x") == (1, [f"unitcodec: {missing}: No such file or directory"])
 
 
-def test_neither_scikit_learn_nor_torch_is_needed(tmp_path: Path) -> None:
+def test_neither_scikit_learn_nor_torch_is_needed(tmp_path: Path, environment: dict[str, str]) -> None:
     (tmp_path / "km.bin").write_bytes(dumped(FITTED["learned in parts"](), compress=3))
     script = (
         "import sys; sys.modules.update(dict.fromkeys(['sklearn', 'joblib', 'torch']));\n"
         f"import cli; sys.exit(cli.main(['convert-kmeans', {str(tmp_path / 'km.bin')!r}, '--out', {str(tmp_path / 'o')!r}]))"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(cli.__file__).parent, capture_output=True)
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=tmp_path, capture_output=True)
     assert read_centroids((tmp_path / "o").read_bytes()).shape == (5, 6)

@@ -262,7 +262,9 @@ def test_units_are_those_of_a_window_around_each_packet(ssl: Codec, speech: Path
 
 
 @needs_transformers
-def test_decoding_needs_neither_transformers_nor_the_checkpoint(ssl: Codec, folder: Path, speech: Path, tmp_path: Path) -> None:
+def test_decoding_needs_neither_transformers_nor_the_checkpoint(
+    ssl: Codec, folder: Path, speech: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
     (tmp_path / "speech.uc").write_bytes(ssl.compress(soundfile.read(speech, dtype="float32", stop=48000)[0]))
     config = json.loads((folder / "config.json").read_text())
     config["content"]["checkpoint"] = str(tmp_path / "gone")
@@ -279,7 +281,7 @@ def test_decoding_needs_neither_transformers_nor_the_checkpoint(ssl: Codec, fold
         "except unitcodec.ModelError as error: print(error)\n"
     )
     run = [sys.executable, "-c", script, str(elsewhere), str(tmp_path / "speech.uc")]
-    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=Path(unitcodec.__file__).parent.parent)
+    done = subprocess.run(run, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
     assert done.stderr == ""
     assert done.stdout == f"checkpoint '{tmp_path / 'gone'}' needs transformers: pip install 'unitcodec[ssl]'\n"
 
@@ -371,9 +373,9 @@ def test_options_that_make_no_sense(options: dict[str, Any]) -> None:
         make_content("pretrained", **{"checkpoint": "x", **options})
 
 
-def test_transformers_is_not_imported_before_it_is_needed() -> None:
+def test_transformers_is_not_imported_before_it_is_needed(environment: dict[str, str], tmp_path: Path) -> None:
     script = (
         "import sys; from unitcodec.content import make_content\n"
         "make_content('pretrained', checkpoint='x', layer=1); assert 'transformers' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(unitcodec.__file__).parent.parent)
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=tmp_path)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import unitcodec
+from unitcodec.errors import UnitcodecError
 from unitcodec.training import run
 from unitcodec.training.hubert import MaskedPrediction, codeword_loss, per_crop, span_mask
 
@@ -129,3 +130,28 @@ def test_one_command_trains_a_family_into_a_model(
         before = {path: path.stat().st_mtime_ns for path in content.rglob("*") if path.name != "options.json"}
         run("content", manifest, tmp_path / "run", tmp_path / "config.json", family=family)
         assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_a_decoder_is_trained_for_a_public_encoder(
+    published: bool, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed (the extra ssl)")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    convolutions = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+    transformers.HubertModel(transformers.HubertConfig(**sizes, **convolutions)).save_pretrained(tmp_path / "checkpoint")
+    encoder = {"checkpoint": str(tmp_path / "checkpoint"), "layer": 1, "dimensions": 16, "normalize": False}
+    centroids = np.random.default_rng(0).standard_normal((12, 16)).astype(np.float32)
+    np.save(tmp_path / "km.npy", centroids)
+    pretrained = {"encoder": encoder, "centroids": str(tmp_path / "km.npy") if published else None}
+    settings = {**SMALL, "pretrained": pretrained, "export": {"joint": False}}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    for stage in ("pitch", "content", "vocoder", "entropy", "export"):
+        run(stage, manifest, tmp_path / "run", tmp_path / "config.json", family="pretrained")
+    content = unitcodec.load(tmp_path / "run" / "model", device="cpu").model.networks.content
+    assert content.vocabulary == (12,)
+    if published:
+        assert np.allclose(content.codebook.centroids.numpy(), centroids, atol=1e-3)
+        np.save(tmp_path / "km.npy", centroids[:5])
+        with pytest.raises(UnitcodecError, match="centroids of 5 x 16; the settings say 12 x 16"):
+            run("content", manifest, tmp_path / "run", tmp_path / "config.json", resume=False, family="pretrained")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import unitcodec
 from unitcodec.training import parallel
 
 ENCODER = {"channels": 16, "heads": 2, "reach": 4}
@@ -27,7 +25,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def _trained(family: str, manifest: Path, folder: Path, processes: int) -> dict[str, list[dict[str, float]]]:
+def _trained(
+    family: str, manifest: Path, folder: Path, processes: int, environment: dict[str, str]
+) -> dict[str, list[dict[str, float]]]:
     """The loss curves, step by step, of a run whose batch is 8 in all."""
     settings = {name: dict(values) for name, values in SETTINGS.items()}
     for stage in ("content", "hubert", "cpc"):
@@ -42,11 +42,9 @@ def _trained(family: str, manifest: Path, folder: Path, processes: int) -> dict[
     )
     (folder / "train.py").write_text(program)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    root = str(Path(unitcodec.__file__).parent.parent)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [*(launch if processes > 1 else [sys.executable]), str(folder / "train.py")],
-        env=environment,
+        env={**environment, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=240,
@@ -63,8 +61,10 @@ def _trained(family: str, manifest: Path, folder: Path, processes: int) -> dict[
 
 
 @pytest.mark.parametrize("family", ["fsq", "vqvae", "hubert", "cpc"])
-def test_two_processes_have_the_curve_of_one_with_the_doubled_batch(family: str, manifest: Path, tmp_path: Path) -> None:
-    one, two = (_trained(family, manifest, tmp_path / str(processes), processes) for processes in (1, 2))
+def test_two_processes_have_the_curve_of_one_with_the_doubled_batch(
+    family: str, manifest: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    one, two = (_trained(family, manifest, tmp_path / str(processes), processes, environment) for processes in (1, 2))
     assert list(one) == list(two)
     for name, rows in one.items():
         assert len(rows) == len(two[name]) == STEPS

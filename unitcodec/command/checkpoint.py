@@ -86,7 +86,7 @@ def _content(content: str | None, kmeans: Path | None) -> tuple[dict[str, Any] |
     """Options of the content encoder, and its centroids."""
     if content is None or kmeans is None:
         return None, None
-    from unitcodec.command.kmeans import read_centroids
+    from unitcodec.centroids import read_centroids
 
     name, _, layer = content.rpartition(":")
     if not name or not layer.isdecimal():

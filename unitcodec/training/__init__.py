@@ -42,7 +42,7 @@ def run(
         seed: of initial weights and of the batches.
         device: "cpu" or "cuda".
         validation: TSV on which ``export`` reports the rate.
-        family: of the content encoder, "fsq", "vqvae", "hubert" or "cpc"; None: as the settings say.
+        family: of the content encoder, "fsq", "vqvae", "hubert", "cpc" or "pretrained"; None: as the settings say.
 
     Raises:
         UnitcodecError: an unknown stage, a setting that a stage does not have, or an earlier stage that is missing.
@@ -182,7 +182,7 @@ class _Stages:
         from ..content import make_content
         from ..model import ModelConfig
         from .corpus import prepare
-        from .export import export, gather
+        from .export import export, gather, part_of
 
         options = self._content_options()
         content = make_content(**options)
@@ -194,10 +194,12 @@ class _Stages:
             generator=self.settings["vocoder"]["generator"],
             tracker=self.settings["corpus"]["tracker"],
         )
-        joint = self._state("joint")
-        networks = gather(
-            self._state("pitch")["model"], self._state("content")["model"], joint["decoder"], joint["model"], config
-        )
+        autoencoder = self._state("content")["model"]
+        if self.settings["export"]["joint"]:
+            joint = self._state("joint")
+        else:
+            joint = {"decoder": part_of(autoencoder, "decoder"), "model": self._state("vocoder")["model"]}
+        networks = gather(self._state("pitch")["model"], autoencoder, joint["decoder"], joint["model"], config)
         check = None if self.validation is None else prepare(Path(self.validation), self.out / "validation", config.tracker)
         self._state("entropy")
         export(self.corpus, self.out / "entropy", self.settings["entropy"], networks, config, self.out / "model", check)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..centroids import read_centroids
 from ..content import hear, make_content
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
@@ -24,9 +25,10 @@ from ..vocoder.mel_decoder import MelDecoder, pitch_features
 from . import cpc, hubert, parallel
 from .batches import Augmentation, Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
+from .kmeans import encoder_features
 from .loop import Run, cosine, set_rate
 
-FAMILIES = ("fsq", "vqvae", "hubert", "cpc")
+FAMILIES = ("fsq", "vqvae", "hubert", "cpc", "pretrained")
 
 
 class Autoencoder(nn.Module):
@@ -84,11 +86,32 @@ def pretrained(
     corpus: Corpus, folder: Path, settings: dict[str, dict[str, Any]], seed: int = 0, device: str = "cpu"
 ) -> nn.Module | None:
     """The content encoder of a family that is trained before its decoder; its state is in ``folder``. None for the others."""
+    family, codes = settings["content"]["family"], settings["content"]["codes"]
+    if family == "pretrained":
+        return _another(corpus, folder, content_options(settings), settings["pretrained"]["centroids"], seed, device)
     stages = {"hubert": hubert.train, "cpc": cpc.train}
-    family = settings["content"]["family"]
-    if family not in stages:
-        return None
-    return stages[family](corpus, folder, settings[family], settings["content"]["codes"], seed, device)
+    return stages[family](corpus, folder, settings[family], codes, seed, device) if family in stages else None
+
+
+def _another(
+    corpus: Corpus, folder: Path, options: dict[str, Any], centroids: str | None, seed: int, device: str
+) -> nn.Module:
+    """A public encoder with its published codebook, or with one of the corpus."""
+    encoder: Any = make_content(**options)
+    encoder.to(device)
+    if centroids is None:
+        features = encoder_features(encoder, encoder.latent)
+        book = hubert.codebook(corpus, features, options["codes"], folder, seed)
+    else:
+        try:
+            book = read_centroids(Path(centroids).read_bytes())
+        except (OSError, ValueError) as error:
+            raise UnitcodecError(f"{centroids}: {getattr(error, 'strerror', None) or error}") from error
+    if book.shape != tuple(encoder.codebook.centroids.shape):
+        wanted = " x ".join(map(str, encoder.codebook.centroids.shape))
+        raise UnitcodecError(f"{centroids or folder}: centroids of {book.shape[0]} x {book.shape[1]}; the settings say {wanted}")
+    encoder.codebook.centroids.copy_(torch.from_numpy(book))
+    return encoder
 
 
 def train(
