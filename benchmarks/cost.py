@@ -89,7 +89,8 @@ def measure(model: str = "default", durations: Sequence[int] = DURATIONS, quick:
             if duration not in streams:
                 streams[duration] = pool.submit(encode, duration)
             decoded.append(pool.submit(decode, duration, streams[duration], duration))
-        for each in (*streams.values(), *decoded):
+        everything: list[Future[Any]] = [*streams.values(), *decoded]
+        for each in everything:
             each.result()
     return [rows[duration] for duration in reversed(chosen)]
 
