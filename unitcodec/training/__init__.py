@@ -194,12 +194,10 @@ class _Stages:
             generator=self.settings["vocoder"]["generator"],
             tracker=self.settings["corpus"]["tracker"],
         )
+        spoken = self._state("joint" if self.settings["export"]["joint"] else "vocoder")
         autoencoder = self._state("content")["model"]
-        if self.settings["export"]["joint"]:
-            joint = self._state("joint")
-        else:
-            joint = {"decoder": part_of(autoencoder, "decoder"), "model": self._state("vocoder")["model"]}
-        networks = gather(self._state("pitch")["model"], autoencoder, joint["decoder"], joint["model"], config)
+        decoder = spoken["decoder"] if "decoder" in spoken else part_of(autoencoder, "decoder")
+        networks = gather(self._state("pitch")["model"], autoencoder, decoder, spoken["model"], config)
         check = None if self.validation is None else prepare(Path(self.validation), self.out / "validation", config.tracker)
         self._state("entropy")
         export(self.corpus, self.out / "entropy", self.settings["entropy"], networks, config, self.out / "model", check)
