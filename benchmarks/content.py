@@ -24,7 +24,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.files import read_json, write_json
 from benchmarks.metrics import leakage, pitch
 from benchmarks.provenance import provenance
-from benchmarks.waveform import FloatArray, read, write
+from benchmarks.waveform import read, write
 
 SPEAKERS, EACH, TESTED = 20, 14, 4
 """Speakers of the training corpus that probes learn from, utterances of each, and how many of these the speaker probe is
@@ -60,9 +60,6 @@ class Facts:
     def __init__(self, utterances: Sequence[corpus.Utterance], memory: Path):
         self.utterances, self.memory = list(utterances), memory
 
-    def waveform(self, utterance: corpus.Utterance) -> FloatArray:
-        return read(utterance.path)
-
     def phones(self, utterance: corpus.Utterance) -> list[str] | None:
         return alignment.remembered(utterance.path, utterance.transcript, self.memory / "phones")
 
@@ -83,7 +80,7 @@ def coded(codec: Any, facts: Facts, utterance: corpus.Utterance) -> Coded:
     from unitcodec.features import HOP, active_level, level_code, level_gain
 
     content = codec.model.networks.content
-    waveform = facts.waveform(utterance)
+    waveform = read(utterance.path)
     count = -(-len(waveform) // (HOP * content.stride))
     padded = np.pad(waveform, (0, -len(waveform) % 1280)) * np.float32(level_gain(level_code(active_level(waveform))))
     with torch.inference_mode():
@@ -172,7 +169,7 @@ def main(models: tuple[str, ...], train: Path, data: Path, out: Path) -> None:
     import unitcodec
 
     try:
-        learn = Facts(chosen(transcribed(train)), out / "memory")
+        learn = Facts(chosen(corpus.transcribed(train)), out / "memory")
         ask = Facts(corpus.load(data), out / "memory")
         path = out / "content.json"
         document = read_json(path) if path.exists() else {"models": {}}
@@ -187,23 +184,6 @@ def main(models: tuple[str, ...], train: Path, data: Path, out: Path) -> None:
             click.echo(f"{name}: {figures}")
     except (BenchmarkError, unitcodec.UnitcodecError) as error:
         raise click.ClickException(str(error)) from error
-
-
-def transcribed(manifest: Path) -> list[corpus.Utterance]:
-    """Those utterances of a manifest that have a transcript."""
-    import csv
-
-    manifest = manifest / "manifest.tsv" if manifest.is_dir() else manifest
-    try:
-        with manifest.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BenchmarkError(f"{manifest}: cannot be read") from error
-    return [
-        corpus.Utterance(manifest.parent / row["path"], row["transcript"], row["speaker"])
-        for row in rows
-        if (row.get("transcript") or "").strip()
-    ]
 
 
 if __name__ == "__main__":

@@ -40,16 +40,8 @@ def load(manifest: Path, limit: int | None = None) -> list[Utterance]:
         BenchmarkError: the manifest or a recording cannot be read, a column is missing, a transcript is empty, or two files
             share a stem.
     """
-    manifest = manifest / "manifest.tsv" if manifest.is_dir() else manifest
-    try:
-        with manifest.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not text"
-        raise BenchmarkError(f"{manifest}: {reason}; --data takes a manifest.tsv") from error
-    if not rows or not {"path", "transcript"} <= rows[0].keys():
-        raise BenchmarkError(f"{manifest}: no rows with the tab-separated columns path and transcript")
-    utterances = [Utterance(manifest.parent / row["path"], row["transcript"] or "", row.get("speaker") or "") for row in rows]
+    manifest = _file(manifest)
+    utterances = _read(manifest)
     for utterance in utterances:
         if not utterance.transcript.strip():
             raise BenchmarkError(f"{manifest}: {utterance.path.name} has no transcript")
@@ -60,6 +52,27 @@ def load(manifest: Path, limit: int | None = None) -> list[Utterance]:
     if limit is not None and limit < len(utterances):
         utterances = _short_ones(utterances, limit)
     return [replace(each, target=_target(utterances, i)) for i, each in enumerate(utterances)]
+
+
+def transcribed(manifest: Path) -> list[Utterance]:
+    """Those utterances of a manifest, or of a folder's, that have a transcript. Raises BenchmarkError if it cannot be read."""
+    return [utterance for utterance in _read(_file(manifest)) if utterance.transcript.strip()]
+
+
+def _file(manifest: Path) -> Path:
+    return manifest / "manifest.tsv" if manifest.is_dir() else manifest
+
+
+def _read(manifest: Path) -> list[Utterance]:
+    try:
+        with manifest.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not text"
+        raise BenchmarkError(f"{manifest}: {reason}; a manifest.tsv is wanted") from error
+    if not rows or not {"path", "transcript"} <= rows[0].keys():
+        raise BenchmarkError(f"{manifest}: no rows with the tab-separated columns path and transcript")
+    return [Utterance(manifest.parent / row["path"], row["transcript"] or "", row.get("speaker") or "") for row in rows]
 
 
 def fingerprint(utterances: Sequence[Utterance]) -> str:

@@ -112,7 +112,7 @@ def _train(
 ) -> tuple[EntropyModel, dict[str, Any]]:
     from unitcodec.training.contexts import Settings, cross_entropy, train
 
-    settings = Settings(**_settings(setting, Settings()))
+    settings = Settings.of(setting)
     alphabet = 1 + int(max(units.max() for units in learn))
     spec = spec_of(alphabet, round(SAMPLE_RATE / rate), LONGEST)
     begin = time.perf_counter()
@@ -127,19 +127,6 @@ def _train(
         entropy.save(save / ENTROPY_FILE)
     parameters = sum(value.numel() for value in net.parameters())
     return entropy, {"settings": vars(settings), "seconds": seconds, "parameters": parameters, "float_bits": bits}
-
-
-def _settings(given: Sequence[str], defaults: Any) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for each in given:
-        name, _, value = each.partition("=")
-        if not hasattr(defaults, name):
-            raise BenchmarkError(f"--setting {each}: no such setting; there are {', '.join(vars(defaults))}")
-        try:
-            values[name] = type(getattr(defaults, name))(value)
-        except ValueError as error:
-            raise BenchmarkError(f"--setting {each}: {error}") from error
-    return values
 
 
 def _check(coded: Sequence[IntArray], alphabet: int, entropy: EntropyModel) -> None:

@@ -79,3 +79,13 @@ def test_a_damaged_archive(tmp_path: Path) -> None:
     (tmp_path / "bad.txt.gz").write_bytes(data)
     with pytest.raises(UnitsError, match=r"bad\.txt\.gz"):
         read_list(tmp_path / "bad.txt.gz")
+
+
+@pytest.mark.parametrize("name", ["large.txt", "large.txt.gz"])
+def test_more_than_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A small archive can unpack to anything."""
+    monkeypatch.setattr("unitcodec.unit_lists.MAX_BYTES", 1000)
+    data = PUBLISHED.encode() * 100
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    with pytest.raises(UnitsError, match=f"{name}: holds more than 1000 bytes"):
+        read_list(tmp_path / name)

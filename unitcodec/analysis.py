@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .content import hear
 from .features import HOP, WINDOW, active_level, level_code, level_gain, log_mel, normalise
 from .model import Model, Networks
 from .pitch import tracker as trackers
@@ -185,9 +186,8 @@ class Analysis:
         left = max(0, start - self.context)
         window = self._window(left, start + self.packet + self.context)
         content, first = self.networks.content, (start - left) // self.unit_hop
-        hear = self._mel if content.hears == "log_mel" else self._waveform
         with torch.inference_mode():
-            rows = content.distances(hear(window, self.fields.level))
+            rows = content.distances(hear(content, self._waveform(window, self.fields.level)))
         return [row[0, first : first + -(-(end - start) // self.unit_hop)].cpu().numpy() for row in rows]
 
     def _code_f0(self, start: int, end: int) -> IntArray:

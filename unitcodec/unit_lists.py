@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .arrays import NPZ
+from .arrays import MAX_BYTES, NPZ
 from .units import UnitEntry, UnitsError, read_units
 
 _DIGITS = re.compile(r"\d+(?: \d+)*")
@@ -27,8 +27,10 @@ def read_list(path: Path) -> list[UnitEntry]:
         UnitsError: naming the file: it cannot be read, or holds something else.
     """
     try:
-        data = path.read_bytes()
-        data = gzip.decompress(data) if path.suffix == ".gz" else data
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise UnitsError(f"holds more than {MAX_BYTES} bytes")
         # A unit file is JSON, whose strings have double quotes.
         if data.startswith((NPZ, b'{"')):
             entries = read_units(data)

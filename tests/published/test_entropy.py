@@ -13,6 +13,7 @@ from published_reference import F0_CODES, UNITS
 from bitstream import EntropyModel, EntropySpec
 from unitcodec.model import Networks
 from unitcodec.published import entropy
+from unitcodec.training.contexts import Settings
 from unitcodec.units import UnitEntry, UnitsError
 
 LIST = Path("list.jsonl")
@@ -36,7 +37,7 @@ def _fitted(networks: Networks, f0: bool, recurrent: Path | None = None) -> tupl
     coded = entropy.utterances(_entries(10, f0, 1), spec, LIST, flat)
     if recurrent is None:
         return entropy.fit(spec, learn, None if f0 else flat), coded
-    settings = entropy.training_settings(["hidden=16", "embedding=8", "epochs=2", "lanes=8", "rate=0.01"])
+    settings = Settings.of(["hidden=16", "embedding=8", "epochs=2", "lanes=8", "rate=0.01"])
     return entropy.fit_recurrent(spec, learn, None if f0 else flat, recurrent, settings), coded
 
 
@@ -113,10 +114,3 @@ def test_runs_are_counted_frame_by_frame(networks: Networks) -> None:
     assert units.tolist() == [[5, 5, 5, 2, 2]]
     assert f0.tolist() == [4, 4]
     assert entropy.utterances([replace(entry, f0=np.array([1, 2], np.int32))], _spec(networks), LIST)[0][1].tolist() == [1, 2]
-
-
-def test_settings_of_training() -> None:
-    assert entropy.training_settings(["hidden=8", "rate=0.5"]).hidden == 8
-    for given, pattern in (("width=3", "no such setting"), ("hidden=wide", "invalid literal"), ("hidden", "invalid literal")):
-        with pytest.raises(UnitsError, match=pattern):
-            entropy.training_settings([given])

@@ -9,7 +9,7 @@ import pytest
 
 from unitcodec.errors import UnitcodecError
 from unitcodec.training.corpus import Corpus, prepare
-from unitcodec.training.kmeans import FRAME, Labels, cepstra, fit_codebook, fit_codebooks, label, nearest, scaled
+from unitcodec.training.kmeans import FRAME, Labels, cepstra, fit_codebook, label, nearest, scaled
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_labels_are_the_nearest_centroids() -> None:
 
 
 def test_a_codebook_is_the_same_again_and_finds_different_sounds(corpus: Corpus) -> None:
-    first, second = fit_codebooks(corpus, cepstra, (6, 9), seed=3)
+    first, second = (fit_codebook(corpus, cepstra, codes, seed=3) for codes in (6, 9))
     assert (first.shape, second.shape) == ((6, 39), (9, 39))
     assert np.allclose(first, fit_codebook(corpus, cepstra, 6, seed=3), atol=1e-4)
     assert len(np.unique(nearest(cepstra(scaled(corpus, corpus.utterances[0])), first))) >= 4

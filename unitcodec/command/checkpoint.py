@@ -135,6 +135,7 @@ def _write(
     from unitcodec.published import entropy
     from unitcodec.published.assembly import measure_gain
     from unitcodec.published.card import write_card
+    from unitcodec.training.contexts import Settings
     from unitcodec.unit_lists import read_list
 
     read = {path: read_list(path) for path in lists + test}
@@ -149,7 +150,7 @@ def _write(
         fitted = entropy.fit(spec, learn, None if f0_known else flat)
     else:
         with tempfile.TemporaryDirectory() as scratch:
-            settings = entropy.training_settings(setting)
+            settings = Settings.of(setting)
             folder = training or Path(scratch)
             fitted = entropy.fit_recurrent(spec, learn, None if f0_known else flat, folder, settings)
     voice = networks.speaker.encode(torch.zeros(1, 80, 2))[0].tolist()

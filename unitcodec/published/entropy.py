@@ -21,10 +21,8 @@ from ..model import Networks
 from ..pitch.published import FINE
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
 from ..training.contexts import Settings, train
+from ..training.entropy import PACKET_SAMPLES
 from ..units import UnitEntry, UnitsError
-
-PACKET_SAMPLES = 40960
-"""Of a full packet: 2.56 s, as in the packaged models."""
 
 MOST_ENTRIES = 2**23
 """Of a table: 16 MB."""
@@ -160,17 +158,3 @@ def measure(entropy: EntropyModel, coded: Sequence[Utterance], speaker: IntArray
         f0=sum(each[F0] for each in bits) / seconds,
         files=8 * sum(map(len, pack_many(codes, entropy))) / seconds,
     )
-
-
-def training_settings(given: Sequence[str]) -> Settings:
-    """Settings of training that differ from their defaults, each as NAME=VALUE. Raises UnitsError for others."""
-    defaults, values = vars(Settings()), {}
-    for each in given:
-        name, _, value = each.partition("=")
-        if name not in defaults:
-            raise UnitsError(f"--setting {each}: no such setting; there are {', '.join(defaults)}")
-        try:
-            values[name] = type(defaults[name])(value)
-        except ValueError as error:
-            raise UnitsError(f"--setting {each}: {error}") from error
-    return Settings(**values)

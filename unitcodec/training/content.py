@@ -25,7 +25,7 @@ from ..vocoder.mel_decoder import MelDecoder, pitch_features
 from . import cpc, hubert, parallel
 from .batches import Augmentation, Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
-from .kmeans import encoder_features
+from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
 
 FAMILIES = ("fsq", "vqvae", "hubert", "cpc", "pretrained")
@@ -101,7 +101,7 @@ def _another(
     encoder.to(device)
     if centroids is None:
         features = encoder_features(encoder, encoder.latent)
-        book = hubert.codebook(corpus, features, options["codes"], folder, seed)
+        book = codebook(corpus, features, options["codes"], folder, seed)
     else:
         try:
             book = read_centroids(Path(centroids).read_bytes())

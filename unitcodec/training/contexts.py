@@ -20,6 +20,7 @@ from bitstream.batch import Batch, Cells
 from bitstream.recurrent import EXACT, INPUT_BITS, MAX_SHIFT, SPEAKER, STATE_BITS, SUM_BITS
 from bitstream.spec import F0, stream_title
 
+from ..errors import UnitcodecError
 from .loop import Run, cosine, set_rate
 from .recurrence import Recurrence, bend
 
@@ -45,6 +46,20 @@ class Settings:
     drop_weight: float = 0.0
     average: float = 0.999
     seed: int = 0
+
+    @staticmethod
+    def of(given: Sequence[str]) -> Settings:
+        """The defaults but for what is given as NAME=VALUE. Raises UnitcodecError for what is no setting."""
+        defaults, values = vars(Settings()), {}
+        for each in given:
+            name, _, value = each.partition("=")
+            if name not in defaults:
+                raise UnitcodecError(f"--setting {each}: no such setting; there are {', '.join(defaults)}")
+            try:
+                values[name] = type(defaults[name])(value)
+            except ValueError as error:
+                raise UnitcodecError(f"--setting {each}: {error}") from error
+        return Settings(**values)
 
 
 class RecurrentNet(nn.Module):

@@ -15,8 +15,7 @@ from ..content.cpc import CPCEncoder
 from . import parallel
 from .batches import Augmentation, Batches, Stretch, held_out_speakers, validation_batches
 from .corpus import Corpus
-from .hubert import codebook
-from .kmeans import encoder_features
+from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
 
 SOURCES = ("utterance", "others", "both")

@@ -5,7 +5,6 @@ The first iteration's clusters are of cepstra; each further one's of a hidden la
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 from ..content import hear
@@ -22,7 +20,7 @@ from ..content.hubert import HubertEncoder
 from . import parallel
 from .batches import Augmentation, Batches, Stretch, held_out_speakers, validation_batches
 from .corpus import Corpus
-from .kmeans import FRAME, Features, cepstra, encoder_features, fit_codebook, label
+from .kmeans import FRAME, Features, cepstra, codebook, encoder_features, label
 from .loop import Run, cosine, set_rate
 
 
@@ -90,18 +88,6 @@ def train(
 def encoder_options(settings: dict[str, Any]) -> dict[str, Any]:
     """Constructor arguments of the encoder that makes units."""
     return {**settings["encoder"], "layers": settings["layer"]}
-
-
-def codebook(corpus: Corpus, features: Features, codes: int, folder: Path, seed: int = 0) -> NDArray[np.float32]:
-    """Centroids (codes, dimensions), kept in ``folder``."""
-    path = folder / f"codebook{codes}.safetensors"
-    if not path.exists() and parallel.rank() == 0:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file({"centroids": fit_codebook(corpus, features, codes, seed)}, path.with_suffix(".part"))
-        os.replace(path.with_suffix(".part"), path)
-    parallel.wait()
-    centroids: NDArray[np.float32] = load_file(path)["centroids"]
-    return centroids
 
 
 def _hidden(network: HubertEncoder, layer: int, heard: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import numpy as np
 import scipy.fft
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..content import hear
 from ..errors import UnitcodecError
 from ..features import HOP, active_level, level_code, level_gain, log_mel
+from . import parallel
 from .corpus import Corpus, Utterance
 
 FRAME = 2 * HOP
@@ -64,13 +67,6 @@ def fit_codebook(
 
     Raises UnitcodecError where scikit-learn is missing or there are fewer frames than codes.
     """
-    return fit_codebooks(corpus, features, (codes,), seed, frames)[0]
-
-
-def fit_codebooks(
-    corpus: Corpus, features: Features, sizes: tuple[int, ...], seed: int = 0, frames: int = SAMPLE_FRAMES
-) -> list[NDArray[np.float32]]:
-    """The same for codebooks of several sizes, on one sample."""
     try:
         from sklearn.cluster import MiniBatchKMeans
     except ImportError as error:
@@ -86,15 +82,23 @@ def fit_codebooks(
         if len(chosen):
             parts.append(features(scaled(corpus, utterance))[chosen])
     sample = np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
-    if len(sample) < max(sizes):
-        raise UnitcodecError(f"{corpus.folder}: {len(sample)} frames are too few for a codebook of {max(sizes)}")
-    books = []
-    for codes in sizes:
-        kmeans = MiniBatchKMeans(
-            codes, batch_size=10_000, n_init=5, max_no_improvement=50, reassignment_ratio=0.0, random_state=seed
-        )
-        books.append(kmeans.fit(sample).cluster_centers_.astype(np.float32))
-    return books
+    if len(sample) < codes:
+        raise UnitcodecError(f"{corpus.folder}: {len(sample)} frames are too few for a codebook of {codes}")
+    kmeans = MiniBatchKMeans(codes, batch_size=10_000, n_init=5, max_no_improvement=50, reassignment_ratio=0.0, random_state=seed)
+    centroids: NDArray[np.float32] = kmeans.fit(sample).cluster_centers_.astype(np.float32)
+    return centroids
+
+
+def codebook(corpus: Corpus, features: Features, codes: int, folder: Path, seed: int = 0) -> NDArray[np.float32]:
+    """Centroids (codes, dimensions), kept in ``folder``."""
+    path = folder / f"codebook{codes}.safetensors"
+    if not path.exists() and parallel.rank() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({"centroids": fit_codebook(corpus, features, codes, seed)}, path.with_suffix(".part"))
+        os.replace(path.with_suffix(".part"), path)
+    parallel.wait()
+    centroids: NDArray[np.float32] = load_file(path)["centroids"]
+    return centroids
 
 
 @torch.inference_mode()
