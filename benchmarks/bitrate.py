@@ -146,10 +146,8 @@ def _entropy_coder(coded: Sequence[SpeechCodes], entropy: EntropyModel, seconds:
         title: {"fixed_bps": fixed / seconds, "ideal_bps": ideal / seconds, "saved": 1 - ideal / fixed if fixed else 0.0}
         for title, (fixed, ideal) in rows.items()
     }
-    payloads = (
-        coder.encode_payload(*packet_of(spec, codes.units, codes.f0, index))
-        for codes in coded
-        for index in range(spec.frames(codes.num_samples)[2])
+    payloads = coder.encode_payloads(
+        [packet_of(spec, codes.units, codes.f0, index) for codes in coded for index in range(spec.frames(codes.num_samples)[2])]
     )
     figures["all"]["coded_bps"] = 8 * sum(map(len, payloads)) / seconds
     return figures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import warnings
@@ -16,14 +17,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import asr, intrusive, loudness, mel, mos, naturalness, phones, pitch, speaker
 from benchmarks.waveform import FloatArray, read, to_int16
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A recording, its decoded waveform (T,) of the same length, and the folder where judgements are kept."""
+
+    reference: Path
+    decoded: FloatArray
+    memory: Path
+
+
+@dataclass(frozen=True)
 class Judge:
-    """A named judgement of ``(reference path, decoded (T,))`` and the packages it needs.
+    """A named judgement of a pair and the packages it needs.
 
     ``revision`` counts up when the judgement itself changes, so that remembered values of the old one are not used.
     ``lacking`` says what else is not there, such as weights; it is asked only where the packages are.
@@ -31,7 +43,7 @@ class Judge:
 
     name: str
     packages: tuple[str, ...]
-    judge: Callable[[Path, FloatArray], Any]
+    judge: Callable[[Pair], Any]
     revision: int = 1
     lacking: Callable[[], str | None] = lambda: None
 
@@ -68,15 +80,19 @@ def _version(package: str) -> str:
     return f"{names[0]}-{version(names[0])}"
 
 
-# The reference side of a comparison is worked out once a process, whichever systems follow.
-@lru_cache(maxsize=4096)
-def _track(path: Path) -> FloatArray:
-    return pitch.track(read(path))
-
-
-@lru_cache(maxsize=4096)
-def _yaapt(path: Path) -> FloatArray:
-    return pitch.yaapt(read(path))
+def _pitch_errors(pair: Pair, tracker: Callable[[FloatArray], FloatArray], name: str) -> dict[str, Any]:
+    """By the judge ``name``. The reference's track is kept: it is the same for every system, in whichever process."""
+    reference = read(pair.reference)
+    key = next(judge for judge in JUDGES if judge.name == name).key().replace("/", "-")
+    file = pair.memory / "tracks" / f"{_digest(reference)}.{key}.npy"
+    if not file.exists():
+        stream = io.BytesIO()
+        np.save(stream, tracker(reference))
+        _replace(file, stream.getvalue())
+    wanted: FloatArray = np.load(file)
+    # The original is one of the systems.
+    given = wanted if np.array_equal(pair.decoded, reference) else tracker(pair.decoded)
+    return asdict(pitch.compare(wanted, given))
 
 
 @lru_cache(maxsize=4096)
@@ -91,19 +107,19 @@ def _embedding(decoded: FloatArray) -> list[float]:
 # What stands between the package and the value, such as unitcodec's log-mel or its call of YAAPT, has no version in the
 # key: a change there raises the revision.
 JUDGES = (
-    Judge("asr", asr.PACKAGES, lambda path, decoded: asr.transcribe(decoded), revision=2),
-    Judge("phones", phones.PACKAGES, lambda path, decoded: phones.recognise(decoded)),
-    Judge("speaker", speaker.PACKAGES, lambda path, decoded: _embedding(decoded)),
-    Judge("dnsmos", mos.PACKAGES, lambda path, decoded: mos.dnsmos(decoded)),
-    Judge("utmos", naturalness.UTMOS_PACKAGES, lambda path, decoded: naturalness.utmos(decoded), lacking=naturalness.utmos_gap),
-    Judge("distillmos", naturalness.DISTILLMOS_PACKAGES, lambda path, decoded: naturalness.distillmos(decoded)),
-    Judge("nisqa", naturalness.NISQA_PACKAGES, lambda path, decoded: naturalness.nisqa(decoded), lacking=naturalness.nisqa_gap),
-    Judge("f0", pitch.PACKAGES, lambda path, decoded: asdict(pitch.compare(_track(path), pitch.track(decoded))), revision=2),
-    Judge("f0_yaapt", pitch.YAAPT_PACKAGES, lambda path, decoded: asdict(pitch.compare(_yaapt(path), pitch.yaapt(decoded)))),
-    Judge("estoi", intrusive.ESTOI_PACKAGES, lambda path, decoded: intrusive.estoi(read(path), decoded)),
-    Judge("pesq", intrusive.PESQ_PACKAGES, lambda path, decoded: intrusive.pesq(read(path), decoded)),
-    Judge("mel_db", mel.PACKAGES, lambda path, decoded: mel.distance(read(path), decoded)),
-    Judge("loudness", loudness.PACKAGES, lambda path, decoded: loudness.loudness(decoded) - _loudness(path)),
+    Judge("asr", asr.PACKAGES, lambda pair: asr.transcribe(pair.decoded), revision=2),
+    Judge("phones", phones.PACKAGES, lambda pair: phones.recognise(pair.decoded)),
+    Judge("speaker", speaker.PACKAGES, lambda pair: _embedding(pair.decoded)),
+    Judge("dnsmos", mos.PACKAGES, lambda pair: mos.dnsmos(pair.decoded)),
+    Judge("utmos", naturalness.UTMOS_PACKAGES, lambda pair: naturalness.utmos(pair.decoded), lacking=naturalness.utmos_gap),
+    Judge("distillmos", naturalness.DISTILLMOS_PACKAGES, lambda pair: naturalness.distillmos(pair.decoded)),
+    Judge("nisqa", naturalness.NISQA_PACKAGES, lambda pair: naturalness.nisqa(pair.decoded), lacking=naturalness.nisqa_gap),
+    Judge("f0", pitch.PACKAGES, lambda pair: _pitch_errors(pair, pitch.track, "f0"), revision=2),
+    Judge("f0_yaapt", pitch.YAAPT_PACKAGES, lambda pair: _pitch_errors(pair, pitch.yaapt, "f0_yaapt")),
+    Judge("estoi", intrusive.ESTOI_PACKAGES, lambda pair: intrusive.estoi(read(pair.reference), pair.decoded)),
+    Judge("pesq", intrusive.PESQ_PACKAGES, lambda pair: intrusive.pesq(read(pair.reference), pair.decoded)),
+    Judge("mel_db", mel.PACKAGES, lambda pair: mel.distance(read(pair.reference), pair.decoded)),
+    Judge("loudness", loudness.PACKAGES, lambda pair: loudness.loudness(pair.decoded) - _loudness(pair.reference)),
 )
 
 
@@ -126,7 +142,7 @@ def extra(recogniser: str | None) -> tuple[Judge, ...]:
         Judge(
             name,
             asr.TRANSFORMERS,
-            lambda path, decoded: asr.transcribe_with(folder or Path(recogniser), decoded),
+            lambda pair: asr.transcribe_with(folder or Path(recogniser), pair.decoded),
             revision=zlib.crc32(stats.encode()),
             lacking=lambda: None if folder else gap,
         ),
@@ -147,18 +163,16 @@ def judge_pair(
     in ``extra`` always are. Values live in ``memory`` as one JSON file for each pair of waveforms, named by the hash of their
     16-bit samples.
     """
-    digest = hashlib.sha256()
-    for waveform in (read(reference), decoded):
-        digest.update(len(waveform).to_bytes(8, "little") + to_int16(waveform).astype("<i2").tobytes())
-    file = memory / f"{digest.hexdigest()[:32]}.json"
+    pair = Pair(reference, decoded, memory)
+    file = memory / f"{_digest(read(reference), decoded)}.json"
     known = _remembered(file)
     available = [judge for judge in (*JUDGES, *extra) if judge.gap() is None]
     for judge in available:
         if judge.key() not in known and (names is None or judge.name in names or judge in extra):
-            value = judge.judge(reference, decoded)
+            value = judge.judge(pair)
             # Read again: another process may have remembered something meanwhile.
             known = {**known, **_remembered(file), judge.key(): value}
-            _replace(file, json.dumps(known))
+            _replace(file, json.dumps(known).encode())
     return {judge.name: known[judge.key()] for judge in available if judge.key() in known}
 
 
@@ -167,9 +181,16 @@ def _remembered(file: Path) -> dict[str, Any]:
     return known
 
 
-def _replace(file: Path, text: str) -> None:
+def _digest(*waveforms: FloatArray) -> str:
+    digest = hashlib.sha256()
+    for waveform in waveforms:
+        digest.update(len(waveform).to_bytes(8, "little") + to_int16(waveform).astype("<i2").tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _replace(file: Path, content: bytes) -> None:
     """Write a whole file or nothing, also when several processes write it at once."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{os.getpid()}.part")
-    part.write_text(text)
+    part.write_bytes(content)
     part.replace(file)

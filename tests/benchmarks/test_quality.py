@@ -34,8 +34,8 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Only a counting recogniser is left of the judges; the list grows with every waveform that it hears."""
     calls: list[Path] = []
 
-    def hear(path: Path, decoded: np.ndarray) -> str:
-        calls.append(path)
+    def hear(pair: judge.Pair) -> str:
+        calls.append(pair.reference)
         return "A CAR"
 
     monkeypatch.setattr(judge, "JUDGES", (judge.Judge("asr", ("numpy",), hear),))
@@ -79,7 +79,7 @@ def test_the_results_say_what_was_judged_and_with_what(corpus: Path, heard: list
 
 
 def test_a_judge_left_out_says_only_what_it_said_before(corpus: Path, heard: list[Path]) -> None:
-    judge.JUDGES += (judge.Judge("dnsmos", ("numpy",), lambda path, decoded: 2.5),)
+    judge.JUDGES += (judge.Judge("dnsmos", ("numpy",), lambda pair: 2.5),)
     quick = run(corpus, "--systems", "original", "--judges", "dnsmos")["original"]
     assert (quick["dnsmos"], quick["cer"], heard) == (2.5, None, [])
     whole = run(corpus, "--systems", "original")["original"]
@@ -161,7 +161,7 @@ def test_a_judge_that_cannot_be_imported_is_a_gap(
 ) -> None:
     (tmp_path / "brokenjudge.py").write_text("import a_module_that_is_nowhere")
     monkeypatch.syspath_prepend(tmp_path)
-    judge.JUDGES += (judge.Judge("dnsmos", ("brokenjudge",), lambda path, decoded: 2.5),)
+    judge.JUDGES += (judge.Judge("dnsmos", ("brokenjudge",), lambda pair: 2.5),)
     original = run(corpus, "--systems", "original")["original"]
     assert (original["dnsmos"], original["cer"]) == (None, pytest.approx(0.2))
     assert "a_module_that_is_nowhere" in original["gaps"]["dnsmos"]

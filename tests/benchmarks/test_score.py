@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,24 @@ def test_every_judge_speaks_and_takes_silence(speech: Path, tmp_path: Path) -> N
     silent = judge.judge_pair(path, np.zeros_like(waveform), tmp_path)
     rows = [score.row(Utterance(path, "A CAT"), 2.0, None, 0, each, original) for each in (original, silent)]
     json.dumps(score.figures(rows, {"words": "s"}, {}), allow_nan=False)
+
+
+def test_the_reference_is_tracked_once(speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("swift_f0", reason="swift-f0 is not installed")
+    tracked: list[int] = []
+
+    def track(waveform: np.ndarray, through: Callable[[np.ndarray], np.ndarray] = pitch.track) -> np.ndarray:
+        tracked.append(len(waveform))
+        return through(waveform)
+
+    monkeypatch.setattr(pitch, "track", track)
+    waveform = read(speech)
+    fresh = dataclasses.asdict(pitch.compare(pitch.track(waveform), pitch.track(waveform[::-1])))
+    tracked.clear()
+    judged = [judge.judge_pair(speech, each, tmp_path, names=("f0",))["f0"] for each in (waveform, waveform[::-1])]
+    assert len(tracked) == 2
+    assert judged[1] == fresh
+    assert judged[0]["voicing_errors"] == 0
 
 
 def test_a_transformers_checkpoint_hears_too(speech: Path, tmp_path: Path) -> None:
