@@ -142,15 +142,19 @@ class _Stages:
         train(self.corpus, self.out / "pitch", self.settings["pitch"], self.seed)
 
     def _content(self) -> None:
-        from . import parallel
+        from . import hubert, parallel
         from .content import content_options, pretrained, train
+        from .ears import Ears
 
-        folder, options = self.out / "content", content_options(self.settings)
+        folder, options, settings = self.out / "content", content_options(self.settings), self.settings["content"]
         encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
+        ears = None
+        if settings["ears"]:
+            ears = Ears(hubert.iterate(self.corpus, folder / "ears", self.settings["hubert"], self.seed, self.device))
         if parallel.rank() == 0:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
-        train(self.corpus, self._trained_pitch(), folder, options, self.settings["content"], encoder, self.seed, self.device)
+        train(self.corpus, self._trained_pitch(), folder, options, settings, encoder, self.seed, self.device, ears)
 
     def _vocoder(self) -> None:
         from .vocoder import train

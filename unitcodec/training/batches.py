@@ -27,6 +27,8 @@ class Augmentation:
     speed_range: float = 0.1
     noise: float = 0.15
     room: float = 0.1
+    warp: float = 0.0
+    warp_range: float = 0.18
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Crop:
     deviation: float
     other: np.ndarray
     """(T_s,) float32: another stretch of the same utterance, for the speaker encoder."""
+    warp: float
+    """How many times as high formants shall seem to the content encoder; 1 most times."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,9 @@ class Batches:
             f0 = f0[position] * np.float32(speed)
             mean += np.log(speed)
         clean, other = clean * np.float32(gain), other * np.float32(gain)
-        return Crop(clean, self._heard(clean), track_channels(f0, mean, deviation), mean, deviation, other[: int(2.6 * 16000)])
+        heard, track = self._heard(clean), track_channels(f0, mean, deviation)
+        warp = float(np.exp(rng.uniform(-a.warp_range, a.warp_range))) if a.warp and rng.random() < a.warp else 1.0
+        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp)
 
     def _heard(self, clean: np.ndarray) -> np.ndarray:
         rng, a = self.rng, self.augmentation
@@ -163,7 +169,7 @@ class Batches:
         return [self.stretch() for _ in self._drawn(size, step)]
 
     def batch(self, size: int, step: int = 0) -> dict[str, np.ndarray]:
-        """This process's ``size`` crops of a step: clean, heard (B, T); track (B, 2, T / 160); mean, deviation (B,); other
+        """This process's ``size`` crops of a step: clean, heard (B, T); track (B, 2, T / 160); mean, deviation, warp (B,); other
         (B, T_s).
         """
         crops = [self.crop() for _ in self._drawn(size, step)]

@@ -25,8 +25,11 @@ from ..vocoder.mel_decoder import MelDecoder, pitch_features
 from . import cpc, hubert, parallel
 from .batches import Augmentation, Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
+from .ears import Ears
 from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
+from .prior import Prior, RateControl
+from .warp import warped
 
 FAMILIES = ("fsq", "vqvae", "hubert", "cpc", "pretrained")
 
@@ -43,11 +46,28 @@ class Autoencoder(nn.Module):
 
     def forward(self, waveform: Tensor, other: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Waveforms (B, 160 n), (B, 160 k), pitch (B, 3, n) -> predicted log-mel (B, 80, n), units, the quantizer's loss."""
+        values, units, loss = self.coded(waveform)
+        return self.decoded(values, other, pitch), units, loss
+
+    def coded(self, waveform: Tensor, warp: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Waveform (B, 160 n) -> the units' values (B, channels, m), units (B, rows, m), the quantizer's loss.
+
+        With ``warp`` (B,) an encoder of log-mel hears vocal tracts of other lengths.
+        """
         with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
-            heard, voice = hear(self.content, waveform), normalise(log_mel(other))
+            heard = hear(self.content, waveform)
+            if warp is not None and self.content.hears == "log_mel":
+                heard = warped(heard, warp)
         values, units, loss = self.content.quantize(heard)
+        return values, units, loss
+
+    def decoded(self, values: Tensor, other: Tensor, pitch: Tensor) -> Tensor:
+        """The units' values, a waveform (B, 160 k) of the voice, pitch (B, 3, n) -> log-mel (B, 80, n)."""
+        with torch.no_grad(), torch.autocast(other.device.type, enabled=False):
+            voice = normalise(log_mel(other))
         speaker, _, _ = self.speaker.quantizer(self.speaker.latent(voice).float()[..., None])
-        return self.decoder(values, pitch, speaker[..., 0]), units, loss
+        mel: Tensor = self.decoder(values, pitch, speaker[..., 0])
+        return mel
 
 
 @torch.no_grad()
@@ -123,6 +143,7 @@ def train(
     encoder: nn.Module | None = None,
     seed: int = 0,
     device: str = "cpu",
+    ears: Ears | None = None,
 ) -> Autoencoder:
     """``options``: of the content encoder; ``encoder``: the encoder itself, if it is trained already."""
     torch.manual_seed(seed)
@@ -139,10 +160,16 @@ def train(
     judge_optimizer = torch.optim.AdamW(judge.parameters(), 3e-4, betas=(0.8, 0.99))
     pitch = pitch.to(device).eval()
     held_out = held_out_speakers(corpus)
-    run = Run(
-        folder, {"model": model, "optimizer": optimizer, "judge": judge, "judge_optimizer": judge_optimizer}, settings["steps"]
-    )
-    batches = Batches(corpus, settings["seconds"], Augmentation(), seed, held_out)
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "judge": judge, "judge_optimizer": judge_optimizer}
+    prior = control = None
+    if settings["bits"]:
+        if settings["family"] != "fsq":
+            raise UnitcodecError("content.bits: only the codes of the family fsq can be trained to a rate")
+        prior, control = Prior(model.content.vocabulary).to(device), RateControl(settings["bits"] * model.content.stride / 100)
+        prior_optimizer = torch.optim.AdamW(prior.parameters(), 2e-3)
+        parts |= {"prior": prior, "prior_optimizer": prior_optimizer, "control": control}
+    run = Run(folder, parts, settings["steps"])
+    batches = Batches(corpus, settings["seconds"], Augmentation(warp=settings["warp"]), seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 
     def tensors(batch: dict[str, Any]) -> dict[str, Tensor]:
@@ -154,10 +181,17 @@ def train(
         model.eval()
         with torch.no_grad():
             mel = normalise(log_mel(test_batch["clean"]))
-            output, units, _ = model(test_batch["clean"], test_batch["other"], decoded_pitch(pitch, test_batch))
+            values, units, _ = model.coded(test_batch["clean"])
+            output = model.decoded(values, test_batch["other"], decoded_pitch(pitch, test_batch))
         model.train()
         np.save(run.folder / "samples.npy", torch.stack([mel[:4], output[:4]], 1).cpu().numpy())
-        return {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(model.content.vocabulary))}
+        found = {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(model.content.vocabulary))}
+        with torch.no_grad():
+            if ears is not None:
+                found["test_ears"] = ears(mel, output).item()
+            if prior is not None:
+                found["test_bits"] = prior.bits(values, units)[0].item()
+        return found
 
     for step in run.steps(validate):
         set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
@@ -167,11 +201,26 @@ def train(
         # Not in bfloat16, where the nearest codevector would often be another than in the codec.
         features = decoded_pitch(pitch, batch)
         with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-            output, _, commitment = model(batch["heard"], batch["other"], features)
-        output = output.float()
+            values, units, commitment = model.coded(batch["heard"], batch["warp"] if settings["warp"] else None)
+            output = model.decoded(values, batch["other"], features).float()
         l1 = F.l1_loss(output, target)
         loss = l1 + 0.5 * F.mse_loss(output, target) + commitment
         logged = {"l1": l1, "commitment": commitment}
+        if ears is not None:
+            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
+                unlike = ears(target, output)
+            loss = loss + settings["ears"] * unlike
+            logged["ears"] = unlike
+        if prior is not None and control is not None:
+            bits, rate = prior.bits(values, units)
+            prior_optimizer.zero_grad()
+            bits.backward()
+            parallel.average_gradients(prior.parameters())
+            torch.nn.utils.clip_grad_norm_(prior.parameters(), 1.0)
+            prior_optimizer.step()
+            loss = loss + control.weight * rate
+            logged |= {"rate": bits, "weight": torch.tensor(control.weight)}
+            control.update(parallel.mean(bits.item()))
         if step >= settings["adversarial_from"] * settings["steps"]:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 real, fake = judge(target), judge(output.detach())

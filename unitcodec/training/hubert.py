@@ -72,17 +72,24 @@ def train(
 
     Returns the encoder, cut off after the layer that makes units.
     """
+    network = iterate(corpus, folder, settings, seed, device)
+    features = encoder_features(network, partial(_hidden, network, settings["layer"]))
+    encoder = HubertEncoder(codes, **encoder_options(settings)).to(device)
+    own = {name: value for name, value in network.state_dict().items() if "codebook" not in name}
+    encoder.load_state_dict({name: own[name] for name in encoder.state_dict() if name in own}, strict=False)
+    encoder.codebook.centroids.copy_(torch.from_numpy(codebook(corpus, features, codes, folder, seed)))
+    return encoder.eval()
+
+
+def iterate(corpus: Corpus, folder: Path, settings: dict[str, Any], seed: int = 0, device: str = "cpu") -> HubertEncoder:
+    """The network after all iterations, with all its layers; without a codebook of its own."""
     features: Features = cepstra
     network = None
     for iteration, size in enumerate(settings["targets"], 1):
         network = _iteration(corpus, folder / f"iteration{iteration}", settings, features, size, network, seed, device)
         features = encoder_features(network, partial(_hidden, network, settings["layer"]))
     assert network is not None
-    encoder = HubertEncoder(codes, **encoder_options(settings)).to(device)
-    own = {name: value for name, value in network.state_dict().items() if "codebook" not in name}
-    encoder.load_state_dict({name: own[name] for name in encoder.state_dict() if name in own}, strict=False)
-    encoder.codebook.centroids.copy_(torch.from_numpy(codebook(corpus, features, codes, folder, seed)))
-    return encoder.eval()
+    return network
 
 
 def encoder_options(settings: dict[str, Any]) -> dict[str, Any]:
