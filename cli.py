@@ -142,8 +142,19 @@ def _coding_options(command: _Command) -> _Command:
 
 @cli.command()
 @_coding_options
+@click.option(
+    "-b", "--bitrate", type=click.FloatRange(min=0, min_open=True), metavar="BPS",
+    help="Bit/s of the whole file, 150 or more, for fewer than speech takes by itself; met within a minute.",
+)  # fmt: skip
 def encode(
-    paths: tuple[str, ...], output_dir: str | None, recursive: bool, overwrite: bool, model: str, device: str, quiet: bool
+    paths: tuple[str, ...],
+    output_dir: str | None,
+    recursive: bool,
+    overwrite: bool,
+    model: str,
+    device: str,
+    quiet: bool,
+    bitrate: float | None,
 ) -> int:
     """Compress speech: WAV, FLAC, Ogg, Opus, MP3 and more, from 8 kHz up, mixed to mono.
 
@@ -152,7 +163,7 @@ def encode(
     jobs = plan(paths, _ENCODE, output_dir, recursive, overwrite)
     check_stdout(jobs)
     load = loader(model, device)
-    return each(jobs, lambda job: _encode_one(job, load, quiet), _source)
+    return each(jobs, lambda job: _encode_one(job, load, quiet, bitrate), _source)
 
 
 @cli.command()
@@ -261,7 +272,7 @@ def _source(job: Job) -> str:
     return source_name(job.source)
 
 
-def _encode_one(job: Job, load: Callable[[], Codec], quiet: bool) -> None:
+def _encode_one(job: Job, load: Callable[[], Codec], quiet: bool, bitrate: float | None) -> None:
     from unitcodec.audio import open_reader
 
     source = stdin() if job.source == STANDARD else job.source
@@ -269,7 +280,7 @@ def _encode_one(job: Job, load: Callable[[], Codec], quiet: bool) -> None:
         codec = load()
         begin = time.perf_counter()
         size = 0
-        for data in codec.compress_blocks(progress(reader, reader.duration, job.source, quiet)):
+        for data in codec.compress_blocks(progress(reader, reader.duration, job.source, quiet), bitrate):
             output.write(data)
             size += len(data)
     if not quiet:

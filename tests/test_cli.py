@@ -168,6 +168,19 @@ def test_same_bytes_in_other_blocks(codec: Codec, stream: bytes, speech: Path) -
     assert b"".join(codec.compress_blocks(samples[i : i + 7777] for i in range(0, len(samples), 7777))) == stream
 
 
+def test_fewer_bits_when_asked(codec: Codec, stream: bytes, speech: Path, tmp_path: Path, command: Command) -> None:
+    assert command("encode", speech, tmp_path / "low.uc", "--bitrate", "230", "--device", "cpu").returncode == 0
+    low = (tmp_path / "low.uc").read_bytes()
+    assert len(low) < len(stream)
+    with open_reader(speech) as reader:
+        samples = np.concatenate(list(reader))
+    assert b"".join(codec.compress_blocks((samples[i : i + 7777] for i in range(0, len(samples), 7777)), 230)) == low
+    waveform, _ = codec.decompress(low)
+    assert waveform.shape == samples.shape
+    long = np.tile(samples, -(-60 * 16000 // len(samples)))[: 60 * 16000]
+    assert 8 * len(codec.compress(long, bitrate=230)) / 60 == pytest.approx(230, rel=0.03)
+
+
 def test_raw_output_through_a_pipe(batch: Batch, stream: bytes, command: Command) -> None:
     raw = command("decode", "-", "-", "--raw", "-q", input=stream)
     assert (raw.returncode, raw.stderr) == (0, b"")
@@ -443,7 +456,10 @@ def test_unknown_model_ends_the_run(speech: Path, tmp_path: Path, capsys: pytest
     assert files(tmp_path) == []
 
 
-@pytest.mark.parametrize("arguments", [["encode"], ["encode", "--bogus"], ["fly"], ["decode", "x.uc", "--device", "abacus"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["encode"], ["encode", "--bogus"], ["encode", "a.wav", "-b", "0"], ["fly"], ["decode", "x.uc", "--device", "abacus"]],
+)
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, *arguments)[0] == 2
 

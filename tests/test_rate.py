@@ -1,4 +1,4 @@
-"""The rate that is promised for every file: at most 365 bit/s from 5 s on."""
+"""The rate that is promised for every file, at most 365 bit/s from 5 s on, and the rate that is asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, Stream, fit_tables
-from unitcodec.rate import RateLimit, payload_bytes
+from unitcodec.rate import RateLimit, RateTarget, choices, payload_bytes
 
 
 def test_every_length_keeps_the_promise() -> None:
@@ -58,7 +58,7 @@ def test_a_packet_that_is_too_large_is_made_to_fit(entropy: EntropyModel, frames
     if len(coder.encode_payload(units, f0)) > payload_bytes(frames):
         assert not np.array_equal(chosen, units)
         # Cheaper, but not at any price: closer to what was meant than the cheapest codes are.
-        cheapest = limit._choices(distances, units, f0)[0][:, -1]
+        cheapest = choices(entropy, distances, f0)[0][:, -1]
         assert np.abs(chosen - values).mean() <= np.abs(cheapest - values).mean()
 
 
@@ -66,3 +66,34 @@ def test_a_packet_that_fits_is_left_alone(entropy: EntropyModel) -> None:
     values = np.full((4, 64), 4.2)
     chosen = RateLimit(entropy).apply(_distances(values), np.full(32, 10, np.int32))
     assert np.array_equal(chosen, np.full((4, 64), 4))
+
+
+@pytest.mark.parametrize("bitrate", [150, 190, 240])
+def test_a_minute_has_the_rate_that_is_asked_for(entropy: EntropyModel, bitrate: int) -> None:
+    rng = np.random.default_rng(bitrate)
+    target, coder, f0 = RateTarget(entropy, bitrate), PacketCoder(entropy), np.full(32, 10, np.int32)
+    size = 26
+    for number in range(24):
+        # Louder and quieter stretches, which take more and less by themselves.
+        values = 3.5 + rng.uniform(-1, 1, (4, 64)) * (4.0 if number % 5 else 1.0)
+        size += 3 + len(coder.encode_payload(target.apply(_distances(values), f0), f0))
+    assert 8 * size / (24 * 2.56) == pytest.approx(bitrate, rel=0.03)
+
+
+def test_the_nearest_codes_where_more_is_asked_for_than_they_take(entropy: EntropyModel) -> None:
+    values, f0 = np.full((4, 64), 4.2), np.full(32, 10, np.int32)
+    assert np.array_equal(RateTarget(entropy, 365).apply(_distances(values), f0), np.full((4, 64), 4))
+
+
+def test_a_target_keeps_to_the_limit_and_goes_as_low_as_it_can(entropy: EntropyModel) -> None:
+    values, f0 = np.random.default_rng(0).uniform(-0.5, 7.5, (4, 64)), np.full(32, 10, np.int32)
+    coder = PacketCoder(entropy)
+    sizes = {
+        bitrate: len(coder.encode_payload(RateTarget(entropy, bitrate, limited).apply(_distances(values), f0), f0))
+        for bitrate, limited in ((10_000, True), (9_999, False), (1, True))
+    }
+    assert sizes[10_000] <= payload_bytes(64) < sizes[9_999]
+    least = min(len(coder.encode_payload(units, f0)) for units in choices(entropy, _distances(values), f0)[0].swapaxes(0, 1))
+    assert sizes[1] == least
+    with pytest.raises(ValueError, match="bit rate of 0"):
+        RateTarget(entropy, 0)

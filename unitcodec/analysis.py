@@ -18,7 +18,7 @@ from .features import HOP, WINDOW, active_level, level_code, level_gain, log_mel
 from .model import Model, Networks
 from .pitch import tracker as trackers
 from .pitch.vqvae import STRIDE, mean_and_deviation, statistics
-from .rate import RateLimit
+from .rate import RateLimit, RateTarget
 
 CODE_SAMPLES = HOP * STRIDE
 """Samples an F0 code: the grid that every analysis window lies on."""
@@ -61,14 +61,17 @@ class Analysis:
     active signal, or a minute, whichever is shorter. Memory is bounded by that minute.
     """
 
-    def __init__(self, model: Model, networks: Networks):
-        """``networks`` are the model's own in float64, on the device of choice."""
+    def __init__(self, model: Model, networks: Networks, bitrate: float | None = None):
+        """``networks`` are the model's own in float64, on the device of choice; ``bitrate``: see :meth:`.Codec.encode`."""
         self.model, self.networks = model, networks
         spec = model.entropy.spec
         self.packet, self.unit_hop = spec.packet_samples, spec.unit_hop
         self.track = trackers.TRACKERS[model.config.tracker]
         self.device = next(networks.parameters()).device
-        self.limit = RateLimit(model.entropy) if model.config.limit_rate else None
+        limited = model.config.limit_rate
+        self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy) if limited else None
+        if bitrate is not None:
+            self.rate = RateTarget(model.entropy, bitrate, limited)
         # Samples of surroundings in a packet's window: the networks' receptive fields, the first with half a spectrum's window.
         self.context = _whole_codes(networks.content.context * HOP + WINDOW // 2)
         self.f0_context = _whole_codes(networks.pitch.context * HOP)
@@ -176,8 +179,8 @@ class Analysis:
         end = min(start + self.packet, self.num_samples)
         f0 = self._code_f0(start, end)
         distances = self._distances(start, end)
-        if self.limit is not None:
-            return self.limit.apply(distances, f0), f0
+        if self.rate is not None:
+            return self.rate.apply(distances, f0), f0
         return np.stack([row.argmin(1) for row in distances]).astype(np.int32), f0
 
     def _distances(self, start: int, end: int) -> list[NDArray[np.float64]]:

@@ -60,16 +60,22 @@ class Codec:
         return copy.deepcopy(self._float).double()
 
     @overload
-    def encode(self, waveform: Waveform, sample_rate: int = 16000) -> SpeechCodes: ...
+    def encode(self, waveform: Waveform, sample_rate: int = 16000, bitrate: float | None = None) -> SpeechCodes: ...
     @overload
-    def encode(self, waveform: Sequence[Waveform], sample_rate: int = 16000) -> list[SpeechCodes]: ...
-    def encode(self, waveform: Waveform | Sequence[Waveform], sample_rate: int = 16000) -> SpeechCodes | list[SpeechCodes]:
+    def encode(
+        self, waveform: Sequence[Waveform], sample_rate: int = 16000, bitrate: float | None = None
+    ) -> list[SpeechCodes]: ...
+    def encode(
+        self, waveform: Waveform | Sequence[Waveform], sample_rate: int = 16000, bitrate: float | None = None
+    ) -> SpeechCodes | list[SpeechCodes]:
         """Waveform -> codes.
 
         Args:
             waveform: (T,) samples of one mono utterance, float in [-1, 1] or any integer type, NumPy or torch; a list of
                 such, or (B, T), is a batch. An utterance's codes are the same alone and in a batch.
             sample_rate: in Hz, from 8000 up.
+            bitrate: bit/s of the file that the codes make, for fewer than they take by themselves; met within a minute, as far
+                down as the model goes. None: the codes nearest to the speech.
 
         Returns:
             SpeechCodes, or a list of them for a batch.
@@ -78,18 +84,18 @@ class Codec:
             AudioError: a rate below 8 kHz, NaN or infinite samples.
         """
         if isinstance(waveform, (list, tuple)) or np.ndim(waveform) == 2:
-            return [self._encode_one(one, sample_rate) for one in waveform]
-        return self._encode_one(cast(Waveform, waveform), sample_rate)
+            return [self._encode_one(one, sample_rate, bitrate) for one in waveform]
+        return self._encode_one(cast(Waveform, waveform), sample_rate, bitrate)
 
-    def _encode_one(self, waveform: Waveform, sample_rate: int) -> SpeechCodes:
+    def _encode_one(self, waveform: Waveform, sample_rate: int, bitrate: float | None) -> SpeechCodes:
         array = waveform.detach().cpu().numpy() if isinstance(waveform, torch.Tensor) else np.asarray(waveform)
         if array.ndim != 1:
             raise ValueError(f"one utterance is (T,); got {array.shape}. Mix channels with unitcodec.audio.to_mono_16k")
-        return self.encode_blocks([to_mono_16k(array, sample_rate)])
+        return self.encode_blocks([to_mono_16k(array, sample_rate)], bitrate)
 
-    def encode_blocks(self, blocks: Iterable[FloatArray]) -> SpeechCodes:
-        """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes."""
-        analysis = self.analysis()
+    def encode_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> SpeechCodes:
+        """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes; ``bitrate`` as for :meth:`encode`."""
+        analysis = self.analysis(bitrate)
         parts = [packet for packets in self._analysed(analysis, blocks) for packet in packets]
         assert analysis.fields is not None
         rows = len(self.model.entropy.spec.rows)
@@ -119,9 +125,9 @@ class Codec:
         self._check(codes)
         return _cut(self._synthesis(codes.speaker).run(self._packets(codes)), codes.num_samples)
 
-    def compress(self, waveform: Waveform, sample_rate: int = 16000) -> bytes:
+    def compress(self, waveform: Waveform, sample_rate: int = 16000, bitrate: float | None = None) -> bytes:
         """Waveform (T,) -> the bytes of a ``.uc`` file. Arguments and errors as for :meth:`encode`."""
-        return bitstream.pack(self.encode(waveform, sample_rate), self.model.entropy)
+        return bitstream.pack(self.encode(waveform, sample_rate, bitrate), self.model.entropy)
 
     def decompress(self, data: bytes, on_error: OnError = "strict") -> tuple[FloatArray, int]:
         """Bytes of a ``.uc`` file -> (waveform (num_samples,) float32, 16000).
@@ -132,16 +138,16 @@ class Codec:
         blocks = list(self.decompress_blocks(data, on_error))
         return (np.concatenate(blocks) if blocks else np.zeros(0, np.float32)), self.sample_rate
 
-    def analysis(self) -> Analysis:
-        """A fresh encoder state, for audio that arrives in pieces."""
-        return Analysis(self.model, self._double)
+    def analysis(self, bitrate: float | None = None) -> Analysis:
+        """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
+        return Analysis(self.model, self._double, bitrate)
 
-    def compress_blocks(self, blocks: Iterable[FloatArray]) -> Iterator[bytes]:
+    def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> Iterator[bytes]:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.
 
-        The header waits for the speaker code, a packet for the F0 of the one after it.
+        The header waits for the speaker code, a packet for the F0 of the one after it. ``bitrate`` as for :meth:`encode`.
         """
-        analysis, stream = self.analysis(), io.BytesIO()
+        analysis, stream = self.analysis(bitrate), io.BytesIO()
         writer: PacketWriter | None = None
         for packets in self._analysed(analysis, blocks):
             if writer is None and analysis.fields is not None:

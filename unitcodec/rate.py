@@ -1,18 +1,18 @@
-"""The promised rate, kept for every file: a packet that would be too large is given cheaper codes.
+"""The promised rate, kept for every file, and any lower one that is asked for: cheaper codes where the nearest cost too much.
 
-Most packets are coded by the nearest values. One that passes its share of the budget is coded again, each value chosen for
-``distance^2 + lambda * bits`` under the entropy model (rate-distortion optimized quantization), with the smallest lambda of
-a fixed ladder that fits. The format knows nothing of it.
+Codes that are not the nearest are chosen value by value for ``distance^2 + lambda * bits`` under the entropy model
+(rate-distortion optimized quantization), with a lambda from a fixed ladder. The format knows nothing of it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream import EntropyModel
+from bitstream import EntropyModel, EntropySpec
 from bitstream.batch import Batch
 from bitstream.spec import F0
 
@@ -37,8 +37,15 @@ def payload_bytes(frames: int, packet_frames: int = 64) -> int:
     return LEAST_PAYLOAD + (FULL_PAYLOAD - LEAST_PAYLOAD) * (frames - 1) // (packet_frames - 1)
 
 
+HEADER, FRAMING = 26, 3
+"""Bytes of a stream besides its packets, and of a full packet besides its payload."""
+
+HORIZON = 10.0
+"""Seconds in which what was spent too much, or left over, is made good."""
+
+
 class RateLimit:
-    """Keeps packets within :func:`payload_bytes`."""
+    """Keeps packets within :func:`payload_bytes`; most are coded by the nearest values and need nothing."""
 
     def __init__(self, entropy: EntropyModel) -> None:
         self.entropy = entropy
@@ -55,25 +62,67 @@ class RateLimit:
             (rows, n) the nearest codes if they fit, else others that do.
         """
         units = np.stack([row.argmin(axis=1) for row in distances]).astype(np.int32)
-        budget = 8 * payload_bytes(units.shape[1], self.spec.packet_frames) - CODER_BITS
+        budget = _budget(units, self.spec)
         if sum(self.entropy.packet_cost(units, f0).values()) <= budget:
             return units
-        choices, bits = self._choices(distances, units, f0)
+        found, bits = choices(self.entropy, distances, f0)
         fits = np.flatnonzero(bits <= budget)
-        return choices[:, fits[0] if len(fits) else -1]
+        return found[:, fits[0] if len(fits) else -1]
 
-    def _choices(
-        self, distances: Sequence[NDArray[np.float64]], units: IntArray, f0: IntArray
-    ) -> tuple[IntArray, NDArray[np.float64]]:
-        """(rows, ladder, n) units and (ladder,) bits of their packets, each symbol chosen given those before it."""
-        weights = np.array(LADDER)
-        batch = Batch.of_packets([(units, f0)] * len(weights))
-        lanes, everyone = self.entropy.lanes(batch), np.arange(len(weights))
-        total = np.zeros(len(weights))
-        for name, position, count in batch.steps(self.spec):
-            bits = self.spec.precision - np.log2(lanes.frequencies(name, position, count))
-            symbols = batch.symbols(name)[:, position]
-            if name != F0:
-                symbols[:] = (distances[int(name)][position] + weights[:, None] * bits).argmin(axis=1)
-            total += bits[everyone, symbols]
-        return batch.units, total
+
+class RateTarget:
+    """Brings a stream to so many bit/s, everything included, as far as the codes have room; never above what the nearest take.
+
+    From packet to packet, with nothing known of what follows: a packet gets the lambda with which the last packets, this one
+    most of all, would have come nearest to the rate that makes good within :data:`HORIZON` what was spent too much or too
+    little.
+    """
+
+    def __init__(self, entropy: EntropyModel, bitrate: float, limited: bool = True) -> None:
+        """``limited``: packets keep to :func:`payload_bytes` too. Raises ValueError unless ``bitrate`` is above 0."""
+        if not bitrate > 0:
+            raise ValueError(f"a bit rate of {bitrate} bit/s; it must be above 0")
+        self.entropy, self.bitrate, self.limited = entropy, bitrate, limited
+        self._spent, self._seconds = 8.0 * HEADER, 0.0
+        self._recent: NDArray[np.float64] = np.zeros(1 + len(LADDER))
+        self._recent_seconds = 0.0
+
+    def apply(self, distances: Sequence[NDArray[np.float64]], f0: IntArray) -> IntArray:
+        """As :meth:`RateLimit.apply`, of the stream's next packet."""
+        found, bits = choices(self.entropy, distances, f0, (0.0, *LADDER))
+        sizes = 8.0 * (np.ceil((bits + CODER_BITS) / 8) + FRAMING)
+        seconds = found.shape[2] * self.entropy.spec.unit_hop / 16000
+        fading = math.exp(-seconds / HORIZON)
+        self._recent = fading * self._recent + sizes
+        self._recent_seconds = fading * self._recent_seconds + seconds
+        allowed = (self.bitrate * (self._seconds + HORIZON) - self._spent) / HORIZON
+        error = np.abs(self._recent - allowed * self._recent_seconds)
+        if self.limited and (large := bits > _budget(found, self.entropy.spec)).any():
+            error[large] = np.inf if not large.all() else bits[large]
+        chosen = int(error.argmin())
+        self._spent += sizes[chosen]
+        self._seconds += seconds
+        return found[:, chosen]
+
+
+def choices(
+    entropy: EntropyModel, distances: Sequence[NDArray[np.float64]], f0: IntArray, ladder: Sequence[float] = LADDER
+) -> tuple[IntArray, NDArray[np.float64]]:
+    """(rows, ladder, n) units and (ladder,) bits of their packets, each symbol chosen given those before it."""
+    weights = np.array(ladder)
+    units = np.stack([row.argmin(axis=1) for row in distances]).astype(np.int32)
+    batch = Batch.of_packets([(units, f0)] * len(weights))
+    lanes, everyone = entropy.lanes(batch), np.arange(len(weights))
+    total = np.zeros(len(weights))
+    for name, position, count in batch.steps(entropy.spec):
+        bits = entropy.spec.precision - np.log2(lanes.frequencies(name, position, count))
+        symbols = batch.symbols(name)[:, position]
+        if name != F0:
+            symbols[:] = (distances[int(name)][position] + weights[:, None] * bits).argmin(axis=1)
+        total += bits[everyone, symbols]
+    return batch.units, total
+
+
+def _budget(units: IntArray, spec: EntropySpec) -> float:
+    """Bits that the codes of a packet (..., n) may have."""
+    return 8 * payload_bytes(units.shape[-1], spec.packet_frames) - CODER_BITS
