@@ -34,7 +34,7 @@ def _options(*chosen: str) -> Callable[[_Command], _Command]:
     add: dict[str, Callable[[_Command], _Command]] = {
         "data": click.option(
             "--data", type=click.Path(path_type=Path, exists=True), required=True, metavar="MANIFEST",
-            help="TSV with the columns path and transcript, and speaker if known; or its folder.",
+            help="TSV with the columns path and transcript, and speaker if known; its folder; or a folder of recordings.",
         ),
         "speech": click.option(
             "--data", type=click.Path(path_type=Path, exists=True), metavar="MANIFEST",

@@ -1,4 +1,6 @@
-"""A corpus to judge on: a tab-separated manifest with the columns ``path``, ``transcript`` and, optionally, ``speaker``."""
+"""A corpus to judge on: a tab-separated manifest with the columns ``path``, ``transcript`` and, optionally, ``speaker``; or a
+folder of recordings of which no more is known.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from benchmarks.waveform import duration
 class Utterance:
     """One recording; ``name``, its stem, names it in every result and in every folder of decoded files.
 
-    ``target`` is the recording whose voice it is given in voice conversion, None where the corpus has one speaker.
+    ``transcript`` is empty where nobody wrote down what is said. ``target`` is the recording whose voice it is given in voice
+    conversion, None where the corpus has one speaker.
     """
 
     path: Path
@@ -31,22 +34,27 @@ class Utterance:
 
 
 def load(manifest: Path, limit: int | None = None) -> list[Utterance]:
-    """The utterances of a manifest in its order, paths relative to its folder; a folder means its ``manifest.tsv``.
+    """The utterances of a manifest in its order, paths relative to its folder.
+
+    A folder means its ``manifest.tsv`` or, where it has none, its recordings by name.
 
     ``limit`` takes that many: one from each of as many equal stretches of the corpus, so that a short look still hears
     many speakers, and of each stretch the one nearest to 5 s: short, and twice that just fills DNSMOS's window of 9 s.
 
     Raises:
-        BenchmarkError: the manifest or a recording cannot be read, a column is missing, a transcript is empty, or two files
-            share a stem.
+        BenchmarkError: the manifest or a recording cannot be read, a column is missing, a manifest's transcript is empty, there
+            are no recordings, or two files share a stem.
     """
-    manifest = _file(manifest)
-    utterances = _read(manifest)
-    for utterance in utterances:
-        if not utterance.transcript.strip():
-            raise BenchmarkError(f"{manifest}: {utterance.path.name} has no transcript")
-        if not utterance.path.is_file():
-            raise BenchmarkError(f"{manifest}: {utterance.path} is not there")
+    if manifest.is_dir() and not (manifest / "manifest.tsv").exists():
+        utterances = _recordings(manifest)
+    else:
+        manifest = _file(manifest)
+        utterances = _read(manifest)
+        for utterance in utterances:
+            if not utterance.transcript.strip():
+                raise BenchmarkError(f"{manifest}: {utterance.path.name} has no transcript")
+            if not utterance.path.is_file():
+                raise BenchmarkError(f"{manifest}: {utterance.path} is not there")
     if len({utterance.name for utterance in utterances}) < len(utterances):
         raise BenchmarkError(f"{manifest}: two files share a stem")
     if limit is not None and limit < len(utterances):
@@ -57,6 +65,15 @@ def load(manifest: Path, limit: int | None = None) -> list[Utterance]:
 def transcribed(manifest: Path) -> list[Utterance]:
     """Those utterances of a manifest, or of a folder's, that have a transcript. Raises BenchmarkError if it cannot be read."""
     return [utterance for utterance in _read(_file(manifest)) if utterance.transcript.strip()]
+
+
+def _recordings(folder: Path) -> list[Utterance]:
+    from unitcodec.command.jobs import AUDIO_SUFFIXES
+
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES)
+    if not found:
+        raise BenchmarkError(f"{folder}: neither a manifest.tsv nor recordings")
+    return [Utterance(path, "") for path in found]
 
 
 def _file(manifest: Path) -> Path:

@@ -36,6 +36,7 @@ METRICS = (
     Metric("wer_original", "WER to original", 3, "lower", "word error rate against what is recognised in the original"),
     Metric("sim", "SIM", 3, "higher", "speaker similarity: cosine to the d-vector of the wanted voice's recording"),
     Metric("eer", "EER", 3, "lower", "equal error rate of telling by d-vectors whether the wanted speaker speaks"),
+    Metric("converted", "converted", 3, "higher", "share of converted utterances nearer to the wanted voice than to the own"),
     Metric("dnsmos", "DNSMOS", 2, "higher", "predicted overall opinion, 1 to 5; kind to clean narrow-band speech"),
     Metric("utmos", "UTMOS", 2, "higher", "predicted naturalness, 1 to 5"),
     Metric("distillmos", "Distill-MOS", 2, "higher", "predicted quality, 1 to 5"),
@@ -72,16 +73,17 @@ def row(
     judged: Mapping[str, Any],
     original: Mapping[str, Any] | None,
 ) -> Row:
-    """One utterance's figures from what the judges said; a judge that was not there leaves None.
+    """One utterance's figures from what the judges said; a judge that was not there, or had no transcript, leaves None.
 
     Args:
         sample_difference: decoded less original length, in samples.
         original: what the judges said of the original recording.
 
-    ``sim`` stays None until :func:`figures` has the other recordings. ``target`` is None; who converts voices names there the
-    utterance whose voice was wanted.
+    ``sim`` and ``converted`` stay None until :func:`figures` has the other recordings. ``target`` is None; who converts voices
+    names there the utterance whose voice was wanted.
     """
     hypothesis, heard = judged.get("asr"), judged.get("phones")
+    said = utterance.transcript or None
     result: Row = {
         "utterance": utterance.name,
         "target": None,
@@ -89,10 +91,11 @@ def row(
         "bits": bits,
         "sample_difference": sample_difference,
         "hypothesis": None if hypothesis is None else text.normalise(hypothesis),
-        **_word_errors(utterance.transcript, hypothesis),
+        **_word_errors(said, hypothesis),
         **_word_errors((original or {}).get("asr"), hypothesis, "_original"),
-        "phones": None if heard is None else phones.errors(utterance.transcript, heard),
+        "phones": None if heard is None or said is None else phones.errors(said, heard),
         "sim": None,
+        "converted": None,
         "embedding": judged.get("speaker"),
         "loudness_lu": judged.get("loudness"),
     }
@@ -101,7 +104,7 @@ def row(
     for name in judged:
         if name.startswith("asr_"):
             suffix = name.removeprefix("asr")
-            result |= _word_errors(utterance.transcript, judged[name], suffix)
+            result |= _word_errors(said, judged[name], suffix)
             result |= _word_errors((original or {}).get(name), judged[name], f"{suffix}_original")
     return result
 
@@ -122,7 +125,8 @@ def figures(rows: Sequence[Row], speakers: Mapping[str, str], references: Mappin
     """A system's figures, each with its 95 % bootstrap interval over utterances under the same key and ``_95``.
 
     None where the judge or the bits are missing, or nothing can be said (no voiced frame, one speaker). ``sim`` is filled in
-    in each row. Of ESTOI and PESQ, which have no value for an original without speech, it is the mean of the rest.
+    in each row, and ``converted`` of each conversion. Of ESTOI and PESQ, which have no value for an original without speech,
+    it is the mean of the rest.
 
     Args:
         speakers: utterance name -> speaker.
@@ -144,13 +148,10 @@ def figures(rows: Sequence[Row], speakers: Mapping[str, str], references: Mappin
         pairs = [row.get(name) or (None, None) for row in rows]
         put(key, bootstrap.ratio, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
     for row in rows:
-        wanted = references.get(row["target"] or row["utterance"])
-        row["sim"] = (
-            None
-            if wanted is None or row["embedding"] is None
-            else speaker.cosine(np.asarray(row["embedding"]), np.asarray(wanted))
-        )
-    for key in ("sim", "dnsmos", "utmos", "distillmos", "nisqa", "mel_db"):
+        row["sim"] = _similarity(row, references.get(row["target"] or row["utterance"]))
+        own = _similarity(row, references.get(row["utterance"])) if row["target"] else None
+        row["converted"] = None if own is None or row["sim"] is None else float(row["sim"] > own)
+    for key in ("sim", "converted", "dnsmos", "utmos", "distillmos", "nisqa", "mel_db"):
         put(key, bootstrap.ratio, _column(rows, key), ones)
     for key in ("estoi", "pesq"):
         values = [row[key] for row in rows if row[key] is not None]
@@ -164,6 +165,12 @@ def figures(rows: Sequence[Row], speakers: Mapping[str, str], references: Mappin
     result["loudness_max_abs_lu"] = None if None in levels or not rows else max(abs(level) for level in levels)
     result["lengths_equal"] = all(row["sample_difference"] == 0 for row in rows)
     return result
+
+
+def _similarity(row: Row, reference: Sequence[float] | None) -> float | None:
+    if reference is None or row["embedding"] is None:
+        return None
+    return speaker.cosine(np.asarray(row["embedding"]), np.asarray(reference))
 
 
 def _column(rows: Sequence[Row], key: str) -> list[Any]:

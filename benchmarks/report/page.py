@@ -106,7 +106,7 @@ def _utterance(results: dict[str, Any], out: Path, index: int, utterance: dict[s
         own = ' class="own"' if system == OWN else ""
         cards.append(f"<article{own}><header><h4>{_text(title)}</h4><span>{rate}</span></header>{body}</article>")
     section = f"""<details class="utterance"{"" if index else " open"}>
-<summary><h3>{_text(utterance["transcript"])}</h3>
+<summary><h3>{_text(utterance["transcript"] or name)}</h3>
 <span>{_text(name)}, speaker {_text(utterance.get("speaker") or "unknown")}, {utterance["seconds"]:.1f} s</span></summary>
 <div class="systems">{"".join(cards)}</div></details>"""
     return section, trial
@@ -145,7 +145,8 @@ def _judged(row: dict[str, Any], transcript: str) -> str:
         errors = PitchErrors(**row["f0"])
         values["FFE"] = f"{(errors.scaled() if row.get('target') else errors).ffe:.3f}"
     heard = row.get("hypothesis")
-    return f"<dl>{_listed(values)}</dl>" + ("" if heard is None else f'<p class="heard">{_marked(heard, transcript)}</p>')
+    words = "" if heard is None else f'<p class="heard">{_marked(heard, transcript or heard)}</p>'
+    return f"<dl>{_listed(values)}</dl>" + words
 
 
 def _listed(values: Mapping[str, object]) -> str:

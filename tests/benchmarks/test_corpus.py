@@ -28,6 +28,16 @@ def test_a_short_look_takes_the_one_near_five_seconds_of_each_stretch(tmp_path: 
     assert [each.name for each in load(tmp_path, 9)] == [f"u{i}" for i in range(6)]
 
 
+def test_a_folder_of_recordings_is_a_corpus_without_words(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="nor recordings"):
+        load(tmp_path)
+    for name in ("b.wav", "a.flac"):
+        write(tmp_path / name, np.zeros(SAMPLE_RATE, np.float32))
+    (tmp_path / "notes.txt").write_text("nothing to hear")
+    found = load(tmp_path)
+    assert [(each.path.name, each.transcript, each.target) for each in found] == [("a.flac", "", None), ("b.wav", "", None)]
+
+
 def test_a_target_is_another_speaker_of_the_same_choice(tmp_path: Path) -> None:
     utterances = load(manifest(tmp_path, [1, 1, 1, 1], list("aabb")))
     speakers = {each.path: each.speaker for each in utterances}

@@ -51,6 +51,13 @@ def test_an_utterance_without_a_pesq_is_left_out_of_its_mean() -> None:
     assert figures["estoi"] is figures["estoi_95"] is None
 
 
+def test_without_a_transcript_only_the_original_is_compared_with() -> None:
+    row = score.row(Utterance(Path("a1.wav"), ""), 2.0, 640, 0, {"asr": "the cat", "phones": "K AE T"}, {"asr": "the bat"})
+    figures = score.figures([row], SPEAKERS, {})
+    assert [figures[key] for key in ("cer", "wer", "per")] == [None, None, None]
+    assert figures["wer_original"] == 0.5
+
+
 def test_nothing_voiced_is_no_pitch_error_rate() -> None:
     figures = score.figures([said("a1", f0=dataclasses.asdict(PitchErrors(frames=10, voicing_errors=2)))], SPEAKERS, {})
     assert figures["vde"] == 0.2
@@ -66,6 +73,7 @@ def test_the_target_decides_whose_voice_and_pitch_are_wanted() -> None:
     as_a, as_b = (score.figures([each], SPEAKERS, REFERENCES) for each in (own, converted))
     assert as_a["sim"] == own["sim"] == pytest.approx(speaker.cosine(np.array([1, 0.1]), np.array([0.1, 1])))
     assert as_b["sim"] == converted["sim"] == pytest.approx(1)
+    assert (as_a["converted"], as_b["converted"]) == (None, 1)
     assert (as_a["eer"], as_b["eer"]) == (1, 0)
     assert (as_a["gpe"], as_b["gpe"]) == (1, 0)
     assert as_a["logf0_rmse"] == pytest.approx(np.log(2))
