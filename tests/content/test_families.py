@@ -12,6 +12,7 @@ from unitcodec.content import ContentFamily, hear, make_content
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "fsq": {"levels": (5, 4), "channels": (8, 8)},
+    "fsq slow": {"levels": (5, 4), "channels": (8, 8), "stride": 8},
     "vqvae": {"codes": 11, "stride": 2, "channels": (8, 12), "embedding": 6},
     "vqvae slow": {"codes": 11, "rows": 2, "stride": 4, "channels": (8, 12), "embedding": 6},
     "hubert": {"codes": 9, "channels": 16, "heads": 2, "layers": 3, "reach": 4, "embedding": 6},

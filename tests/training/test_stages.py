@@ -137,21 +137,25 @@ def test_a_stage_that_does_not_exist(manifest: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_content_trained_to_a_rate_for_other_ears(trained: Path, manifest: Path, tmp_path: Path) -> None:
+def test_content_trained_to_a_rate_for_other_ears(trained: Path, manifest: Path, speech: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    for part in ("corpus", "pitch"):
+    for part in ("corpus", "pitch", "vocoder"):
         shutil.copytree(trained / part, out / part)
     hubert = {"steps": 2, "batch": 2, "seconds": 1.28, "targets": [8], "encoder": {"channels": 16, "layers": 2}, "layer": 2}
-    content = {"bits": 100, "warp": 1.0, "ears": 0.5, "steps": 4}
-    config = _config(tmp_path, content=content, hubert=hubert)
-    run("content", manifest, out, config)
+    content = {"bits": 60, "warp": 1.0, "ears": 0.5, "steps": 4, "stride": 8}
+    run("content", manifest, out, _config(tmp_path, content=content, hubert=hubert))
     header, row = (out / "content" / "log.csv").read_text().splitlines()
     logged = dict(zip(header.split(","), row.split(","), strict=True))
     assert {"rate", "weight", "ears", "test_bits", "test_ears"} <= set(logged)
-    assert float(logged["weight"]) > 1e-3  # the codes cost more than 4 bits a frame
-    run("content", manifest, out, _config(tmp_path, content={**content, "steps": 5}, hubert=hubert))
+    assert float(logged["rate"]) > 60 / 12.5
+    assert float(logged["weight"]) > 1e-3, "codes that cost too much are held back more"
+    config = _config(tmp_path, content={**content, "steps": 5}, hubert=hubert, export={"joint": False})
+    for stage in ("content", "entropy", "export"):
+        run(stage, manifest, out, config)
     state = torch.load(out / "content" / "state.pt", weights_only=True)
     assert state["control"]["weight"] > float(logged["weight"])
+    codec = _assert_speaks(out / "model", speech)
+    assert codec.model.entropy.spec.unit_hop == codec.model.entropy.spec.f0_hop == 1280
 
 
 def test_only_scalar_codes_are_trained_to_a_rate(trained: Path, manifest: Path, tmp_path: Path) -> None:

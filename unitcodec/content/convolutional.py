@@ -14,7 +14,7 @@ class ConvolutionalEncoder(nn.Module):
 
     Args:
         outputs: channels of what is quantized.
-        stride: 2 or 4 log-mel frames a unit frame (50 or 25 Hz). Raises ValueError for another.
+        stride: 2, 4 or 8 log-mel frames a unit frame (50, 25 or 12.5 Hz). Raises ValueError for another.
         channels, blocks: at 50 Hz and at the units' rate.
     """
 
@@ -23,8 +23,8 @@ class ConvolutionalEncoder(nn.Module):
 
     def __init__(self, outputs: int, stride: int, bands: int, channels: tuple[int, int], blocks: tuple[int, int]):
         super().__init__()
-        if stride not in (2, 4):
-            raise ValueError(f"stride {stride}: units come at 50 Hz (2) or 25 Hz (4)")
+        if stride not in (2, 4, 8):
+            raise ValueError(f"stride {stride}: units come at 50 Hz (2), 25 Hz (4) or 12.5 Hz (8)")
         self.stride = stride
         self.stem = nn.Conv1d(bands * 2, channels[0], 3, padding=1)
         self.fast = nn.Sequential(*[ConvNeXtBlock(channels[0], 5) for _ in range(blocks[0])])

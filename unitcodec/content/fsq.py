@@ -1,6 +1,6 @@
-"""Log-mel -> content units at 25 Hz: a convolutional encoder with finite scalar quantization, trained as an autoencoder.
+"""Log-mel -> content units: a convolutional encoder with finite scalar quantization, trained as an autoencoder.
 
-Four rows of eight values a frame (300 bit/s before entropy coding). Sees at most 0.5 s ahead.
+By default four rows of eight values at 25 Hz (300 bit/s before entropy coding), which see at most 0.5 s ahead.
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ from torch import Tensor
 from ..quantize import FSQ
 from .convolutional import ConvolutionalEncoder
 
-STRIDE = 4
-"""Log-mel frames (100 Hz) a unit frame (25 Hz)."""
-
 
 class ContentEncoder(ConvolutionalEncoder):
-    """(B, 80, n) normalised log-mel at 100 Hz -> units (B, rows, n / 4), which stand for values in [-1, 1]."""
+    """(B, 80, n) normalised log-mel at 100 Hz -> units (B, rows, n / stride), which stand for values in [-1, 1]."""
 
     def __init__(
         self,
@@ -24,8 +21,9 @@ class ContentEncoder(ConvolutionalEncoder):
         levels: tuple[int, ...] = (8, 8, 8, 8),
         channels: tuple[int, int] = (224, 320),
         blocks: tuple[int, int] = (2, 4),
+        stride: int = 4,
     ):
-        super().__init__(len(levels), STRIDE, bands, channels, blocks)
+        super().__init__(len(levels), stride, bands, channels, blocks)
         self.quantizer = FSQ(list(levels))
 
     @property
@@ -39,7 +37,7 @@ class ContentEncoder(ConvolutionalEncoder):
         return len(self.quantizer.levels)
 
     def distances(self, mel: Tensor) -> tuple[Tensor, ...]:
-        """(B, 80, n), n a multiple of 4 -> for each row the squared distances to its codes, (B, n / 4, levels)."""
+        """(B, 80, n), n a multiple of the stride -> for each row the squared distances to its codes, (B, n / stride, levels)."""
         positions = self.quantizer.bound(self.latent(mel)).unbind(1)
         return tuple(
             (row[..., None] - torch.arange(levels, device=row.device)).square()

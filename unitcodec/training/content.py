@@ -95,7 +95,7 @@ def content_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What :func:`unitcodec.content.make_content` is given, of all stages' settings. Raises UnitcodecError."""
     family = settings["content"]["family"]
     if family == "fsq":
-        return {"levels": settings["content"]["levels"]}
+        return {"levels": settings["content"]["levels"], "stride": settings["content"]["stride"]}
     if family not in settings or "encoder" not in settings[family]:
         raise UnitcodecError(f"unknown family of content encoders '{family}': one of {', '.join(FAMILIES)}")
     options = hubert.encoder_options(settings[family]) if family == "hubert" else settings[family]["encoder"]

@@ -15,7 +15,7 @@ F0_RANGE = (50.0, 600.0)
 class MelDecoder(nn.Module):
     """Unit values (B, rows, m), pitch (B, 3, stride * m) at 100 Hz, speaker (B, S) -> normalised log-mel (B, 80, stride * m).
 
-    ``rows`` are the channels of the values; ``stride`` is 4 for units at 25 Hz or 2 for units at 50 Hz.
+    ``rows`` are the channels of the values; ``stride`` is 2 for units at 50 Hz, 4 at 25 Hz, 8 at 12.5 Hz.
     """
 
     def __init__(
@@ -29,8 +29,8 @@ class MelDecoder(nn.Module):
         stride: int = 4,
     ):
         super().__init__()
-        if stride not in (2, 4):
-            raise ValueError(f"stride {stride}: units come at 50 Hz (2) or 25 Hz (4)")
+        if stride not in (2, 4, 8):
+            raise ValueError(f"stride {stride}: units come at 50 Hz (2), 25 Hz (4) or 12.5 Hz (8)")
         self.stride = stride
         self.stem = nn.Conv1d(rows, channels[0], 3, padding=1)
         self.speaker = nn.Sequential(nn.Linear(speaker, 256), nn.GELU(), nn.Linear(256, channels[0] + channels[1]))
