@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .content import hear
+from .content import ContentFamily, hear
 from .features import HOP, WINDOW, active_level, level_code, level_gain, log_mel, normalise
 from .model import Model, Networks
 from .pitch import tracker as trackers
@@ -72,8 +72,7 @@ class Analysis:
         self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy) if limited else None
         if bitrate is not None:
             self.rate = RateTarget(model.entropy, bitrate, limited)
-        # Samples of surroundings in a packet's window: the networks' receptive fields, the first with half a spectrum's window.
-        self.context = _whole_codes(networks.content.context * HOP + WINDOW // 2)
+        self.context = surroundings(networks.content)
         self.f0_context = _whole_codes(networks.pitch.context * HOP)
         self.fields: Fields | None = None
         self.num_samples = 0
@@ -212,6 +211,11 @@ class Analysis:
         self._buffer, self._start = self._buffer[keep - self._start :], keep
         keep_f0 = max(self._f0_start, (done - self.f0_context) // HOP)
         self._f0, self._f0_start = self._f0[keep_f0 - self._f0_start :], keep_f0
+
+
+def surroundings(content: ContentFamily) -> int:
+    """Samples before and after a packet in its window: the encoder's context and half a spectrum's window, in whole F0 codes."""
+    return _whole_codes(content.context * HOP + WINDOW // 2)
 
 
 def _whole_codes(samples: int) -> int:

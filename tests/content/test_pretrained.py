@@ -24,6 +24,7 @@ from unitcodec import model as models
 from unitcodec.analysis import Analysis
 from unitcodec.content import make_content
 from unitcodec.errors import ModelError
+from unitcodec.training.entropy import units_of
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -256,6 +257,10 @@ def test_units_are_those_of_a_window_around_each_packet(ssl: Codec, speech: Path
     window = torch.nn.functional.pad(window, (0, -window.shape[1] % 1280))
     content, own = ssl._double.content, slice(around // 320, around // 320 + 128)
     assert np.array_equal(codes.units[0, 128:256], content.encode(window)[0, 0, own].numpy())
+    scaled = np.pad(said.astype(np.float64), (0, -len(said) % 1280)) * gain
+    with torch.inference_mode():
+        learned = units_of(content, torch.from_numpy(scaled)[None])
+    assert np.array_equal(learned[:, : codes.units.shape[1]], codes.units), "an entropy model learns what streams hold"
     # Less of its surroundings would have been heard otherwise: windows have to be the same everywhere.
     less = content.latent(window[:, 1280:-1280])[..., own.start - 4 : own.stop - 4]
     assert (content.latent(window)[..., own] - less).abs().max() > 1e-3

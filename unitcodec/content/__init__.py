@@ -25,6 +25,8 @@ class ContentFamily(Protocol):
         vocabulary: alphabet of each codebook row.
         context: log-mel frames that a unit depends on before and after its own, together the receptive field.
         channels: of the values that units stand for.
+        windowed: whether a unit depends on all that is heard with it. Then it is defined by its packet's window, the context on
+            either side; else the window only has to hold the context.
     """
 
     @property
@@ -41,6 +43,9 @@ class ContentFamily(Protocol):
 
     @property
     def channels(self) -> int: ...
+
+    @property
+    def windowed(self) -> bool: ...
 
     def distances(self, heard: Tensor) -> tuple[Tensor, ...]:
         """What is heard -> for each codebook row how far every code is from it, (B, n / stride, alphabet); the least is sent."""

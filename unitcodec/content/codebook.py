@@ -43,6 +43,7 @@ class CodebookEncoder(nn.Module, ABC):
     codebook: Codebook
     stride = 2
     """Log-mel frames (100 Hz) a unit frame."""
+    windowed = False
 
     @property
     def vocabulary(self) -> tuple[int, ...]:

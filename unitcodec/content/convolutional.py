@@ -19,6 +19,7 @@ class ConvolutionalEncoder(nn.Module):
     """
 
     hears = "log_mel"
+    windowed = False
     quantizer: Any
 
     def __init__(self, outputs: int, stride: int, bands: int, channels: tuple[int, int], blocks: tuple[int, int]):

@@ -47,6 +47,7 @@ class PretrainedEncoder(CodebookEncoder):
     """
 
     hears = "waveform"
+    windowed = True
 
     def __init__(
         self,

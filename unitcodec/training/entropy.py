@@ -18,6 +18,7 @@ from bitstream.entropy import packet_of
 from bitstream.fit import round_frequencies
 from bitstream.spec import F0
 
+from ..analysis import surroundings
 from ..content import ContentFamily, hear
 from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, log_mel, normalise
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics
@@ -40,7 +41,8 @@ def code_corpus(
 ) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
     """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), as the codec makes them but for rounding.
 
-    In float32 and in one piece; the speaker from the first seconds, silent or not.
+    In float32 and, but for units that depend on their packet's window, in one piece; the speaker from the first seconds, silent
+    or not.
     """
     for utterance in tqdm(corpus.utterances, desc="coding the corpus", unit="file"):
         if not utterance.samples:
@@ -51,11 +53,24 @@ def code_corpus(
         padded = np.pad(waveform, (0, -len(waveform) % (HOP * STRIDE))) * np.float32(level_gain(level))
         track = pitch.channels(np.pad(f0, (0, len(padded) // HOP - len(f0))), *mean_and_deviation(mean, deviation))
         scaled = torch.from_numpy(padded)[None]
-        units = content.encode(hear(content, scaled))[0].numpy().astype(np.int32)
+        units = units_of(content, scaled)
         codes = pitch.encode(torch.from_numpy(track)[None])[0, 0].numpy().astype(np.int32)
         voice = speaker.encode(normalise(log_mel(scaled))[..., : OPENING_SECONDS * 16000 // HOP])[0].numpy()
         fields = np.array([mean, deviation, level, *voice], np.int32)
         yield units[:, : -(-len(waveform) // (HOP * content.stride))], codes, fields
+
+
+def units_of(content: ContentFamily, waveform: torch.Tensor) -> IntArray:
+    """Waveform (1, 1280 n) at the reference level -> units (rows, m), of each packet those that a stream would hold."""
+    if not content.windowed:
+        return content.encode(hear(content, waveform))[0].numpy().astype(np.int32)
+    around, hop, parts = surroundings(content), HOP * content.stride, []
+    for start in range(0, waveform.shape[1], PACKET_SAMPLES):
+        left = max(0, start - around)
+        window = waveform[:, left : start + PACKET_SAMPLES + around]
+        units = content.encode(hear(content, window))[0, :, (start - left) // hop :]
+        parts.append(units[:, : PACKET_SAMPLES // hop].numpy().astype(np.int32))
+    return np.concatenate(parts, 1)
 
 
 def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray, IntArray]]) -> None:
