@@ -107,6 +107,11 @@ def workers(jobs: int) -> Iterator[Workers]:
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_one_thread)
     try:
         yield Workers(pool)
+    except BaseException:
+        # Whoever ends the run does not want to wait for the utterances at hand.
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

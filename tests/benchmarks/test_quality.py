@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import cli
-from benchmarks import judge
+from benchmarks import judge, quality
 from benchmarks.corpus import load
 from benchmarks.peers import PEERS, Coded, Peer
 from benchmarks.waveform import SAMPLE_RATE, read, write
@@ -76,6 +77,16 @@ def test_the_results_say_what_was_judged_and_with_what(corpus: Path, heard: list
     (corpus.parent / "out" / "report" / "report.md").unlink()
     assert cli.main(["bench", "report", "--out", str(corpus.parent / "out")]) == 0
     assert (corpus.parent / "out" / "report" / "report.md").read_text() == written
+
+
+def test_a_run_that_is_ended_does_not_wait_for_its_workers() -> None:
+    begin = time.monotonic()
+    with pytest.raises(SystemExit), quality.workers(2) as pool:
+        assert pool._pool is not None
+        assert pool._pool.submit(abs, -1).result() == 1
+        pool._pool.submit(time.sleep, 60)
+        raise SystemExit(143)
+    assert time.monotonic() - begin < 30
 
 
 def test_a_judge_left_out_says_only_what_it_said_before(corpus: Path, heard: list[Path]) -> None:
