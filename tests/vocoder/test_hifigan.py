@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unitcodec.vocoder.hifigan import CodeGenerator, Generator
+from unitcodec.model import ModelConfig, Networks, restore, stored
+from unitcodec.vocoder import make_generator
+from unitcodec.vocoder.hifigan import CodeGenerator, Generator, MelGenerator
 
 GOLDEN = Path(os.environ.get("UNITCODEC_SHARED") or Path(__file__).parents[3] / "shared") / "golden" / "polyak"
+
+ISTFT: dict[str, Any] = {"upsample_rates": (5, 4), "istft": 16}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "snake": {"activation": "snake"},
+    "istft": ISTFT,
+    "both": {**ISTFT, "activation": "snake"},
+}
+variants = pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS.keys())
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +54,19 @@ def test_length_is_exactly_frames_times_the_rates(frames: int) -> None:
     assert wave.abs().max() <= 1
 
 
+@pytest.mark.parametrize("frames", [1, 7])
+@variants
+def test_length_of_the_variants(frames: int, options: dict[str, Any]) -> None:
+    generator = Generator(12, initial_channels=32, **options)
+    assert generator.hop == 320
+    assert generator(torch.randn(2, 12, frames)).shape == (2, 1, frames * 320)
+
+
+def test_kernels_are_twice_the_rates_or_one_more() -> None:
+    assert Generator(12, initial_channels=32).upsample_kernels == (11, 8, 8, 4, 4)
+    assert Generator(12, (5, 4), initial_channels=32).upsample_kernels == (11, 8)
+
+
 @pytest.mark.parametrize(("rates", "kernels"), [((8, 8, 2, 2), (16, 16, 4, 4)), ((3, 3), (3, 9)), ((1, 7), (3, 15))])
 def test_other_rates(rates: tuple[int, ...], kernels: tuple[int, ...]) -> None:
     generator = Generator(4, rates, kernels, 16)
@@ -59,6 +84,20 @@ def test_even_residual_kernels_are_refused() -> None:
         Generator(4, resblock_kernels=(3, 4, 5))
 
 
+@pytest.mark.parametrize(("options", "pattern"), [({"activation": "relu"}, "activation 'relu'"), ({"istft": -16}, "istft")])
+def test_variants_that_are_none_are_refused(options: dict[str, Any], pattern: str) -> None:
+    with pytest.raises(ValueError, match=pattern):
+        Generator(4, initial_channels=32, **options)
+
+
+@pytest.mark.parametrize("options", [{"upsample_rates": (5, 4)}, {"istft": 16}, {"upsample_rates": (5, 4), "istft": 8}])
+def test_mel_generators_make_160_samples_a_frame(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="not 320"):
+        MelGenerator(initial_channels=32, **options)
+    with pytest.raises(TypeError):
+        MelGenerator(initial_channels=32, rates=(5, 4))
+
+
 @pytest.mark.parametrize(("width", "millions"), [(512, 14.2), (256, 3.9), (128, 1.1)])
 def test_parameter_counts(width: int, millions: float) -> None:
     generator = Generator(384, initial_channels=width)
@@ -66,8 +105,9 @@ def test_parameter_counts(width: int, millions: float) -> None:
     assert _parameters(generator) / 1e6 == pytest.approx(millions, abs=0.1)
 
 
-def test_folding_weight_norm_changes_nothing_but_the_state_dict() -> None:
-    generator, x = Generator(12, initial_channels=32), torch.randn(2, 12, 9)
+@variants
+def test_folding_weight_norm_changes_nothing_but_the_state_dict(options: dict[str, Any]) -> None:
+    generator, x = Generator(12, initial_channels=32, **options), torch.randn(2, 12, 9)
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter.mul_(1.0 + 0.1 * torch.rand_like(parameter))  # so that g is no longer the norm of v
@@ -76,7 +116,7 @@ def test_folding_weight_norm_changes_nothing_but_the_state_dict() -> None:
         generator.remove_weight_norm()
         torch.testing.assert_close(generator(x), before, rtol=0, atol=1e-5)
     assert not [name for name in generator.state_dict() if "parametrizations" in name]
-    fresh = Generator(12, initial_channels=32)
+    fresh = Generator(12, initial_channels=32, **options)
     fresh.remove_weight_norm()
     fresh.load_state_dict(generator.state_dict())
 
@@ -99,6 +139,70 @@ def test_every_parameter_gets_a_gradient() -> None:
     model(*_codes(60)).square().mean().backward()
     dead = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert not dead
+
+
+@variants
+def test_the_variants_learn_under_autocast(options: dict[str, Any]) -> None:
+    generator = make_generator("hifigan", initial_channels=32, **options)
+    optimizer = torch.optim.Adam(generator.parameters(), 0.002)
+    mel, pitch, f0 = torch.randn(2, 80, 8), torch.randn(2, 3, 8), torch.rand(2, 8)
+    target = 0.1 * torch.randn(2, 8 * 160)
+    losses = []
+    for _ in range(8):
+        with torch.autocast("cpu", torch.bfloat16):
+            wave = generator(mel, pitch, f0)
+        assert (wave.shape, wave.dtype) == (target.shape, torch.float32)
+        loss = (wave - target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        dead = [name for name, p in generator.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+        assert not dead
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+@torch.no_grad()
+def test_the_inverse_stft_head_overlaps_and_adds() -> None:
+    generator = Generator(4, (2,), initial_channels=8, istft=4)
+    generator.remove_weight_norm()
+    # The same spectrum in every frame.
+    log_magnitude, phase = torch.linspace(0.0, -4.0, 9), torch.linspace(-1.4, 1.4, 9)
+    generator.conv_post.weight.zero_()
+    generator.conv_post.bias.copy_(torch.cat([log_magnitude, phase]))
+    wave = generator(torch.randn(1, 4, 10))[0, 0]
+    block = torch.fft.irfft(torch.polar(log_magnitude.exp(), torch.sin(phase)), 16) * torch.hann_window(16)
+    # Four windows lie over each sample but the outermost; squared, they add up to 1.5.
+    expected = block.reshape(4, 4).sum(0) / 1.5
+    torch.testing.assert_close(wave[8:-8].reshape(-1, 4), expected.expand(16, 4), rtol=0, atol=1e-6)
+    # However loud a spectrum is asked for, it stays finite.
+    generator.conv_post.bias[:9] = 1000.0
+    assert generator(torch.randn(1, 4, 10)).isfinite().all()
+
+
+@torch.no_grad()
+@variants
+def test_the_variants_survive_storage(options: dict[str, Any]) -> None:
+    config = ModelConfig("small", generator={"kind": "hifigan", "initial_channels": 64, **options})
+    networks, again = Networks(config), Networks(config)
+    for name, weight in networks.generator.named_parameters():
+        if name.endswith("log_alpha"):
+            weight.uniform_(-3, 3)
+    weights = stored(networks)
+    alphas = [name for name in weights if name.endswith("log_alpha")]
+    stages = len(networks.generator.generator.ups)
+    assert len(alphas) == (stages * 18 + 1 if "activation" in options else 0)
+    assert {weights[name].dtype for name in alphas} <= {torch.float16}
+    # What follows from the configuration is not stored.
+    assert not [name for name in weights if "low_pass" in name or "window" in name]
+    restore(again, weights)
+    state, restored = networks.state_dict(), again.state_dict()
+    for name in alphas:
+        torch.testing.assert_close(restored[name], state[name], rtol=1e-3, atol=1e-3)
+    inputs = torch.randn(1, 80, 8), torch.randn(1, 3, 8), torch.empty(0), torch.empty(0)
+    expected = networks.generator.generate(*inputs)
+    error = again.generator.generate(*inputs) - expected
+    assert error.square().mean() < 0.01 * expected.square().mean()
 
 
 @pytest.mark.parametrize("frames", [4, 5, 7, 8])
@@ -157,11 +261,13 @@ def test_context_and_hop_are_the_generators() -> None:
 
 
 @torch.no_grad()
-def test_a_chunk_with_context_gives_what_the_whole_gives() -> None:
-    generator = Generator(12, initial_channels=32)
+@variants
+def test_a_chunk_with_context_gives_what_the_whole_gives(options: dict[str, Any]) -> None:
+    generator = Generator(12, initial_channels=32, **options)
     context, hop = generator.receptive_field, generator.hop
     x = torch.randn(1, 12, 60)
     whole, start, end = generator(x), 30, 34
+    assert start >= context
     chunk = generator(x[..., start - context : end + context])[..., context * hop : (context + end - start) * hop]
     torch.testing.assert_close(chunk, whole[..., start * hop : end * hop], rtol=0, atol=1e-4)
     # Signal edges are no exception: what the whole pads with zeros there, the first chunk pads too.
@@ -173,9 +279,13 @@ def test_a_chunk_with_context_gives_what_the_whole_gives() -> None:
     ("rates", "kernels", "width"),
     [((5, 4, 4, 2, 2), (11, 8, 8, 4, 4), 32), ((2,), (2,), 8), ((3, 4), (9, 4), 8), ((2, 5), (10, 5), 8)],
 )
-def test_receptive_field_is_exact(rates: tuple[int, ...], kernels: tuple[int, ...], width: int) -> None:
+@pytest.mark.parametrize("activation", ["leaky_relu", "snake"])
+@pytest.mark.parametrize("istft", [0, 1, 4])
+def test_receptive_field_is_exact(
+    rates: tuple[int, ...], kernels: tuple[int, ...], width: int, activation: str, istft: int
+) -> None:
     # Float64 and linear enough: a frame reaches an output sample exactly when its gradient there is not zero.
-    generator = Generator(3, rates, kernels, width).double()
+    generator = Generator(3, rates, kernels, width, activation=activation, istft=istft).double()
     frames = 2 * generator.receptive_field + 11
     x = torch.randn(1, 3, frames, dtype=torch.float64, requires_grad=True)
     middle, hop = frames // 2, generator.hop

@@ -3,32 +3,41 @@
 `Generator` takes any features at 50 Hz to a waveform at 16 kHz; `CodeGenerator` puts the embeddings of units, F0 codes and a
 speaker vector before it. Module names (`conv_pre`, `ups`, `resblocks.N.convs1.M`, `conv_post`) are those in which HiFi-GAN
 and speech-resynthesis publish their checkpoints, so that such a state dict, old-style weight norm included, loads as it is.
+Two later ideas are options: the activation of BigVGAN (Lee et al. 2023, arXiv 2206.04658) and the inverse-STFT head of iSTFTNet
+(Kaneko et al. 2022, arXiv 2203.02395).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
+from ..features import HOP
 from ..layers import fold
+from . import excitation
 from .duration import DurationPredictor
+from .snake import AntiAliasedSnake
 
 _SLOPE = 0.1  # of the leaky ReLU: HiFi-GAN section 2.2
+
+
+def _activation(kind: str, channels: int, slope: float = _SLOPE) -> nn.Module:
+    return AntiAliasedSnake(channels) if kind == "snake" else nn.LeakyReLU(slope)
 
 
 class ResidualBlock(nn.Module):
     """One residual block of the multi-receptive field fusion (HiFi-GAN appendix A.1): (B, C, T) -> (B, C, T).
 
-    For each dilation d: leaky ReLU, convolution dilated by d, leaky ReLU, convolution, added to its input. `kernel` is odd.
+    For each dilation d: activation, convolution dilated by d, activation, convolution, added to its input. `kernel` is odd.
     """
 
-    def __init__(self, channels: int, kernel: int, dilations: Sequence[int]) -> None:
+    def __init__(self, channels: int, kernel: int, dilations: Sequence[int], activation: str = "leaky_relu") -> None:
         super().__init__()
 
         def conv(dilation: int) -> nn.Module:
@@ -38,10 +47,12 @@ class ResidualBlock(nn.Module):
 
         self.convs1 = nn.ModuleList(conv(d) for d in dilations)
         self.convs2 = nn.ModuleList(conv(1) for _ in dilations)
+        self.acts1 = nn.ModuleList(_activation(activation, channels) for _ in dilations)
+        self.acts2 = nn.ModuleList(_activation(activation, channels) for _ in dilations)
 
     def forward(self, x: Tensor) -> Tensor:
-        for first, second in zip(self.convs1, self.convs2, strict=True):
-            x = x + second(F.leaky_relu(first(F.leaky_relu(x, _SLOPE)), _SLOPE))
+        for act1, first, act2, second in zip(self.acts1, self.convs1, self.acts2, self.convs2, strict=True):
+            x = x + second(act2(first(act1(x))))
         return x
 
 
@@ -51,36 +62,56 @@ class Generator(nn.Module):
     Each entry of `upsample_rates` halves the channels, from `initial_channels`, and multiplies the rate; the product of
     the rates is `hop`, in samples a frame: 320 by default, 50 Hz -> 16 kHz (Polyak et al. 2021, section 3.3). After each
     follow residual blocks, one for each of `resblock_kernels`, whose outputs are averaged. 14.2, 3.9 and 1.1 M parameters at
-    `initial_channels` 512, 256 and 128.
+    `initial_channels` 512, 256 and 128. `upsample_kernels` are by default twice the rates, or one more to be odd.
+
+    `activation`: "leaky_relu", or "snake" as in BigVGAN (section 3 and figure 1): the periodic activation in the residual blocks
+    and before `conv_post`, and none before the upsampling.
+
+    `istft`: 0, or the hop in samples of an inverse STFT, whose windows are four hops long, in place of the last upsampling:
+    iSTFTNet. `conv_post` then gives the log magnitudes and phases of the spectra, `hop` is the product of the rates
+    times `istft`, and the waveform may exceed [-1, 1].
 
     Weights are weight-normed for training; `remove_weight_norm()` folds them for inference.
 
     Raises ValueError for a kernel that cannot keep the length exact: an upsampling one smaller than its rate or of other
-    parity, an even one in a residual block; and for `initial_channels` that cannot be halved so often.
+    parity, an even one in a residual block; for `initial_channels` that cannot be halved so often; for another activation
+    and a negative `istft`.
     """
+
+    window: Tensor
 
     def __init__(
         self,
         in_channels: int,
         upsample_rates: Sequence[int] = (5, 4, 4, 2, 2),
-        upsample_kernels: Sequence[int] = (11, 8, 8, 4, 4),
+        upsample_kernels: Sequence[int] | None = None,
         initial_channels: int = 512,
         resblock_kernels: Sequence[int] = (3, 7, 11),
         resblock_dilations: Sequence[Sequence[int]] = ((1, 3, 5),) * 3,
+        activation: str = "leaky_relu",
+        istft: int = 0,
     ) -> None:
         super().__init__()
+        if upsample_kernels is None:
+            upsample_kernels = tuple(2 * rate + rate % 2 for rate in upsample_rates)
         if any(k < r or (k - r) % 2 for r, k in zip(upsample_rates, upsample_kernels, strict=True)):
             raise ValueError("an upsampling kernel must be at least its rate, and odd or even as it is")
         if any(k % 2 == 0 for k in resblock_kernels):
             raise ValueError("residual kernels must be odd")
         if initial_channels % 2 ** len(upsample_rates):
             raise ValueError(f"initial_channels must be divisible by {2 ** len(upsample_rates)}")
+        if activation not in ("leaky_relu", "snake"):
+            raise ValueError(f"unknown activation '{activation}': one of leaky_relu, snake")
+        if istft < 0:
+            raise ValueError("istft must be 0 or a number of samples")
         self.upsample_rates, self.upsample_kernels = tuple(upsample_rates), tuple(upsample_kernels)
         self.resblock_kernels = tuple(resblock_kernels)
         self.resblock_dilations = tuple(tuple(d) for d in resblock_dilations)
+        self.activation, self.istft = activation, istft
         # PyTorch's own initialization throughout. HiFi-GAN's N(0, 0.01) would let the signal of a narrow generator vanish,
         # and its published code, which draws it after weight norm is in place, does not train from it either.
         self.conv_pre = weight_norm(nn.Conv1d(in_channels, initial_channels, 7, padding=3))
+        self.act_up = nn.Identity() if activation == "snake" else nn.LeakyReLU(_SLOPE)
         self.ups = nn.ModuleList()
         self.resblocks = nn.ModuleList()
         channels = initial_channels
@@ -89,21 +120,31 @@ class Generator(nn.Module):
             self.ups.append(weight_norm(up))
             channels //= 2
             for k, dilations in zip(self.resblock_kernels, self.resblock_dilations, strict=True):
-                self.resblocks.append(ResidualBlock(channels, k, dilations))
-        self.conv_post = weight_norm(nn.Conv1d(channels, 1, 7, padding=3))
+                self.resblocks.append(ResidualBlock(channels, k, dilations, activation))
+        # Slope 0.01 here, not 0.1: the published code has PyTorch's default in this one place, and checkpoints rely on it.
+        self.act_post = _activation(activation, channels, slope=0.01)
+        self.conv_post = weight_norm(nn.Conv1d(channels, 2 * (2 * istft + 1) if istft else 1, 7, padding=3))
+        if istft:
+            self.register_buffer("window", torch.hann_window(4 * istft), persistent=False)
 
     @property
     def hop(self) -> int:
         """Samples of waveform a frame of features."""
-        return math.prod(self.upsample_rates)
+        return math.prod(self.upsample_rates) * max(self.istft, 1)
 
     @property
     def receptive_field(self) -> int:
         """Frames needed before and after a frame for its samples to be what the whole signal would give."""
         # The samples of frame 0, followed back layer by layer to the interval of frames that they depend on.
-        low, high = -3, self.hop - 1 + 3
+        low, high = 0, self.hop - 1
+        if self.istft:
+            # Sample t lies in the windows that are centred less than two hops from it: they begin and end with a zero.
+            half = 2 * self.istft
+            low, high = -((half - 1 - low) // self.istft), (high + half - 1) // self.istft
+        filters = AntiAliasedSnake.REACH if self.activation == "snake" else 0
+        low, high = low - 3 - filters, high + 3 + filters
         reach = max(
-            (k - 1) // 2 * sum(d + 1 for d in dilations)
+            (k - 1) // 2 * sum(d + 1 for d in dilations) + 2 * filters * len(dilations)
             for k, dilations in zip(self.resblock_kernels, self.resblock_dilations, strict=True)
         )
         for rate, kernel in zip(reversed(self.upsample_rates), reversed(self.upsample_kernels), strict=True):
@@ -118,13 +159,25 @@ class Generator(nn.Module):
         fused = len(self.resblock_kernels)
         blocks: Iterator[nn.Module] = iter(self.resblocks)
         for up in self.ups:
-            x = up(F.leaky_relu(x, _SLOPE))
+            x = up(self.act_up(x))
             total = next(blocks)(x)
             for _ in range(fused - 1):
                 total = total + next(blocks)(x)
             x = total / fused
-        # Slope 0.01 here, not 0.1: the published code has PyTorch's default in this one place, and checkpoints rely on it.
-        return torch.tanh(self.conv_post(F.leaky_relu(x)))
+        x = self.conv_post(self.act_post(x))
+        return self._inverse_stft(x) if self.istft else torch.tanh(x)
+
+    def _inverse_stft(self, x: Tensor) -> Tensor:
+        """Log magnitudes and phases (B, 2 (2 istft + 1), n) -> waveform (B, 1, n * istft)."""
+        with torch.autocast(x.device.type, enabled=False):
+            log_magnitude, phase = x.to(self.window.dtype).chunk(2, 1)
+            # The sum of the window is the most that a bin of a waveform in [-1, 1] can have.
+            magnitude = log_magnitude.clamp(max=math.log(2 * self.istft)).exp()
+            # A sine for the phase, as in the paper. It keeps every bin within one radian of a pulse where its window begins, but
+            # with four windows over each sample their sum can still be any waveform.
+            phase = torch.sin(phase)
+            spectra = torch.complex(magnitude * torch.cos(phase), magnitude * torch.sin(phase))
+            return excitation.overlap_add(spectra, 4 * self.istft, self.istft, self.window)[:, None]
 
     def remove_weight_norm(self) -> None:
         """Fold weight norm into plain weights, for good: same output, less work and a smaller state dict.
@@ -237,12 +290,26 @@ class CodeGenerator(nn.Module):
 class MelGenerator(nn.Module):
     """`Generator` behind the interface of `SpectralGenerator`: normalised log-mel and pitch features at 100 Hz -> waveform.
 
-    Two neighbouring frames make one of the generator's at 50 Hz. The excitation is not used.
+    Two neighbouring frames make one of the generator's at 50 Hz. The excitation is not used. `options` are those of
+    :class:`Generator`.
+
+    Raises ValueError if rates and `istft` do not make 320 samples of two frames, and as :class:`Generator` does.
     """
 
-    def __init__(self, bands: int = 80, pitch: int = 3, initial_channels: int = 128) -> None:
+    def __init__(
+        self,
+        bands: int = 80,
+        pitch: int = 3,
+        initial_channels: int = 128,
+        upsample_rates: Sequence[int] = (5, 4, 4, 2, 2),
+        istft: int = 0,
+        **options: Any,
+    ) -> None:
         super().__init__()
-        self.generator = Generator(2 * (bands + pitch), initial_channels=initial_channels)
+        samples = math.prod(upsample_rates) * max(istft, 1)
+        if samples != 2 * HOP:
+            raise ValueError(f"upsample_rates and istft make {samples} samples of two frames, not {2 * HOP}")
+        self.generator = Generator(2 * (bands + pitch), upsample_rates, initial_channels=initial_channels, istft=istft, **options)
 
     @property
     def context(self) -> int:
