@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unitcodec.quantize import FSQ
-from unitcodec.training.prior import Prior, RateControl
+from unitcodec.training.prior import Prior, RateTerm
 
 
 def _coded(levels: tuple[int, ...], frames: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,11 +63,21 @@ def test_the_prior_learns_what_repeats() -> None:
     assert prior.bits(values, codes)[0].item() < 1.0  # 4 of fixed length
 
 
-def test_control_finds_the_weight_at_which_codes_cost_what_they_may() -> None:
-    control = RateControl(10.0)
+def test_the_weight_moves_until_codes_cost_what_they_may() -> None:
+    term = RateTerm((8, 8), 10.0)
     for _ in range(2000):
-        control.update(14.0 - 100 * control.weight)
-    assert 14.0 - 100 * control.weight == pytest.approx(10.0, rel=0.01)
-    other = RateControl(10.0)
-    other.load_state_dict(control.state_dict())
-    assert other.weight == control.weight
+        term.update(14.0 - 100 * term.weight)
+    assert 14.0 - 100 * term.weight == pytest.approx(10.0, rel=0.01)
+
+
+def test_a_term_goes_on_where_it_was() -> None:
+    values, codes = _coded((8, 8, 5))
+    one = RateTerm((8, 8, 5), 4.0)
+    for _ in range(3):
+        loss, logged = one.step(values.clone().requires_grad_(), codes)
+    assert logged["rate"] > 4.0
+    assert loss.requires_grad
+    other = RateTerm((8, 8, 5), 4.0)
+    other.load_state_dict(one.state_dict())
+    assert other.weight == one.weight > logged["weight"]
+    assert other.cost(values, codes) == one.cost(values, codes) < logged["rate"]

@@ -153,7 +153,7 @@ def test_content_trained_to_a_rate_for_other_ears(trained: Path, manifest: Path,
     for stage in ("content", "entropy", "export"):
         run(stage, manifest, out, config)
     state = torch.load(out / "content" / "state.pt", weights_only=True)
-    assert state["control"]["weight"] > float(logged["weight"])
+    assert state["rate"]["weight"] > float(logged["weight"])
     codec = _assert_speaks(out / "model", speech)
     assert codec.model.entropy.spec.unit_hop == codec.model.entropy.spec.f0_hop == 1280
 

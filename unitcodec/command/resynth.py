@@ -104,9 +104,7 @@ def _plan(units: str | bytes, name: str, target: str | None, output_dir: str | N
     else:
         stem = "units" if isinstance(units, bytes) else Path(units).stem
         targets = [os.path.join(output_dir, path) for path in _relative(audio, places, stem)]
-    return {
-        place: Job(f"{name}: {place}", path, output_dir is not None) for place, path in zip(places, targets, strict=False)
-    }
+    return {place: Job(f"{name}: {place}", path, output_dir is not None) for place, path in zip(places, targets, strict=False)}
 
 
 def _single_target(units: str | bytes, target: str | None) -> str:

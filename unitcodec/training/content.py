@@ -28,7 +28,7 @@ from .corpus import Corpus
 from .ears import Ears
 from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
-from .prior import Prior, RateControl
+from .prior import RateTerm
 from .warp import warped
 
 FAMILIES = ("fsq", "vqvae", "hubert", "cpc", "pretrained")
@@ -113,9 +113,7 @@ def pretrained(
     return stages[family](corpus, folder, settings[family], codes, seed, device) if family in stages else None
 
 
-def _another(
-    corpus: Corpus, folder: Path, options: dict[str, Any], centroids: str | None, seed: int, device: str
-) -> nn.Module:
+def _another(corpus: Corpus, folder: Path, options: dict[str, Any], centroids: str | None, seed: int, device: str) -> nn.Module:
     """A public encoder with its published codebook, or with one of the corpus."""
     encoder: Any = make_content(**options)
     encoder.to(device)
@@ -161,13 +159,12 @@ def train(
     pitch = pitch.to(device).eval()
     held_out = held_out_speakers(corpus)
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "judge": judge, "judge_optimizer": judge_optimizer}
-    prior = control = None
+    rate = None
     if settings["bits"]:
         if settings["family"] != "fsq":
             raise UnitcodecError("content.bits: only the codes of the family fsq can be trained to a rate")
-        prior, control = Prior(model.content.vocabulary).to(device), RateControl(settings["bits"] * model.content.stride / 100)
-        prior_optimizer = torch.optim.AdamW(prior.parameters(), 2e-3)
-        parts |= {"prior": prior, "prior_optimizer": prior_optimizer, "control": control}
+        rate = RateTerm(model.content.vocabulary, settings["bits"] * model.content.stride / 100, device=device)
+        parts["rate"] = rate
     run = Run(folder, parts, settings["steps"])
     batches = Batches(corpus, settings["seconds"], Augmentation(warp=settings["warp"]), seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
@@ -186,11 +183,11 @@ def train(
         model.train()
         np.save(run.folder / "samples.npy", torch.stack([mel[:4], output[:4]], 1).cpu().numpy())
         found = {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(model.content.vocabulary))}
-        with torch.no_grad():
-            if ears is not None:
+        if ears is not None:
+            with torch.no_grad():
                 found["test_ears"] = ears(mel, output).item()
-            if prior is not None:
-                found["test_bits"] = prior.bits(values, units)[0].item()
+        if rate is not None:
+            found["test_bits"] = rate.cost(values, units)
         return found
 
     for step in run.steps(validate):
@@ -205,22 +202,16 @@ def train(
             output = model.decoded(values, batch["other"], features).float()
         l1 = F.l1_loss(output, target)
         loss = l1 + 0.5 * F.mse_loss(output, target) + commitment
-        logged = {"l1": l1, "commitment": commitment}
+        logged: dict[str, float | Tensor] = {"l1": l1, "commitment": commitment}
         if ears is not None:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 unlike = ears(target, output)
             loss = loss + settings["ears"] * unlike
             logged["ears"] = unlike
-        if prior is not None and control is not None:
-            bits, rate = prior.bits(values, units)
-            prior_optimizer.zero_grad()
-            bits.backward()
-            parallel.average_gradients(prior.parameters())
-            torch.nn.utils.clip_grad_norm_(prior.parameters(), 1.0)
-            prior_optimizer.step()
-            loss = loss + control.weight * rate
-            logged |= {"rate": bits, "weight": torch.tensor(control.weight)}
-            control.update(parallel.mean(bits.item()))
+        if rate is not None:
+            term, told = rate.step(values, units)
+            loss = loss + term
+            logged |= told
         if step >= settings["adversarial_from"] * settings["steps"]:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 real, fake = judge(target), judge(output.detach())

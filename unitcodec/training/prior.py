@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from . import parallel
 
 
 class Prior(nn.Module):
@@ -61,20 +64,45 @@ class Prior(nn.Module):
         return own, (slope[..., 0] * positions).sum() / frames
 
 
-class RateControl:
-    """The weight of a bit, moved until the codes cost what they may: up by a part while they cost more, and down again."""
+class RateTerm:
+    """The rate's part in the loss: a prior that learns beside the codes, and the weight of a bit.
 
-    def __init__(self, target: float, weight: float = 1e-3, gain: float = 0.02):
+    The weight moves until the codes cost what they may: up by a part while they cost more, and down again.
+    """
+
+    def __init__(self, levels: Sequence[int], target: float, weight: float = 1e-3, gain: float = 0.02, device: str = "cpu"):
         """``target``: bits a frame."""
         self.target, self.weight, self.gain = target, weight, gain
+        self.prior = Prior(levels).to(device)
+        self.optimizer = torch.optim.AdamW(self.prior.parameters(), 2e-3)
+
+    def step(self, values: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Values (with gradients) and codes (B, rows, m) -> what the loss gets, and what the log tells. The prior learns."""
+        bits, rate = self.prior.bits(values, codes)
+        self.optimizer.zero_grad()
+        bits.backward()
+        parallel.average_gradients(self.prior.parameters())
+        nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
+        self.optimizer.step()
+        logged = {"rate": bits.item(), "weight": self.weight}
+        rate = self.weight * rate
+        self.update(parallel.mean(bits.item()))
+        return rate, logged
 
     def update(self, bits: float) -> None:
         """After a step whose codes cost ``bits`` a frame."""
         error = max(-0.5, min(0.5, bits / self.target - 1))
         self.weight = max(1e-6, min(1.0, self.weight * math.exp(self.gain * error)))
 
-    def state_dict(self) -> dict[str, float]:
-        return {"weight": self.weight}
+    @torch.no_grad()
+    def cost(self, values: Tensor, codes: Tensor) -> float:
+        """Bits a frame."""
+        return self.prior.bits(values, codes)[0].item()
 
-    def load_state_dict(self, state: dict[str, float]) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        return {"prior": self.prior.state_dict(), "optimizer": self.optimizer.state_dict(), "weight": self.weight}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.prior.load_state_dict(state["prior"])
+        self.optimizer.load_state_dict(state["optimizer"])
         self.weight = state["weight"]
