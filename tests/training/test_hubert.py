@@ -130,6 +130,16 @@ def test_one_command_trains_a_family_into_a_model(
         before = {path: path.stat().st_mtime_ns for path in content.rglob("*") if path.name != "options.json"}
         run("content", manifest, tmp_path / "run", tmp_path / "config.json", family=family)
         assert before == {path: path.stat().st_mtime_ns for path in before}
+        # Another codebook needs another decoder, but no other network below it.
+        other = {**SMALL, "content": {**SMALL["content"], "codes": 7}}
+        (tmp_path / "config.json").write_text(json.dumps(other))
+        with pytest.raises(UnitcodecError, match="of a run with other settings"):
+            run("content", manifest, tmp_path / "run", tmp_path / "config.json", family=family)
+        assert json.loads((content / "options.json").read_text())["codes"] == 12
+        (content / "state.pt").unlink()
+        run("content", manifest, tmp_path / "run", tmp_path / "config.json", family=family)
+        assert json.loads((content / "options.json").read_text())["codes"] == 7
+        assert [log.stat().st_mtime_ns for log in logs] == [before[log] for log in logs]
 
 
 @pytest.mark.parametrize("published", [False, True])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from unitcodec.errors import UnitcodecError
 from unitcodec.training.loop import Run, cosine, set_rate
 
 
@@ -47,6 +48,14 @@ def test_a_finished_run_does_nothing(tmp_path: Path) -> None:
     assert _train(*_run(tmp_path, 2)) == []
     assert _train(*_run(tmp_path, 1)) == []
     assert before == {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
+
+
+def test_a_run_of_other_settings_is_named(tmp_path: Path) -> None:
+    _train(*_run(tmp_path, 1))
+    with pytest.raises(UnitcodecError, match=r"state\.pt is of a run with other settings"):
+        Run(tmp_path, {"model": torch.nn.Linear(2, 1)}, 5)
+    with pytest.raises(UnitcodecError, match=r"state\.pt is of a run with other settings"):
+        Run(tmp_path, {"other": torch.nn.Linear(1, 1)}, 5)
 
 
 def test_the_log_holds_means_and_widens(tmp_path: Path) -> None:

@@ -151,7 +151,8 @@ class _Stages:
         ears = None
         if settings["ears"]:
             ears = Ears(hubert.iterate(self.corpus, folder / "ears", self.settings["hubert"], self.seed, self.device))
-        if parallel.rank() == 0:
+        # What was trained with other options keeps them; going on with it will fail.
+        if parallel.rank() == 0 and not (folder / "state.pt").exists():
             folder.mkdir(parents=True, exist_ok=True)
             (folder / OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
         train(self.corpus, self._trained_pitch(), folder, options, settings, encoder, self.seed, self.device, ears)

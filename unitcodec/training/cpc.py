@@ -80,7 +80,8 @@ class Predictions(nn.Module):
 def train(corpus: Corpus, folder: Path, settings: dict[str, Any], codes: int, seed: int = 0, device: str = "cpu") -> CPCEncoder:
     """The networks, then a codebook of ``codes`` on the context layer; resumes in ``folder``."""
     torch.manual_seed(seed)
-    network = CPCEncoder(codes, **settings["encoder"]).to(device)
+    # Whatever the size of the codebook, what comes before it is the same.
+    network = CPCEncoder(1, **settings["encoder"]).to(device)
     predictions = Predictions(network.codebook.centroids.shape[1], settings["ahead"]).to(device)
     learned = [p for name, p in network.named_parameters() if "codebook" not in name] + list(predictions.parameters())
     optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.9, 0.98), weight_decay=1e-2)
@@ -120,5 +121,8 @@ def train(corpus: Corpus, folder: Path, settings: dict[str, Any], codes: int, se
         run.log(nce=loss)
     network.eval()
     features = encoder_features(network, network.latent)
-    network.codebook.centroids.copy_(torch.from_numpy(codebook(corpus, features, codes, folder, seed)))
-    return network
+    encoder = CPCEncoder(codes, **settings["encoder"]).to(device)
+    own = {name: value for name, value in network.state_dict().items() if "codebook" not in name}
+    encoder.load_state_dict(own, strict=False)
+    encoder.codebook.centroids.copy_(torch.from_numpy(codebook(corpus, features, codes, folder, seed)))
+    return encoder.eval()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from ..errors import UnitcodecError
 from . import parallel
 
 
@@ -39,8 +40,11 @@ class Run:
         path = self.folder / "state.pt"
         if path.exists():
             state = torch.load(path, map_location="cpu", weights_only=True)
-            for name, part in parts.items():
-                part.load_state_dict(state[name])
+            try:
+                for name, part in parts.items():
+                    part.load_state_dict(state[name])
+            except (RuntimeError, ValueError, KeyError) as error:
+                raise UnitcodecError(f"{path} is of a run with other settings: take another --out, or --restart") from error
             self.step = self._saved_step = state["step"]
 
     def save(self) -> None:
