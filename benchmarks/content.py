@@ -19,7 +19,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import alignment, corpus
+from benchmarks import alignment, corpus, files
 from benchmarks.errors import BenchmarkError
 from benchmarks.files import read_json, write_json
 from benchmarks.metrics import leakage, pitch
@@ -65,26 +65,23 @@ class Facts:
 
     def log_f0(self, utterance: corpus.Utterance) -> NDArray[np.float64]:
         kept = self.memory / "f0" / f"{utterance.path.stem}.npy"
-        if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            np.save(kept, pitch.track(read(utterance.path)))
-        f0 = np.load(kept).astype(np.float64)
+        f0 = files.remembered_array(kept, lambda: pitch.track(read(utterance.path))).astype(np.float64)
         return np.where(f0 > 0, np.log(np.maximum(f0, 1.0)), np.nan)
 
 
 def coded(codec: Any, facts: Facts, utterance: corpus.Utterance) -> Coded:
-    """An utterance's units, in one piece and in single precision, and what was said there."""
+    """An utterance's units, in single precision, and what was said there."""
     import torch
 
-    from unitcodec.content import hear
     from unitcodec.features import HOP, active_level, level_code, level_gain
+    from unitcodec.training.entropy import units_of
 
     content = codec.model.networks.content
     waveform = read(utterance.path)
     count = -(-len(waveform) // (HOP * content.stride))
     padded = np.pad(waveform, (0, -len(waveform) % 1280)) * np.float32(level_gain(level_code(active_level(waveform))))
     with torch.inference_mode():
-        units = content.encode(hear(content, torch.from_numpy(padded)[None]))[0, :, :count].numpy()
+        units = units_of(content, torch.from_numpy(padded)[None])[:, :count].astype(np.int64)
     frames, log_f0 = facts.phones(utterance), facts.log_f0(utterance)
     said = alignment.at_units(frames, count, content.stride) if frames else np.full(count, "")
     at = np.minimum(np.arange(count) * content.stride + content.stride // 2, len(log_f0) - 1)
@@ -171,6 +168,8 @@ def main(models: tuple[str, ...], train: Path, data: Path, out: Path) -> None:
     try:
         learn = Facts(chosen(corpus.transcribed(train)), out / "memory")
         ask = Facts(corpus.load(data), out / "memory")
+        if not all(each.transcript for each in ask.utterances):
+            raise BenchmarkError(f"{data}: no transcripts, so no phones to look for")
         path = out / "content.json"
         document = read_json(path) if path.exists() else {"models": {}}
         for each in models:

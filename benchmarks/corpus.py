@@ -70,7 +70,11 @@ def transcribed(manifest: Path) -> list[Utterance]:
 def _recordings(folder: Path) -> list[Utterance]:
     from unitcodec.command.jobs import AUDIO_SUFFIXES
 
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in AUDIO_SUFFIXES)
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file() and not path.name.startswith(".")
+    )
     if not found:
         raise BenchmarkError(f"{folder}: neither a manifest.tsv nor recordings")
     return [Utterance(path, "") for path in found]

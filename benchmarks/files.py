@@ -1,11 +1,16 @@
-"""JSON files that are either whole or not there."""
+"""Files that are either whole or not there."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.errors import BenchmarkError
 
@@ -33,8 +38,25 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write ``text`` in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file or nothing, also when several processes write it at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
+    part.write_bytes(content)
     part.replace(path)
+
+
+def remembered_array(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """The array that ``path`` holds; where it holds none, what ``make`` gives, which is kept there."""
+    try:
+        known: NDArray[Any] = np.load(path)
+        return known
+    except (OSError, ValueError, EOFError):
+        stream = io.BytesIO()
+        np.save(stream, array := make())
+        write_bytes(path, stream.getvalue())
+        return array

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
 import warnings
 import zlib
 from collections.abc import Callable, Collection, Sequence
@@ -19,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import files
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import asr, intrusive, loudness, mel, mos, naturalness, phones, pitch, speaker
 from benchmarks.waveform import FloatArray, read, to_int16
@@ -85,11 +84,7 @@ def _pitch_errors(pair: Pair, tracker: Callable[[FloatArray], FloatArray], name:
     reference = read(pair.reference)
     key = next(judge for judge in JUDGES if judge.name == name).key().replace("/", "-")
     file = pair.memory / "tracks" / f"{_digest(reference)}.{key}.npy"
-    if not file.exists():
-        stream = io.BytesIO()
-        np.save(stream, tracker(reference))
-        _replace(file, stream.getvalue())
-    wanted: FloatArray = np.load(file)
+    wanted = files.remembered_array(file, lambda: tracker(reference))
     # The original is one of the systems.
     given = wanted if np.array_equal(pair.decoded, reference) else tracker(pair.decoded)
     return asdict(pitch.compare(wanted, given))
@@ -172,12 +167,15 @@ def judge_pair(
             value = judge.judge(pair)
             # Read again: another process may have remembered something meanwhile.
             known = {**known, **_remembered(file), judge.key(): value}
-            _replace(file, json.dumps(known).encode())
+            files.write_text(file, json.dumps(known))
     return {judge.name: known[judge.key()] for judge in available if judge.key() in known}
 
 
 def _remembered(file: Path) -> dict[str, Any]:
-    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    try:
+        known: dict[str, Any] = json.loads(file.read_text())
+    except (OSError, ValueError):  # not there, or cut short by a machine that went down
+        return {}
     return known
 
 
@@ -186,11 +184,3 @@ def _digest(*waveforms: FloatArray) -> str:
     for waveform in waveforms:
         digest.update(len(waveform).to_bytes(8, "little") + to_int16(waveform).astype("<i2").tobytes())
     return digest.hexdigest()[:32]
-
-
-def _replace(file: Path, content: bytes) -> None:
-    """Write a whole file or nothing, also when several processes write it at once."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(f".{os.getpid()}.part")
-    part.write_bytes(content)
-    part.replace(file)

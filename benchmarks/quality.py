@@ -104,13 +104,15 @@ def workers(jobs: int) -> Iterator[Workers]:
         return
     # Read when a process starts: the recognisers' large tables in large pages are found in less time.
     os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+    others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_one_thread)
     try:
         yield Workers(pool)
     except BaseException:
         # Whoever ends the run does not want to wait for the utterances at hand.
         for process in multiprocessing.active_children():
-            process.terminate()
+            if process not in others:
+                process.terminate()
         raise
     finally:
         pool.shutdown(cancel_futures=True)

@@ -458,7 +458,15 @@ def test_unknown_model_ends_the_run(speech: Path, tmp_path: Path, capsys: pytest
 
 @pytest.mark.parametrize(
     "arguments",
-    [["encode"], ["encode", "--bogus"], ["encode", "a.wav", "-b", "0"], ["fly"], ["decode", "x.uc", "--device", "abacus"]],
+    [
+        ["encode"],
+        ["encode", "--bogus"],
+        ["encode", "a.wav", "-b", "0"],
+        ["encode", "a.wav", "-b", "nan"],
+        ["encode", "a.wav", "-b", "inf"],
+        ["fly"],
+        ["decode", "x.uc", "--device", "abacus"],
+    ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, *arguments)[0] == 2

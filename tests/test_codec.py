@@ -44,6 +44,13 @@ def test_lengths_are_exact_and_both_ways_agree(narrow: Codec, wave: np.ndarray, 
     assert np.array_equal(narrow.decode(codes), decoded)
 
 
+@pytest.mark.parametrize("samples", [0, 1, 640, 641, 40961])
+def test_a_rate_for_any_length(narrow: Codec, wave: np.ndarray, samples: int) -> None:
+    data = narrow.compress(wave[:samples], bitrate=200)
+    assert len(data) <= len(narrow.compress(wave[:samples]))
+    assert narrow.decompress(data)[0].shape == (samples,)
+
+
 def test_packets_leave_while_speech_comes_in(narrow: Codec, wave: np.ndarray) -> None:
     long, given = np.tile(wave, 3), []
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bitstream import EntropyModel, EntropySpec, PacketCoder, Stream, fit_tables
-from unitcodec.rate import RateLimit, RateTarget, choices, payload_bytes
+from bitstream import EntropyModel, EntropySpec, PacketCoder, SpeechCodes, Stream, fit_tables, pack
+from unitcodec.rate import LADDER, TARGET_RUNGS, RateLimit, RateTarget, choices, payload_bytes
 
 
 def test_every_length_keeps_the_promise() -> None:
@@ -71,18 +71,30 @@ def test_a_packet_that_fits_is_left_alone(entropy: EntropyModel) -> None:
 @pytest.mark.parametrize("bitrate", [150, 190, 240])
 def test_a_minute_has_the_rate_that_is_asked_for(entropy: EntropyModel, bitrate: int) -> None:
     rng = np.random.default_rng(bitrate)
-    target, coder, f0 = RateTarget(entropy, bitrate), PacketCoder(entropy), np.full(32, 10, np.int32)
-    size = 26
+    target, f0 = RateTarget(entropy, bitrate), np.full(32, 10, np.int32)
+    packets = []
     for number in range(24):
         # Louder and quieter stretches, which take more and less by themselves.
         values = 3.5 + rng.uniform(-1, 1, (4, 64)) * (4.0 if number % 5 else 1.0)
-        size += 3 + len(coder.encode_payload(target.apply(_distances(values), f0), f0))
+        packets.append(target.apply(_distances(values), f0))
+    units = np.concatenate(packets, 1)
+    codes = SpeechCodes(units, np.tile(f0, 24), np.zeros(1, np.int32), 24 * 40960, entropy.fingerprint)
+    size = len(pack(codes, entropy))
     assert 8 * size / (24 * 2.56) == pytest.approx(bitrate, rel=0.03)
+    assert target._spent / 8 == pytest.approx(size, rel=0.01)
 
 
 def test_the_nearest_codes_where_more_is_asked_for_than_they_take(entropy: EntropyModel) -> None:
-    values, f0 = np.full((4, 64), 4.2), np.full(32, 10, np.int32)
-    assert np.array_equal(RateTarget(entropy, 365).apply(_distances(values), f0), np.full((4, 64), 4))
+    values, f0 = np.random.default_rng(0).uniform(-0.5, 7.5, (4, 64)), np.full(32, 10, np.int32)
+    for bitrate in (1e4, 1e307):
+        assert np.array_equal(RateTarget(entropy, bitrate, False).apply(_distances(values), f0), np.rint(values))
+    assert not np.array_equal(RateTarget(entropy, 200, False).apply(_distances(values), f0), np.rint(values))
+
+
+@pytest.mark.parametrize("bitrate", [0.0, -1.0, float("nan"), float("inf")])
+def test_what_is_no_rate(entropy: EntropyModel, bitrate: float) -> None:
+    with pytest.raises(ValueError, match="must be a number above 0"):
+        RateTarget(entropy, bitrate)
 
 
 def test_a_target_keeps_to_the_limit_and_goes_as_low_as_it_can(entropy: EntropyModel) -> None:
@@ -93,7 +105,6 @@ def test_a_target_keeps_to_the_limit_and_goes_as_low_as_it_can(entropy: EntropyM
         for bitrate, limited in ((10_000, True), (9_999, False), (1, True))
     }
     assert sizes[10_000] <= payload_bytes(64) < sizes[9_999]
-    least = min(len(coder.encode_payload(units, f0)) for units in choices(entropy, _distances(values), f0)[0].swapaxes(0, 1))
+    found, _ = choices(entropy, _distances(values), f0, LADDER[:TARGET_RUNGS])
+    least = min(len(coder.encode_payload(units, f0)) for units in found.swapaxes(0, 1))
     assert sizes[1] == least
-    with pytest.raises(ValueError, match="bit rate of 0"):
-        RateTarget(entropy, 0)

@@ -179,7 +179,7 @@ class Analysis:
         f0 = self._code_f0(start, end)
         distances = self._distances(start, end)
         if self.rate is not None:
-            return self.rate.apply(distances, f0), f0
+            return self.rate.apply([row / self.networks.content.spacing for row in distances], f0), f0
         return np.stack([row.argmin(1) for row in distances]).astype(np.int32), f0
 
     def _distances(self, start: int, end: int) -> list[NDArray[np.float64]]:

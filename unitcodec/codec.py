@@ -74,14 +74,15 @@ class Codec:
             waveform: (T,) samples of one mono utterance, float in [-1, 1] or any integer type, NumPy or torch; a list of
                 such, or (B, T), is a batch. An utterance's codes are the same alone and in a batch.
             sample_rate: in Hz, from 8000 up.
-            bitrate: bit/s of the file that the codes make, for fewer than they take by themselves; met within a minute, as far
-                down as the model goes. None: the codes nearest to the speech.
+            bitrate: bit/s of the file that the codes make, for fewer than they take by themselves; met within a minute, with the
+                default model from about 170 up. None: the codes nearest to the speech.
 
         Returns:
             SpeechCodes, or a list of them for a batch.
 
         Raises:
             AudioError: a rate below 8 kHz, NaN or infinite samples.
+            ValueError: a bitrate that is no number above 0.
         """
         if isinstance(waveform, (list, tuple)) or np.ndim(waveform) == 2:
             return [self._encode_one(one, sample_rate, bitrate) for one in waveform]

@@ -18,6 +18,15 @@ def straight_through(x: Tensor, quantized: Tensor) -> Tensor:
     return x + (quantized - x).detach()
 
 
+def spacing(codebook: Tensor) -> float:
+    """Codevectors (codes, C) -> the mean over them of the squared distance to the nearest other one; 1 where there is none."""
+    if len(codebook) < 2:
+        return 1.0
+    book = codebook.double()
+    distances = (book.square().sum(1)[:, None] - 2.0 * book @ book.T + book.square().sum(1)).fill_diagonal_(torch.inf)
+    return float(distances.amin(1).clamp(min=0.0).mean()) or 1.0
+
+
 class FSQ(nn.Module):
     """Finite scalar quantization (Mentzer et al. 2023): each channel squashed to (-1, 1) and rounded to ``levels[i]`` steps.
 

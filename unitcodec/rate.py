@@ -19,6 +19,10 @@ from bitstream.spec import F0
 IntArray = NDArray[np.int32]
 
 LADDER = tuple(0.01 * 1.5**k for k in range(30))
+"""Weights of a bit against a squared distance, which is 1 from a code to its neighbour."""
+
+TARGET_RUNGS = 22
+"""Of the ladder; beyond, codes only get worse."""
 
 FULL_PAYLOAD, LEAST_PAYLOAD = 99, 3
 """Most bytes of payload that a full packet and one of a single frame may have."""
@@ -37,8 +41,8 @@ def payload_bytes(frames: int, packet_frames: int = 64) -> int:
     return LEAST_PAYLOAD + (FULL_PAYLOAD - LEAST_PAYLOAD) * (frames - 1) // (packet_frames - 1)
 
 
-HEADER, FRAMING = 26, 3
-"""Bytes of a stream besides its packets, and of a full packet besides its payload."""
+HEADER, FRAMING = 13, 3
+"""Bytes of a stream besides its packets and speaker code, and of a full packet besides its payload."""
 
 HORIZON = 10.0
 """Seconds in which what was spent too much, or left over, is made good."""
@@ -71,7 +75,7 @@ class RateLimit:
 
 
 class RateTarget:
-    """Brings a stream to so many bit/s, everything included, as far as the codes have room; never above what the nearest take.
+    """Brings a stream to so many bit/s, everything included, as far as the codes have room; the nearest codes are the most.
 
     From packet to packet, with nothing known of what follows: a packet gets the lambda with which the last packets, this one
     most of all, would have come nearest to the rate that makes good within :data:`HORIZON` what was spent too much or too
@@ -79,24 +83,24 @@ class RateTarget:
     """
 
     def __init__(self, entropy: EntropyModel, bitrate: float, limited: bool = True) -> None:
-        """``limited``: packets keep to :func:`payload_bytes` too. Raises ValueError unless ``bitrate`` is above 0."""
-        if not bitrate > 0:
-            raise ValueError(f"a bit rate of {bitrate} bit/s; it must be above 0")
+        """``limited``: packets keep to :func:`payload_bytes` too. Raises ValueError unless ``bitrate`` is a number above 0."""
+        if not 0 < bitrate < math.inf:
+            raise ValueError(f"a bit rate of {bitrate} bit/s; it must be a number above 0")
         self.entropy, self.bitrate, self.limited = entropy, bitrate, limited
-        self._spent, self._seconds = 8.0 * HEADER, 0.0
-        self._recent: NDArray[np.float64] = np.zeros(1 + len(LADDER))
+        self._spent, self._seconds = 8.0 * (HEADER + entropy.spec.speaker_bytes), 0.0
+        self._recent: NDArray[np.float64] = np.zeros(1 + TARGET_RUNGS)
         self._recent_seconds = 0.0
 
     def apply(self, distances: Sequence[NDArray[np.float64]], f0: IntArray) -> IntArray:
         """As :meth:`RateLimit.apply`, of the stream's next packet."""
-        found, bits = choices(self.entropy, distances, f0, (0.0, *LADDER))
+        found, bits = choices(self.entropy, distances, f0, (0.0, *LADDER[:TARGET_RUNGS]))
         sizes = 8.0 * (np.ceil((bits + CODER_BITS) / 8) + FRAMING)
         seconds = found.shape[2] * self.entropy.spec.unit_hop / 16000
-        fading = math.exp(-seconds / HORIZON)
+        fading = 1 / (1 + seconds / HORIZON)  # not exp, of which libraries differ in the last bit
         self._recent = fading * self._recent + sizes
         self._recent_seconds = fading * self._recent_seconds + seconds
         allowed = (self.bitrate * (self._seconds + HORIZON) - self._spent) / HORIZON
-        error = np.abs(self._recent - allowed * self._recent_seconds)
+        error = np.abs(self._recent - min(allowed * self._recent_seconds, self._recent[0]))
         if self.limited and (large := bits > _budget(found, self.entropy.spec)).any():
             error[large] = np.inf if not large.all() else bits[large]
         chosen = int(error.argmin())
@@ -115,7 +119,8 @@ def choices(
     lanes, everyone = entropy.lanes(batch), np.arange(len(weights))
     total = np.zeros(len(weights))
     for name, position, count in batch.steps(entropy.spec):
-        bits = entropy.spec.precision - np.log2(lanes.frequencies(name, position, count))
+        # Multiples of 2^-20: sums are exact, and NumPy's logarithm, the last bit of which depends on the processor, is too.
+        bits = entropy.spec.precision - np.rint(np.log2(lanes.frequencies(name, position, count)) * 2**20) / 2**20
         symbols = batch.symbols(name)[:, position]
         if name != F0:
             symbols[:] = (distances[int(name)][position] + weights[:, None] * bits).argmin(axis=1)

@@ -139,6 +139,11 @@ def test_the_reference_is_tracked_once(speech: Path, tmp_path: Path, monkeypatch
     tracked.clear()
     judged = [judge.judge_pair(speech, each, tmp_path, names=("f0",))["f0"] for each in (waveform, waveform[::-1])]
     assert len(tracked) == 2
+    for kept in (tmp_path / "tracks").iterdir():
+        kept.write_bytes(kept.read_bytes()[:-9])
+    for file in tmp_path.glob("*.json"):
+        file.write_text("{")
+    assert judge.judge_pair(speech, waveform[::-1], tmp_path, names=("f0",))["f0"] == judged[1], "what is cut short is made again"
     assert judged[1] == fresh
     assert judged[0]["voicing_errors"] == 0
 

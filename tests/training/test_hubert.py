@@ -133,7 +133,7 @@ def test_one_command_trains_a_family_into_a_model(
         # Another codebook needs another decoder, but no other network below it.
         other = {**SMALL, "content": {**SMALL["content"], "codes": 7}}
         (tmp_path / "config.json").write_text(json.dumps(other))
-        with pytest.raises(UnitcodecError, match="of a run with other settings"):
+        with pytest.raises(UnitcodecError, match="a content encoder with other settings"):
             run("content", manifest, tmp_path / "run", tmp_path / "config.json", family=family)
         assert json.loads((content / "options.json").read_text())["codes"] == 12
         (content / "state.pt").unlink()

@@ -158,9 +158,20 @@ def test_content_trained_to_a_rate_for_other_ears(trained: Path, manifest: Path,
     assert codec.model.entropy.spec.unit_hop == codec.model.entropy.spec.f0_hop == 1280
 
 
+def test_a_content_encoder_of_other_settings_is_not_gone_on_with(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    # Weights of the same shapes, which would load.
+    with pytest.raises(UnitcodecError, match="a content encoder with other settings"):
+        run("content", manifest, out, _config(tmp_path, content={"levels": [5, 5, 5], "steps": 3}))
+    assert json.loads((out / "content" / "options.json").read_text()) == {"levels": [4, 4, 3]}
+
+
 def test_only_scalar_codes_are_trained_to_a_rate(trained: Path, manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     for part in ("corpus", "pitch"):
         shutil.copytree(trained / part, out / part)
     with pytest.raises(UnitcodecError, match="only the codes of the family fsq"):
         run("content", manifest, out, _config(tmp_path, content={"bits": 100, "family": "vqvae"}))
+    with pytest.raises(UnitcodecError, match="needs a HuBERT that hears log-mel"):
+        run("content", manifest, out, _config(tmp_path, content={"ears": 1.0}, hubert={"encoder": {"front_end": "waveform"}}))

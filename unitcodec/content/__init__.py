@@ -25,6 +25,8 @@ class ContentFamily(Protocol):
         vocabulary: alphabet of each codebook row.
         context: log-mel frames that a unit depends on before and after its own, together the receptive field.
         channels: of the values that units stand for.
+        spacing: squared distance from a code to its nearest neighbour, on average: what the distances are measured by where bits
+            are weighed against them.
         windowed: whether a unit depends on all that is heard with it. Then it is defined by its packet's window, the context on
             either side; else the window only has to hold the context.
     """
@@ -45,10 +47,16 @@ class ContentFamily(Protocol):
     def channels(self) -> int: ...
 
     @property
+    def spacing(self) -> float: ...
+
+    @property
     def windowed(self) -> bool: ...
 
     def distances(self, heard: Tensor) -> tuple[Tensor, ...]:
-        """What is heard -> for each codebook row how far every code is from it, (B, n / stride, alphabet); the least is sent."""
+        """What is heard -> for each codebook row how far every code is from it, (B, n / stride, alphabet); the least is sent.
+
+        Of residual rows, from what the nearest codes of the rows before leave over.
+        """
         ...
 
     def encode(self, heard: Tensor) -> Tensor:

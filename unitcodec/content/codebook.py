@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from ..quantize import spacing
+
 
 class Codebook(nn.Module):
     """Features (B, dimensions, n) -> units (B, 1, n), the nearest centroid -> values (B, channels, n), learned by the vocoder."""
@@ -54,6 +56,11 @@ class CodebookEncoder(nn.Module, ABC):
     def channels(self) -> int:
         """Of what a unit stands for."""
         return self.codebook.embedding.shape[1]
+
+    @property
+    def spacing(self) -> float:
+        """See :class:`unitcodec.content.ContentFamily`."""
+        return spacing(self.codebook.centroids)
 
     @abstractmethod
     def latent(self, heard: Tensor) -> Tensor:

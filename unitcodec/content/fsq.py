@@ -31,6 +31,8 @@ class ContentEncoder(ConvolutionalEncoder):
         """Alphabet of each codebook row."""
         return tuple(self.quantizer.levels.tolist())
 
+    spacing = 1.0
+
     @property
     def channels(self) -> int:
         """One a codebook row."""

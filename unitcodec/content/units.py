@@ -29,6 +29,7 @@ class UnitsOnly(nn.Module):
 
     hears = "waveform"
     channels = 0
+    spacing = 1.0
     windowed = False
 
     @property

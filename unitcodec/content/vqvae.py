@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..quantize import ResidualVQ
+from ..quantize import ResidualVQ, spacing
 from .convolutional import ConvolutionalEncoder
 
 
@@ -42,6 +42,10 @@ class VQVAEEncoder(ConvolutionalEncoder):
     def channels(self) -> int:
         """Of a codevector."""
         return int(self.quantizer.rows[0].codebook.shape[1])
+
+    @property
+    def spacing(self) -> float:
+        return spacing(self.quantizer.rows[0].codebook)
 
     def distances(self, mel: Tensor) -> tuple[Tensor, ...]:
         """See :class:`unitcodec.content.ContentFamily`; of later rows to what the nearest codes of the earlier leave over."""

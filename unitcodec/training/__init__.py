@@ -147,12 +147,17 @@ class _Stages:
         from .ears import Ears
 
         folder, options, settings = self.out / "content", content_options(self.settings), self.settings["content"]
+        if (folder / "state.pt").exists() and self._content_options() != json.loads(json.dumps(options)):
+            raise UnitcodecError(f"{folder}: a content encoder with other settings: take another --out, or --restart")
+        if settings["bits"] and settings["family"] != "fsq":
+            raise UnitcodecError("content.bits: only the codes of the family fsq can be trained to a rate")
+        if settings["ears"] and self.settings["hubert"]["encoder"].get("front_end", "log_mel") != "log_mel":
+            raise UnitcodecError("content.ears: needs a HuBERT that hears log-mel (hubert.encoder.front_end)")
         encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
         ears = None
         if settings["ears"]:
             ears = Ears(hubert.iterate(self.corpus, folder / "ears", self.settings["hubert"], self.seed, self.device))
-        # What was trained with other options keeps them; going on with it will fail.
-        if parallel.rank() == 0 and not (folder / "state.pt").exists():
+        if parallel.rank() == 0:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
         train(self.corpus, self._trained_pitch(), folder, options, settings, encoder, self.seed, self.device, ears)

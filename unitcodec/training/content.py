@@ -95,7 +95,9 @@ def content_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What :func:`unitcodec.content.make_content` is given, of all stages' settings. Raises UnitcodecError."""
     family = settings["content"]["family"]
     if family == "fsq":
-        return {"levels": settings["content"]["levels"], "stride": settings["content"]["stride"]}
+        stride = settings["content"]["stride"]
+        # The usual one is left out, as in models that were made when there was no other.
+        return {"levels": settings["content"]["levels"], **({"stride": stride} if stride != 4 else {})}
     if family not in settings or "encoder" not in settings[family]:
         raise UnitcodecError(f"unknown family of content encoders '{family}': one of {', '.join(FAMILIES)}")
     options = hubert.encoder_options(settings[family]) if family == "hubert" else settings[family]["encoder"]
@@ -161,8 +163,6 @@ def train(
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "judge": judge, "judge_optimizer": judge_optimizer}
     rate = None
     if settings["bits"]:
-        if settings["family"] != "fsq":
-            raise UnitcodecError("content.bits: only the codes of the family fsq can be trained to a rate")
         rate = RateTerm(model.content.vocabulary, settings["bits"] * model.content.stride / 100, device=device)
         parts["rate"] = rate
     run = Run(folder, parts, settings["steps"])

@@ -53,7 +53,8 @@ def mean(value: float) -> float:
     """Over the processes."""
     if size() == 1:
         return value
-    total = torch.tensor(value, dtype=torch.float64)
+    # NCCL knows nothing of the CPU's memory.
+    total = torch.tensor(value, dtype=torch.float64, device="cuda" if distributed.get_backend() == "nccl" else "cpu")
     distributed.all_reduce(total)
     return float(total) / size()
 

@@ -47,9 +47,9 @@ class Prior(nn.Module):
         return -torch.log_softmax(logits.masked_fill(self.absent, -torch.inf), 3) / math.log(2)
 
     def bits(self, values: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Values and codes (B, rows, m) -> bits a frame, once with gradients for this network alone, once for the values alone.
+        """Values and codes (B, rows, m) -> bits a frame, for this network to learn from, and a scalar for the values' gradient.
 
-        Both are scalars of the same value but for the second's constant offset.
+        The second is linear in the values, with the slope of their own bits; what they do to later codes it leaves out.
         """
         costs = self.forward(values.detach())
         index = codes.transpose(1, 2)[..., None]
