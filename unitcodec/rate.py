@@ -41,6 +41,9 @@ def payload_bytes(frames: int, packet_frames: int = 64) -> int:
     return LEAST_PAYLOAD + (FULL_PAYLOAD - LEAST_PAYLOAD) * (frames - 1) // (packet_frames - 1)
 
 
+MEAN_CODER_BITS = 2.7
+"""What it adds on average, rounding up to bytes included."""
+
 HEADER, FRAMING = 13, 3
 """Bytes of a stream besides its packets and speaker code, and of a full packet besides its payload."""
 
@@ -94,7 +97,7 @@ class RateTarget:
     def apply(self, distances: Sequence[NDArray[np.float64]], f0: IntArray) -> IntArray:
         """As :meth:`RateLimit.apply`, of the stream's next packet."""
         found, bits = choices(self.entropy, distances, f0, (0.0, *LADDER[:TARGET_RUNGS]))
-        sizes = 8.0 * (np.ceil((bits + CODER_BITS) / 8) + FRAMING)
+        sizes = bits + MEAN_CODER_BITS + 8.0 * FRAMING
         seconds = found.shape[2] * self.entropy.spec.unit_hop / 16000
         fading = 1 / (1 + seconds / HORIZON)  # not exp, of which libraries differ in the last bit
         self._recent = fading * self._recent + sizes
