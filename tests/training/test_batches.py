@@ -46,9 +46,18 @@ def test_shapes(corpus: Corpus, augmentation: Augmentation) -> None:
         "mean": (5,),
         "deviation": (5,),
         "other": (5, 41600),
+        "warp": (5,),
     }
     assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in batch.values())
     assert set(np.unique(batch["track"][:, 1])) == {0, 1}
+
+
+def test_formants_are_moved_as_often_and_as_far_as_asked_for(corpus: Corpus) -> None:
+    assert set(Batches(corpus, 0.64, Augmentation(), 0).batch(20)["warp"]) == {1}
+    half, all_ = (Batches(corpus, 0.64, Augmentation(warp=share), 0).batch(40)["warp"] for share in (0.5, 1.0))
+    assert 5 < (half == 1).sum() < 35
+    assert (all_ != 1).all()
+    assert np.abs(np.log(all_)).max() <= 0.18
 
 
 def test_a_seed_gives_the_same_batches(corpus: Corpus) -> None:
