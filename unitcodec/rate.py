@@ -30,6 +30,15 @@ FULL_PAYLOAD, LEAST_PAYLOAD = 99, 3
 CODER_BITS = 3.0
 """What the range coder may add to the sum of -log2 p, bits a packet; rounding up to bytes comes on top."""
 
+MEAN_CODER_BITS = 2.7
+"""What it adds on average, rounding up to bytes included."""
+
+HEADER, FRAMING = 13, 3
+"""Bytes of a stream besides its packets and speaker code, and of a full packet besides its payload."""
+
+HORIZON = 10.0
+"""Seconds in which what was spent too much, or left over, is made good."""
+
 
 def payload_bytes(frames: int, packet_frames: int = 64) -> int:
     """Most bytes that the payload of a packet of so many 40 ms frames may have.
@@ -39,16 +48,6 @@ def payload_bytes(frames: int, packet_frames: int = 64) -> int:
     so that even a single frame can say something.
     """
     return LEAST_PAYLOAD + (FULL_PAYLOAD - LEAST_PAYLOAD) * (frames - 1) // (packet_frames - 1)
-
-
-MEAN_CODER_BITS = 2.7
-"""What it adds on average, rounding up to bytes included."""
-
-HEADER, FRAMING = 13, 3
-"""Bytes of a stream besides its packets and speaker code, and of a full packet besides its payload."""
-
-HORIZON = 10.0
-"""Seconds in which what was spent too much, or left over, is made good."""
 
 
 class RateLimit:
