@@ -45,6 +45,13 @@ class FSQ(nn.Module):
         levels = self.levels.to(x.dtype)[:, None]
         return (torch.tanh(x) * 0.5 + 0.5) * (levels - 1e-3) - 0.5 + 5e-4
 
+    def distances(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(B, C, T) -> for each row the squared distances to its codes, (B, T, levels), in steps from a code to the next."""
+        return tuple(
+            (row[..., None] - torch.arange(levels, device=row.device)).square()
+            for row, levels in zip(self.bound(x).unbind(1), self.levels.tolist(), strict=True)
+        )
+
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, T) -> codes (B, C, T), int64."""
         return self.bound(x).round().long()

@@ -34,9 +34,9 @@ def test_bits_teach_the_prior_and_push_the_codes_apart() -> None:
     prior, (values, codes) = Prior((8, 8, 5)), _coded((8, 8, 5))
     values.requires_grad_()
     own, pushing = prior.bits(values, codes)
-    expected = prior(values).gather(3, codes.transpose(1, 2)[..., None]).sum() / (2 * 12)
-    assert own.item() == pytest.approx(expected.item())
-    own.backward()
+    expected = prior(values).gather(3, codes.transpose(1, 2)[..., None]).sum((1, 2, 3)) / 12
+    assert own.tolist() == pytest.approx(expected.tolist())
+    own.mean().backward()
     assert values.grad is None
     assert prior.head.weight.grad is not None
     prior.zero_grad()
@@ -58,9 +58,47 @@ def test_the_prior_learns_what_repeats() -> None:
     values = FSQ([4, 4]).decode(codes)
     for _ in range(80):
         optimizer.zero_grad()
-        prior.bits(values, codes)[0].backward()
+        prior.bits(values, codes)[0].mean().backward()
         optimizer.step()
-    assert prior.bits(values, codes)[0].item() < 1.0  # 4 of fixed length
+    assert prior.bits(values, codes)[0].mean().item() < 1.0  # 4 of fixed length
+
+
+def test_choices_weigh_bits_against_distances() -> None:
+    levels = (8, 8, 5)
+    prior = Prior(levels)
+    quantizer = FSQ(list(levels))
+    torch.manual_seed(1)
+    distances = quantizer.distances(torch.randn(2, 3, 12))
+    nearest = torch.stack([row.argmin(2) for row in distances], 1)
+    weights = torch.tensor([0.0, 2.0])
+    chosen = prior.chosen(distances, weights)
+    assert torch.equal(chosen[0], nearest[0])
+    assert not torch.equal(chosen[1], nearest[1])
+    assert chosen[:, 2].max() < 5
+
+    def cost(codes: torch.Tensor) -> torch.Tensor:
+        return prior.bits(quantizer.decode(codes), codes)[0]
+
+    def far(codes: torch.Tensor) -> torch.Tensor:
+        each = [row.gather(2, codes[:, number, :, None]) for number, row in enumerate(distances)]
+        return torch.stack(each).sum((0, 2, 3)) / 12
+
+    better = (far(chosen) + weights * cost(chosen)) - (far(nearest) + weights * cost(nearest))
+    assert better[0].item() == 0
+    assert better[1].item() < 0
+    assert cost(chosen)[1] < cost(nearest)[1]
+
+
+def test_the_rate_is_asked_of_the_nearest_codes_alone() -> None:
+    values, codes = _coded((8, 8, 5))
+    term = RateTerm((8, 8, 5), 4.0)
+    each = term.prior.bits(values, codes)[0].tolist()
+    assert each[0] != each[1]
+    _, logged = term.step(values, codes, torch.tensor([False, True]))
+    assert logged["rate"] == pytest.approx(each[1])
+    weight = term.weight
+    assert term.step(values, codes, torch.tensor([False, False]))[1]["rate"] == 4.0
+    assert term.weight == weight
 
 
 def test_the_weight_moves_until_codes_cost_what_they_may() -> None:

@@ -142,15 +142,16 @@ def test_content_trained_to_a_rate_for_other_ears(trained: Path, manifest: Path,
     for part in ("corpus", "pitch", "vocoder"):
         shutil.copytree(trained / part, out / part)
     hubert = {"steps": 2, "batch": 2, "seconds": 1.28, "targets": [8], "encoder": {"channels": 16, "layers": 2}, "layer": 2}
-    content = {"bits": 60, "warp": 1.0, "ears": 0.5, "steps": 4, "stride": 8}
+    content = {"bits": 60, "thrift": 0.5, "warp": 1.0, "ears": 0.5, "steps": 4, "stride": 8}
     run("content", manifest, out, _config(tmp_path, content=content, hubert=hubert))
     header, row = (out / "content" / "log.csv").read_text().splitlines()
     logged = dict(zip(header.split(","), row.split(","), strict=True))
-    assert {"rate", "weight", "ears", "test_bits", "test_ears"} <= set(logged)
+    assert {"rate", "weight", "ears", "test_bits", "test_ears", "thrifty_l1", "thrifty_bits"} <= set(logged)
     assert float(logged["rate"]) > 60 / 12.5
     assert float(logged["weight"]) > 1e-3, "codes that cost too much are held back more"
-    config = _config(tmp_path, content={**content, "steps": 5}, hubert=hubert, export={"joint": False})
-    for stage in ("content", "entropy", "export"):
+    joint = {"steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 1.0}
+    config = _config(tmp_path, content={**content, "steps": 5}, hubert=hubert, joint=joint)
+    for stage in ("content", "joint", "entropy", "export"):
         run(stage, manifest, out, config)
     state = torch.load(out / "content" / "state.pt", weights_only=True)
     assert state["rate"]["weight"] > float(logged["weight"])
@@ -173,5 +174,7 @@ def test_only_scalar_codes_are_trained_to_a_rate(trained: Path, manifest: Path, 
         shutil.copytree(trained / part, out / part)
     with pytest.raises(UnitcodecError, match="only the codes of the family fsq"):
         run("content", manifest, out, _config(tmp_path, content={"bits": 100, "family": "vqvae"}))
+    with pytest.raises(UnitcodecError, match=r"content\.thrift: needs a rate"):
+        run("content", manifest, out, _config(tmp_path, content={"thrift": 0.5}))
     with pytest.raises(UnitcodecError, match="needs a HuBERT that hears log-mel"):
         run("content", manifest, out, _config(tmp_path, content={"ears": 1.0}, hubert={"encoder": {"front_end": "waveform"}}))

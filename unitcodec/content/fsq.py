@@ -5,7 +5,6 @@ By default four rows of eight values at 25 Hz (300 bit/s before entropy coding),
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from ..quantize import FSQ
@@ -40,8 +39,4 @@ class ContentEncoder(ConvolutionalEncoder):
 
     def distances(self, mel: Tensor) -> tuple[Tensor, ...]:
         """(B, 80, n), n a multiple of the stride -> for each row the squared distances to its codes, (B, n / stride, levels)."""
-        positions = self.quantizer.bound(self.latent(mel)).unbind(1)
-        return tuple(
-            (row[..., None] - torch.arange(levels, device=row.device)).square()
-            for row, levels in zip(positions, self.vocabulary, strict=True)
-        )
+        return self.quantizer.distances(self.latent(mel))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,16 @@ class _Stages:
         model.load_state_dict(self._state("content")["model"])
         return model
 
+    def _prior(self, levels: Sequence[int]) -> Any:
+        from .prior import Prior
+
+        state = self._state("content")
+        if "rate" not in state:
+            raise UnitcodecError(f"{self.out / 'content'}: trained without content.bits, which content.thrift needs")
+        prior = Prior(levels)
+        prior.load_state_dict(state["rate"]["prior"])
+        return prior.eval()
+
     def _content_options(self) -> dict[str, Any]:
         """Of the encoder that the content stage trained, whatever the settings are now."""
         from .content import content_options
@@ -151,6 +162,8 @@ class _Stages:
             raise UnitcodecError(f"{folder}: a content encoder with other settings: take another --out, or --restart")
         if settings["bits"] and settings["family"] != "fsq":
             raise UnitcodecError("content.bits: only the codes of the family fsq can be trained to a rate")
+        if settings["thrift"] and not settings["bits"]:
+            raise UnitcodecError("content.thrift: needs a rate, content.bits")
         if settings["ears"] and self.settings["hubert"]["encoder"].get("front_end", "log_mel") != "log_mel":
             raise UnitcodecError("content.ears: needs a HuBERT that hears log-mel (hubert.encoder.front_end)")
         encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
@@ -172,9 +185,11 @@ class _Stages:
     def _joint(self) -> None:
         from .vocoder import train
 
-        settings = {**self.settings["joint"], "generator": self.settings["vocoder"]["generator"]}
+        thrift = self.settings["content"]["thrift"]
+        settings = {**self.settings["joint"], "generator": self.settings["vocoder"]["generator"], "thrift": thrift}
         pitch, autoencoder, initial = self._trained_pitch(), self._autoencoder(), self._state("vocoder")
-        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device)
+        prior = self._prior(autoencoder.content.vocabulary) if thrift else None
+        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device, prior)
 
     def _entropy(self) -> None:
         from .entropy import CODES, code_corpus, describe, fit, save_codes

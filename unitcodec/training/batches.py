@@ -29,6 +29,8 @@ class Augmentation:
     room: float = 0.1
     warp: float = 0.0
     warp_range: float = 0.18
+    thrift: float = 0.0
+    thrift_range: tuple[float, float] = (0.05, 5.0)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Crop:
     """(T_s,) float32: another stretch of the same utterance, for the speaker encoder."""
     warp: float
     """How many times as high formants shall seem to the content encoder; 1 most times."""
+    thrift: float
+    """What a bit shall weigh against a squared distance when the codes are chosen; 0 for the nearest codes."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,8 @@ class Batches:
         clean, other = clean * np.float32(gain), other * np.float32(gain)
         heard, track = self._heard(clean), track_channels(f0, mean, deviation)
         warp = float(np.exp(rng.uniform(-a.warp_range, a.warp_range))) if a.warp and rng.random() < a.warp else 1.0
-        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp)
+        thrift = float(np.exp(rng.uniform(*np.log(a.thrift_range)))) if a.thrift and rng.random() < a.thrift else 0.0
+        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp, thrift)
 
     def _heard(self, clean: np.ndarray) -> np.ndarray:
         rng, a = self.rng, self.augmentation
@@ -169,8 +174,8 @@ class Batches:
         return [self.stretch() for _ in self._drawn(size, step)]
 
     def batch(self, size: int, step: int = 0) -> dict[str, np.ndarray]:
-        """This process's ``size`` crops of a step: clean, heard (B, T); track (B, 2, T / 160); mean, deviation, warp (B,); other
-        (B, T_s).
+        """This process's ``size`` crops of a step: clean, heard (B, T); track (B, 2, T / 160); other (B, T_s); mean, deviation,
+        warp, thrift (B,).
         """
         crops = [self.crop() for _ in self._drawn(size, step)]
         return {name: np.stack([getattr(crop, name) for crop in crops]).astype(np.float32) for name in Crop.__dataclass_fields__}

@@ -18,6 +18,7 @@ from ..content import hear, make_content
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
+from ..quantize import straight_through
 from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.discriminators import MelDiscriminator
 from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss
@@ -28,7 +29,7 @@ from .corpus import Corpus
 from .ears import Ears
 from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
-from .prior import RateTerm
+from .prior import Prior, RateTerm
 from .warp import warped
 
 FAMILIES = ("fsq", "vqvae", "hubert", "cpc", "pretrained")
@@ -44,22 +45,32 @@ class Autoencoder(nn.Module):
         self.speaker = SpeakerEncoder()
         self.decoder = MelDecoder(rows=self.content.channels, stride=self.content.stride)
 
-    def forward(self, waveform: Tensor, other: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Waveforms (B, 160 n), (B, 160 k), pitch (B, 3, n) -> predicted log-mel (B, 80, n), units, the quantizer's loss."""
-        values, units, loss = self.coded(waveform)
-        return self.decoded(values, other, pitch), units, loss
+    def forward(
+        self, waveform: Tensor, other: Tensor, pitch: Tensor, prior: Prior | None = None, thrift: Tensor | None = None
+    ) -> Tensor:
+        """Waveforms (B, 160 n), (B, 160 k), pitch (B, 3, n) -> predicted log-mel (B, 80, n); see :meth:`coded`."""
+        values, _, _ = self.coded(waveform, prior=prior, thrift=thrift)
+        return self.decoded(values, other, pitch)
 
-    def coded(self, waveform: Tensor, warp: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def coded(
+        self, waveform: Tensor, warp: Tensor | None = None, prior: Prior | None = None, thrift: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Waveform (B, 160 n) -> the units' values (B, channels, m), units (B, rows, m), the quantizer's loss.
 
-        With ``warp`` (B,) an encoder of log-mel hears vocal tracts of other lengths.
+        With ``warp`` (B,) an encoder of log-mel hears vocal tracts of other lengths. With ``thrift`` (B,) scalar codes are not
+        the nearest but chosen by what they cost under ``prior`` as well.
         """
         with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
             heard = hear(self.content, waveform)
             if warp is not None and self.content.hears == "log_mel":
                 heard = warped(heard, warp)
-        values, units, loss = self.content.quantize(heard)
-        return values, units, loss
+        if prior is None or thrift is None:
+            values, units, loss = self.content.quantize(heard)
+            return values, units, loss
+        latent = self.content.latent(heard).float()
+        values, _, loss = self.content.quantizer(latent)
+        units = prior.chosen(self.content.quantizer.distances(latent), thrift)
+        return straight_through(values, self.content.values(units)), units, loss
 
     def decoded(self, values: Tensor, other: Tensor, pitch: Tensor) -> Tensor:
         """The units' values, a waveform (B, 160 k) of the voice, pitch (B, 3, n) -> log-mel (B, 80, n)."""
@@ -166,7 +177,7 @@ def train(
         rate = RateTerm(model.content.vocabulary, settings["bits"] * model.content.stride / 100, device=device)
         parts["rate"] = rate
     run = Run(folder, parts, settings["steps"])
-    batches = Batches(corpus, settings["seconds"], Augmentation(warp=settings["warp"]), seed, held_out)
+    batches = Batches(corpus, settings["seconds"], Augmentation(warp=settings["warp"], thrift=settings["thrift"]), seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 
     def tensors(batch: dict[str, Any]) -> dict[str, Tensor]:
@@ -177,10 +188,9 @@ def train(
     def validate() -> dict[str, float]:
         model.eval()
         with torch.no_grad():
-            mel = normalise(log_mel(test_batch["clean"]))
+            mel, pitched = normalise(log_mel(test_batch["clean"])), decoded_pitch(pitch, test_batch)
             values, units, _ = model.coded(test_batch["clean"])
-            output = model.decoded(values, test_batch["other"], decoded_pitch(pitch, test_batch))
-        model.train()
+            output = model.decoded(values, test_batch["other"], pitched)
         np.save(run.folder / "samples.npy", torch.stack([mel[:4], output[:4]], 1).cpu().numpy())
         found = {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(model.content.vocabulary))}
         if ears is not None:
@@ -188,6 +198,13 @@ def train(
                 found["test_ears"] = ears(mel, output).item()
         if rate is not None:
             found["test_bits"] = rate.cost(values, units)
+        if rate is not None and settings["thrift"]:
+            with torch.no_grad():
+                thrift = torch.ones(len(mel), device=device)
+                values, units, _ = model.coded(test_batch["clean"], None, rate.prior, thrift)
+                output = model.decoded(values, test_batch["other"], pitched)
+            found |= {"thrifty_l1": F.l1_loss(output, mel).item(), "thrifty_bits": rate.cost(values, units)}
+        model.train()
         return found
 
     for step in run.steps(validate):
@@ -198,7 +215,12 @@ def train(
         # Not in bfloat16, where the nearest codevector would often be another than in the codec.
         features = decoded_pitch(pitch, batch)
         with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-            values, units, commitment = model.coded(batch["heard"], batch["warp"] if settings["warp"] else None)
+            values, units, commitment = model.coded(
+                batch["heard"],
+                batch["warp"] if settings["warp"] else None,
+                rate.prior if rate is not None else None,
+                batch["thrift"] if settings["thrift"] else None,
+            )
             output = model.decoded(values, batch["other"], features).float()
         l1 = F.l1_loss(output, target)
         loss = l1 + 0.5 * F.mse_loss(output, target) + commitment
@@ -209,7 +231,7 @@ def train(
             loss = loss + settings["ears"] * unlike
             logged["ears"] = unlike
         if rate is not None:
-            term, told = rate.step(values, units)
+            term, told = rate.step(values, units, batch["thrift"] == 0)
             loss = loss + term
             logged |= told
         if step >= settings["adversarial_from"] * settings["steps"]:

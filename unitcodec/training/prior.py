@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import parallel
@@ -23,6 +24,7 @@ class Prior(nn.Module):
 
     lower: Tensor
     absent: Tensor
+    _half: Tensor
 
     def __init__(self, levels: Sequence[int], hidden: int = 160):
         super().__init__()
@@ -36,6 +38,7 @@ class Prior(nn.Module):
         self.register_buffer("lower", lower[:, None], persistent=False)
         absent = torch.arange(most) >= torch.tensor(self.levels)[:, None]
         self.register_buffer("absent", absent, persistent=False)
+        self.register_buffer("_half", (torch.tensor(self.levels) - 1) / 2, persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
         seen = torch.cat([values, values.square()], 1).transpose(1, 2).float()
@@ -47,21 +50,38 @@ class Prior(nn.Module):
         return -torch.log_softmax(logits.masked_fill(self.absent, -torch.inf), 3) / math.log(2)
 
     def bits(self, values: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Values and codes (B, rows, m) -> bits a frame, for this network to learn from, and a scalar for the values' gradient.
+        """Values and codes (B, rows, m) -> bits a frame (B,), to learn from, and a scalar for the values' gradient.
 
         The second is linear in the values, with the slope of their own bits; what they do to later codes it leaves out.
         """
         costs = self.forward(values.detach())
         index = codes.transpose(1, 2)[..., None]
         frames = codes.shape[0] * codes.shape[2]
-        own = costs.gather(3, index).sum() / frames
+        own = costs.gather(3, index).sum((1, 2, 3)) / codes.shape[2]
         with torch.no_grad():
             last = (torch.tensor(self.levels, device=codes.device) - 1)[:, None]
             above, below = torch.minimum(index + 1, last), (index - 1).clamp(min=0)
             slope = (costs.gather(3, above) - costs.gather(3, below)) / (above - below).clamp(min=1)
-        scale = (torch.tensor(self.levels, device=codes.device) - 1) / 2
-        positions = values.float().transpose(1, 2) * scale
+        positions = values.float().transpose(1, 2) * self._half
         return own, (slope[..., 0] * positions).sum() / frames
+
+    @torch.no_grad()
+    def chosen(self, distances: Sequence[Tensor], weights: Tensor, rounds: int = 2) -> Tensor:
+        """Codes (B, rows, m) for ``distance^2 + weight * bits``, much as :func:`unitcodec.rate.choices` chooses them.
+
+        All frames at once: what a code costs is asked given the choices of the round before, the nearest codes at first.
+
+        Args:
+            distances: for each row squared distances to its codes, (B, m, levels).
+            weights: (B,), of a bit.
+        """
+        most = max(self.levels)
+        far = torch.stack([F.pad(row.float(), (0, most - row.shape[2]), value=torch.inf) for row in distances], 2)
+        codes = far.argmin(3)
+        for _ in range(rounds):
+            costs = self.forward((codes / self._half - 1).transpose(1, 2)).clamp(max=1e4)
+            codes = (far + weights[:, None, None, None] * costs).argmin(3)
+        return codes.transpose(1, 2)
 
 
 class RateTerm:
@@ -76,17 +96,22 @@ class RateTerm:
         self.prior = Prior(levels).to(device)
         self.optimizer = torch.optim.AdamW(self.prior.parameters(), 2e-3)
 
-    def step(self, values: Tensor, codes: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Values (with gradients) and codes (B, rows, m) -> what the loss gets, and what the log tells. The prior learns."""
-        bits, rate = self.prior.bits(values, codes)
+    def step(self, values: Tensor, codes: Tensor, nearest: Tensor | None = None) -> tuple[Tensor, dict[str, float]]:
+        """Values (with gradients) and codes (B, rows, m) -> what the loss gets, and what the log tells. The prior learns.
+
+        ``nearest`` (B,), bool: whose codes are the nearest ones, of which the rate is asked; None for all.
+        """
+        each, rate = self.prior.bits(values, codes)
         self.optimizer.zero_grad()
-        bits.backward()
+        each.mean().backward()
         parallel.average_gradients(self.prior.parameters())
         nn.utils.clip_grad_norm_(self.prior.parameters(), 1.0)
         self.optimizer.step()
-        logged = {"rate": bits.item(), "weight": self.weight}
+        counted = each if nearest is None else each[nearest]
+        bits = counted.mean().item() if len(counted) else self.target
+        logged = {"rate": bits, "weight": self.weight}
         rate = self.weight * rate
-        self.update(parallel.mean(bits.item()))
+        self.update(parallel.mean(bits))
         return rate, logged
 
     def update(self, bits: float) -> None:
@@ -97,7 +122,7 @@ class RateTerm:
     @torch.no_grad()
     def cost(self, values: Tensor, codes: Tensor) -> float:
         """Bits a frame."""
-        return self.prior.bits(values, codes)[0].item()
+        return self.prior.bits(values, codes)[0].mean().item()
 
     def state_dict(self) -> dict[str, Any]:
         return {"prior": self.prior.state_dict(), "optimizer": self.optimizer.state_dict(), "weight": self.weight}

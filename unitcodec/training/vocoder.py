@@ -32,6 +32,7 @@ from .batches import Augmentation, Batches, held_out_speakers, validation_batche
 from .content import Autoencoder
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
+from .prior import Prior
 
 
 class Judges(torch.nn.Module):
@@ -74,9 +75,11 @@ def train(
     initial: dict[str, dict[str, Tensor]] | None = None,
     seed: int = 0,
     device: str = "cpu",
+    prior: Prior | None = None,
 ) -> None:
     """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
 
+    With the ``prior`` of the content stage, ``settings["thrift"]`` of the crops are coded as cheaply as codes were there.
     A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
     entries "model" and, in the joint stage, "decoder" of ``folder/state.pt``.
     """
@@ -93,6 +96,8 @@ def train(
         autoencoder = autoencoder.to(device).eval()
         autoencoder.content.requires_grad_(False)
         autoencoder.speaker.requires_grad_(False)
+        if prior is not None:
+            prior.to(device).requires_grad_(False)
         parts["decoder"] = autoencoder.decoder
         learned += list(autoencoder.decoder.parameters())
     optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.8, 0.98), weight_decay=1e-3)
@@ -103,7 +108,7 @@ def train(
     # The decoder sees a longer stretch than the costlier losses do, so that its edges play no part.
     seconds = settings["seconds"] if autoencoder is None else 2.56
     frames = round(settings["seconds"] * 100)
-    augmentation = Augmentation(noise=0, room=0) if autoencoder is None else Augmentation()
+    augmentation = Augmentation(noise=0, room=0) if autoencoder is None else Augmentation(thrift=settings["thrift"])
     batches = Batches(corpus, seconds, augmentation, seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 
@@ -117,7 +122,7 @@ def train(
         mel = normalise(log_mel(target))
         if autoencoder is not None:
             with torch.autocast(device, torch.bfloat16):
-                predicted = autoencoder(batch["heard"], batch["other"], features)[0].float()
+                predicted = autoencoder(batch["heard"], batch["other"], features, prior, batch["thrift"]).float()
             mel_loss = F.l1_loss(predicted, mel)
             mel = predicted
         if crop is not None and mel.shape[2] > crop:
