@@ -19,7 +19,7 @@ from unitcodec.vocoder.hifigan import MelGenerator
 
 SMALL: dict[str, dict[str, Any]] = {
     "pitch": {"codes": 10, "steps": 2, "batch": 2, "seconds": 1.28},
-    "content": {"levels": [4, 4, 3], "steps": 2, "batch": 2, "seconds": 1.28, "adversarial_from": 0.5},
+    "content": {"levels": [4, 4, 3], "steps": 2, "batch": 2, "seconds": 1.28},
     "vocoder": {"steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 0.5},
     "joint": {"steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 0.5},
     "entropy": {"hidden": 8, "embedding": 4, "epochs": 1},

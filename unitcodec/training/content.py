@@ -20,8 +20,6 @@ from ..features import log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
 from ..quantize import straight_through
 from ..speaker.encoder import SpeakerEncoder
-from ..vocoder.discriminators import MelDiscriminator
-from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss
 from ..vocoder.mel_decoder import MelDecoder, pitch_features
 from . import cpc, hubert, parallel
 from .batches import Augmentation, Batches, held_out_speakers, validation_batches
@@ -161,17 +159,15 @@ def train(
     model = Autoencoder(options).to(device)
     if encoder is not None:
         model.content.load_state_dict(encoder.state_dict())
-    judge = MelDiscriminator().to(device)
     learned = [
         parameter
         for name, parameter in model.named_parameters()
         if encoder is None or not name.startswith("content.") or name == "content.codebook.embedding"
     ]
     optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.9, 0.98), weight_decay=1e-2)
-    judge_optimizer = torch.optim.AdamW(judge.parameters(), 3e-4, betas=(0.8, 0.99))
     pitch = pitch.to(device).eval()
     held_out = held_out_speakers(corpus)
-    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "judge": judge, "judge_optimizer": judge_optimizer}
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer}
     rate = None
     if settings["bits"]:
         rate = RateTerm(model.content.vocabulary, settings["bits"] * model.content.stride / 100, device=device)
@@ -234,20 +230,6 @@ def train(
             term, told = rate.step(values, units, batch["thrift"] == 0)
             loss = loss + term
             logged |= told
-        if step >= settings["adversarial_from"] * settings["steps"]:
-            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-                real, fake = judge(target), judge(output.detach())
-            judge_loss = discriminator_loss(real, fake)
-            judge_optimizer.zero_grad()
-            judge_loss.backward()
-            parallel.average_gradients(judge.parameters())
-            judge_optimizer.step()
-            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-                fake = judge(output)
-            adversarial = adversarial_loss(fake)
-            matching = feature_matching_loss(real, fake)
-            loss = loss + settings["adversarial"] * adversarial + settings["feature_matching"] * matching
-            logged.update(judge=judge_loss, adversarial=adversarial, matching=matching)
         optimizer.zero_grad()
         loss.backward()
         parallel.average_gradients(learned)
