@@ -27,6 +27,7 @@ from .corpus import Corpus
 from .ears import Ears
 from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
+from .optimizer import make_optimizer
 from .prior import Prior, RateTerm
 from .warp import warped
 
@@ -164,7 +165,7 @@ def train(
         for name, parameter in model.named_parameters()
         if encoder is None or not name.startswith("content.") or name == "content.codebook.embedding"
     ]
-    optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.9, 0.98), weight_decay=1e-2)
+    optimizer = make_optimizer(settings["optimizer"], model, learned, settings["rate"])
     pitch = pitch.to(device).eval()
     held_out = held_out_speakers(corpus)
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer}

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..errors import UnitcodecError
 from . import parallel
+from .optimizer import Optimizer
 
 
 class Run:
@@ -144,6 +145,6 @@ def cosine(step: int, total: int, peak: float, warmup: int = 200, floor: float =
     return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_rate(optimizer: torch.optim.Optimizer | Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate
