@@ -7,7 +7,7 @@ orthogonal, so that its rare directions learn as fast as its common ones.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -85,5 +85,5 @@ def make_optimizer(
 
 def _matrices(network: nn.Module) -> Iterator[nn.Parameter]:
     for module in network.modules():
-        if isinstance(module, nn.Linear) and min(module.weight.shape) >= SMALLEST:
-            yield module.weight
+        if isinstance(module, nn.Linear) and min(module.in_features, module.out_features) >= SMALLEST:
+            yield cast(nn.Parameter, module.weight)
