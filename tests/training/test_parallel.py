@@ -18,8 +18,8 @@ ENCODER = {"channels": 16, "heads": 2, "reach": 4}
 STEPS = 8
 SETTINGS: dict[str, dict[str, Any]] = {
     "pitch": {"codes": 10, "steps": 2, "batch": 2, "seconds": 1.28},
-    # Muon's products in bfloat16 make more of the order in which gradients are summed.
-    "content": {"levels": [4, 4, 3], "codes": 12, "steps": STEPS, "seconds": 1.28, "optimizer": "adamw"},
+    # Muon's products in bfloat16, and long steps, make more of the order in which gradients are summed.
+    "content": {"levels": [4, 4, 3], "codes": 12, "steps": STEPS, "seconds": 1.28, "optimizer": "adamw", "rate": 0.0015},
     "hubert": {"encoder": {**ENCODER, "layers": 2}, "layer": 2, "targets": [8], "steps": STEPS, "seconds": 1.28},
     "cpc": {"encoder": {**ENCODER, "layers": 1}, "steps": STEPS, "seconds": 1.28},
     "vqvae": {"encoder": {"stride": 2, "channels": [8, 16], "embedding": 8}},
