@@ -47,7 +47,7 @@ def test_what_is_not_learned_stays() -> None:
 
 def test_a_step_turns_every_direction_of_a_matrix_alike() -> None:
     network = _network()
-    optimizer = make_optimizer("muon", network, list(network.parameters()), 1e-2, decay=0.0)
+    optimizer = make_optimizer("muon", network, list(network.parameters()), 1e-2)
     before = network[0].weight.detach().clone()
     _step(network, optimizer, 0)
     sizes = torch.linalg.svdvals(network[0].weight.detach() - before)

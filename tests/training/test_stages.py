@@ -176,5 +176,7 @@ def test_only_scalar_codes_are_trained_to_a_rate(trained: Path, manifest: Path, 
         run("content", manifest, out, _config(tmp_path, content={"bits": 100, "family": "vqvae"}))
     with pytest.raises(UnitcodecError, match=r"content\.thrift: needs a rate"):
         run("content", manifest, out, _config(tmp_path, content={"thrift": 0.5}))
+    with pytest.raises(UnitcodecError, match=r"trained without content\.bits"):
+        run("joint", manifest, trained, _config(tmp_path, content={"thrift": 0.5, "bits": 100}))
     with pytest.raises(UnitcodecError, match="needs a HuBERT that hears log-mel"):
         run("content", manifest, out, _config(tmp_path, content={"ears": 1.0}, hubert={"encoder": {"front_end": "waveform"}}))

@@ -19,6 +19,9 @@ SMALLEST = 64
 
 KINDS = ("adamw", "muon")
 
+DECAY = 1e-2
+"""Of weights, for both."""
+
 
 class Optimizer:
     """Optimizers that share the parameters of one network, with what a stage asks of a ``torch.optim.Optimizer``."""
@@ -49,20 +52,12 @@ class Optimizer:
             part.load_state_dict(state[str(number)])
 
 
-def make_optimizer(
-    kind: str,
-    network: nn.Module,
-    learned: Sequence[nn.Parameter],
-    rate: float,
-    betas: tuple[float, float] = (0.9, 0.98),
-    decay: float = 1e-2,
-) -> Optimizer:
+def make_optimizer(kind: str, network: nn.Module, learned: Sequence[nn.Parameter], rate: float) -> Optimizer:
     """An optimizer of the parameters ``learned``, of which those of the linear layers of ``network`` may go to Muon.
 
     Args:
         kind: "adamw" or "muon".
         rate: step size, the same for both.
-        betas: of AdamW.
 
     Raises:
         UnitcodecError: another kind, or a torch without Muon.
@@ -77,9 +72,9 @@ def make_optimizer(
         matrices = [weight for weight in _matrices(network) if id(weight) in chosen]
     hidden = {id(parameter) for parameter in matrices}
     rest = [parameter for parameter in learned if id(parameter) not in hidden]
-    parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, rate, betas=betas, weight_decay=decay)] if rest else []
+    parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, rate, betas=(0.9, 0.98), weight_decay=DECAY)] if rest else []
     if matrices:
-        parts.append(torch.optim.Muon(matrices, rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+        parts.append(torch.optim.Muon(matrices, rate, weight_decay=DECAY, adjust_lr_fn="match_rms_adamw"))
     return Optimizer(*parts)
 
 
