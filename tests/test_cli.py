@@ -556,9 +556,10 @@ def _cpu_seconds(work: Callable[[], object]) -> float:
 
 
 def test_help_and_info_start_quickly(batch: Batch, command: Command) -> None:
-    bare = _cpu_seconds(lambda: subprocess.run([sys.executable, "-c", ""], check=True))
-    assert _cpu_seconds(lambda: command("--help")) - bare < 0.3
-    assert _cpu_seconds(lambda: command("info", str(batch.folder / "uc" / "speech.uc"))) - bare < 0.3
+    # As ratios: the same work takes several times as long on some machines. torch alone would be fifteen times this.
+    least = _cpu_seconds(lambda: subprocess.run([sys.executable, "-c", "import click, numpy"], check=True))
+    assert _cpu_seconds(lambda: command("--help")) < 4 * least
+    assert _cpu_seconds(lambda: command("info", str(batch.folder / "uc" / "speech.uc"))) < 4 * least
 
 
 def test_help_and_info_import_nothing_heavy(batch: Batch, command: Command) -> None:
