@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +31,7 @@ class Spoken:
 class System:
     """``argument`` is a model's name or folder (``codec``, ``conversion``), a command line, or a folder of decoded files.
 
-    ``codec`` is this project's, ``conversion`` the utterance's units and F0 with the speaker code of its target. A
+    ``codec`` is this project's, ``conversion`` the utterance's units and F0 in the voice of its target. A
     command is run by the shell, once an utterance: ``{wav}`` is 16-bit WAV at 16 kHz, ``{bits}`` where the coded file may
     go (its size is the bit count), ``{out}`` where the decoded WAV must go.
     """
@@ -96,7 +96,7 @@ class System:
         if utterance.target is None:
             raise Gap("the corpus has no second speaker to convert to (the manifest's column speaker)")
         codes, voice = (codec.encode(read(path), 16000) for path in (utterance.path, utterance.target))
-        return bitstream.pack(replace(codes, speaker=voice.speaker), codec.model.entropy)
+        return bitstream.pack(codec.convert(codes, voice.speaker), codec.model.entropy)
 
     def _from_folder(self, utterance: Utterance) -> Spoken:
         wav = Path(self.argument, f"{utterance.name}.wav")

@@ -15,7 +15,7 @@ import torch
 from bitstream import EntropyModel, InvalidCodes, SpeechCodes
 from unitcodec.features import level_gain
 from unitcodec.intonation import fill_f0
-from unitcodec.resynthesis import complete, default_speaker, is_collapsed, typical_speaker
+from unitcodec.resynthesis import complete, convert, default_speaker, is_collapsed, typical_speaker
 from unitcodec.units import UnitEntry, dedup
 from unitcodec.vocoder.duration import DurationPredictor
 from unitcodec.vocoder.hifigan import CodeGenerator, Generator
@@ -63,12 +63,33 @@ def test_without_a_length_the_last_frame_is_whole(narrow: Codec, codes: SpeechCo
 def test_speakers(narrow: Codec, codes: SpeechCodes, entry: UnitEntry) -> None:
     other = np.array(codes.speaker) * 0 + 1
     typical = typical_speaker(narrow.model.entropy)
-    assert np.array_equal(complete(narrow.model, entry, other).speaker, other)
+    assert complete(narrow.model, entry, other) == convert(narrow.model, codes, other)
     assert np.array_equal(complete(narrow.model, replace(entry, speaker=None), other).speaker, other)
     assert np.array_equal(complete(narrow.model, replace(entry, speaker=None)).speaker, typical)
     # The middle of each field, and the level to which every stream is brought.
     assert typical.tolist() == [32, 4, 47, *[2] * 32]
     assert level_gain(int(typical[2])) == 1.0
+
+
+def test_a_converted_voice_is_pushed_away_from_the_one_that_spoke(narrow: Codec, codes: SpeechCodes) -> None:
+    own, wanted = np.array(codes.speaker), np.array(codes.speaker)
+    own[3:8], wanted[:8] = [0, 1, 3, 0, 2], [60, 5, 40, 1, 2, 2, 3, 2]
+    codes = replace(codes, speaker=own)
+    converted = narrow.convert(codes, wanted)
+    assert converted.speaker[:8].tolist() == [60, 5, 40, 2, 3, 1, 3, 2]
+    assert replace(converted, speaker=own) == codes
+    assert narrow.convert(codes, own) == codes
+    assert not np.array_equal(narrow.decode(converted), narrow.decode(codes))
+
+
+@pytest.mark.parametrize(("field", "value"), [(0, 64), (3, 4), (slice(None), -1)])
+def test_no_voice_of_this_model(narrow: Codec, codes: SpeechCodes, field: int | slice, value: int) -> None:
+    voice = np.array(codes.speaker)
+    voice[field] = value
+    with pytest.raises(InvalidCodes, match="speaker"):
+        narrow.convert(codes, voice)
+    with pytest.raises(InvalidCodes, match="speaker"):
+        narrow.convert(replace(codes, speaker=np.full(35, 70)), codes.speaker)
 
 
 def test_a_table_of_voices_speaks_in_its_default_one(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from . import model as models
 from .analysis import Analysis, Fields, IntArray
 from .audio import to_mono_16k
 from .errors import ModelError
+from .resynthesis import convert
 from .synthesis import Synthesis, speak
 
 FloatArray = NDArray[np.float32]
@@ -125,6 +126,19 @@ class Codec:
         """
         self._check(codes)
         return _cut(self._synthesis(codes.speaker).run(self._packets(codes)), codes.num_samples)
+
+    def convert(self, codes: SpeechCodes, voice: IntArray) -> SpeechCodes:
+        """Voice conversion: the same words and intonation in another's voice.
+
+        Args:
+            codes: of what is said.
+            voice: (fields,), ``speaker`` of the codes of any stretch of the wanted voice.
+
+        Raises:
+            bitstream.InvalidCodes: the codes or the voice are not this model's.
+        """
+        self._check(codes)
+        return convert(self.model, codes, voice)
 
     def compress(self, waveform: Waveform, sample_rate: int = 16000, bitrate: float | None = None) -> bytes:
         """Waveform (T,) -> the bytes of a ``.uc`` file. Arguments and errors as for :meth:`encode`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def complete(model: Model, entry: UnitEntry, speaker: IntArray | None = None) ->
     Args:
         model: the codec's.
         entry: its units must be the model's.
-        speaker: (fields,), instead of the entry's own.
+        speaker: (fields,), of the voice to speak in; see :func:`convert`.
 
     Raises:
         bitstream.InvalidCodes: codes of another model, outside their alphabets, or of lengths that do not fit each other.
@@ -51,11 +52,28 @@ def complete(model: Model, entry: UnitEntry, speaker: IntArray | None = None) ->
         units = units if durations is None else expand(units, durations)
     num_samples = units.shape[1] * spec.unit_hop if entry.num_samples is None else entry.num_samples
     f0 = fill_f0(entropy, units, num_samples) if entry.f0 is None else entry.f0
-    if speaker is None:
-        speaker = default_speaker(model, entropy) if entry.speaker is None else entry.speaker
-    codes = SpeechCodes(units, f0, speaker, num_samples, entropy.fingerprint)
+    own = speaker if entry.speaker is None else entry.speaker
+    codes = SpeechCodes(units, f0, default_speaker(model, entropy) if own is None else own, num_samples, entropy.fingerprint)
     entropy.check(codes)
-    return codes
+    return codes if speaker is None or entry.speaker is None else convert(model, codes, speaker)
+
+
+def convert(model: Model, codes: SpeechCodes, voice: IntArray) -> SpeechCodes:
+    """Voice conversion: the model's codes, to be heard in ``voice``, speaker fields (fields,) of any codes of the same model.
+
+    Units still tell a little of who spoke. So the code of the voice is pushed as far again from the one that spoke as it
+    already is, as classifier-free guidance does with a condition (Ho and Salimans 2022, arXiv 2207.12598, equation 6 with
+    w = 1).
+
+    Raises bitstream.InvalidCodes: the voice is not of this model.
+    """
+    wanted = replace(codes, speaker=voice)
+    _entropy(model, codes.model).check(wanted)
+    first = LEVEL_FIELD + 1
+    speaker: Any = model.networks.speaker
+    voices = torch.from_numpy(np.stack([wanted.speaker[first:], codes.speaker[first:]])).long()
+    pushed = speaker.away(voices[:1], voices[1:])[0].numpy()
+    return replace(codes, speaker=np.concatenate([wanted.speaker[:first], pushed]))
 
 
 def _entropy(model: Model, fingerprint: str | None) -> EntropyModel:

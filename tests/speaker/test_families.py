@@ -34,6 +34,13 @@ def test_a_table_sends_its_voice_and_speaks_any() -> None:
     assert table.decode(torch.tensor([[3], [0]])).tolist() == [[0, 0, 0, 1], [1, 0, 0, 0]]
 
 
+@pytest.mark.parametrize("options", [{"kind": "table", "size": 5}, {"kind": "none"}])
+def test_voices_without_a_direction_stay_as_they_are(options: dict[str, object]) -> None:
+    made = make_speaker(**options)  # type: ignore[arg-type]
+    codes = torch.full((1, len(made.alphabets)), 3)
+    assert torch.equal(made.away(codes, torch.zeros_like(codes)), codes)
+
+
 def test_kinds_that_are_not_there() -> None:
     with pytest.raises(ValueError, match="unknown speaker encoder 'x'"):
         make_speaker("x")

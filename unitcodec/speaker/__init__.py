@@ -29,6 +29,10 @@ class SpeakerFamily(Protocol):
         """Normalised log-mel (B, 80, n) at 100 Hz, n even -> codes (B, fields), int64."""
         ...
 
+    def away(self, codes: Tensor, own: Tensor) -> Tensor:
+        """Codes (B, fields) of a wanted voice, pushed away from those of the voice that speaks, where the kind allows it."""
+        ...
+
     def decode(self, codes: Tensor) -> Tensor:
         """Codes (B, fields) -> vectors (B, channels), what the vocoder is fed."""
         ...

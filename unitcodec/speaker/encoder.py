@@ -42,6 +42,10 @@ class SpeakerEncoder(nn.Module):
         """(B, 80, n), n even -> codes (B, fields), int64."""
         return self.quantizer.encode(self.latent(mel)[..., None])[..., 0]
 
+    def away(self, codes: Tensor, own: Tensor) -> Tensor:
+        """Codes (B, fields) of a voice -> the codes as far again from those of ``own`` (B, fields), within their alphabets."""
+        return (2 * codes - own).clamp(min=0).minimum(self.quantizer.levels - 1)
+
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, fields) -> speaker vector (B, fields)."""
         return self.quantizer.decode(codes[..., None], dtype)[..., 0]

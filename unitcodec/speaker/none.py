@@ -16,6 +16,10 @@ class NoSpeaker(nn.Module):
         """(B, 80, n) -> codes (B, 0), int64."""
         return torch.zeros(len(mel), 0, dtype=torch.long, device=mel.device)
 
+    def away(self, codes: Tensor, own: Tensor) -> Tensor:
+        """Codes (B, 0) as they are."""
+        return codes
+
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, 0) -> vectors (B, 0)."""
         return codes.to(dtype)

@@ -33,6 +33,10 @@ class SpeakerTable(nn.Module):
         """(B, 80, n) -> codes (B, 1), int64: the configured voice."""
         return torch.full((len(mel), 1), self.voice, device=mel.device)
 
+    def away(self, codes: Tensor, own: Tensor) -> Tensor:
+        """Codes (B, 1) as they are: voices of a table have no direction."""
+        return codes
+
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, 1) -> one-hot vectors (B, size)."""
         return F.one_hot(codes[:, 0].long(), self.size).to(dtype)
