@@ -62,6 +62,15 @@ def test_a_share_of_the_crops_is_coded_cheaply(corpus: Corpus) -> None:
     assert 0.5 < weights.max() <= 5.0
 
 
+def test_an_equalizer_changes_the_spectrum_smoothly_and_only_what_is_heard(corpus: Corpus) -> None:
+    plain, shaped = (Batches(corpus, 1.28, Augmentation(0, 0, 0, 0, 0, equalizer=share), 0).batch(20) for share in (0.0, 1.0))
+    assert np.array_equal(plain["heard"], plain["clean"])
+    power = [np.abs(np.fft.rfft(shaped[name][:, :20480])) + 1e-3 for name in ("heard", "clean")]
+    gain = 20 * np.log10(power[0] / power[1])[:, 100:9000]
+    assert 2 < gain.std() < 10
+    assert np.abs(gain[:, 50:] - gain[:, :-50]).mean() < 0.2 * np.abs(gain).mean()
+
+
 def test_formants_are_moved_as_often_and_as_far_as_asked_for(corpus: Corpus) -> None:
     assert set(Batches(corpus, 0.64, Augmentation(), 0).batch(20)["warp"]) == {1}
     half, all_ = (Batches(corpus, 0.64, Augmentation(warp=share), 0).batch(40)["warp"] for share in (0.5, 1.0))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
+from scipy.interpolate import CubicSpline
 
 from ..errors import UnitcodecError
 from ..features import HOP, REFERENCE_LEVEL, active_level, level_code, level_gain
@@ -27,6 +28,8 @@ class Augmentation:
     speed_range: float = 0.1
     noise: float = 0.15
     room: float = 0.1
+    equalizer: float = 0.0
+    equalizer_db: float = 5.0
     warp: float = 0.0
     warp_range: float = 0.18
     thrift: float = 0.0
@@ -38,7 +41,7 @@ class Crop:
     clean: np.ndarray
     """(T,) float32, level-normalised: what shall come out."""
     heard: np.ndarray
-    """(T,) float32: the same with noise or a room now and then: what goes in."""
+    """(T,) float32: the same with another microphone, noise or a room now and then: what goes in."""
     track: np.ndarray
     """(2, T / 160): normalised log-F0 and voicing."""
     mean: float
@@ -80,6 +83,16 @@ def small_room(rng: np.random.Generator, waveform: np.ndarray) -> np.ndarray:
     tail[0] = 1.0
     size = 1 << (len(waveform) + n).bit_length()
     return np.fft.irfft(np.fft.rfft(waveform, size) * np.fft.rfft(tail, size), size)[: len(waveform)]
+
+
+def equalized(rng: np.random.Generator, waveform: np.ndarray, deviation_db: float) -> np.ndarray:
+    """Another microphone, another speaker's long-term spectrum: a smooth filter, its gain drawn at eight points of the mel scale.
+
+    The random frequency shaping of Choi et al. 2021, *Neural Analysis and Synthesis* (NANSY, arXiv 2110.14513), section 2.1.
+    """
+    mel = np.log1p(np.fft.rfftfreq(len(waveform), 1 / 16000) / 700)
+    gain = CubicSpline(np.linspace(0, mel[-1], 8), rng.normal(0, deviation_db, 8))(mel)
+    return np.fft.irfft(np.fft.rfft(waveform) * 10 ** (gain / 20), len(waveform))
 
 
 class Batches:
@@ -151,6 +164,8 @@ class Batches:
     def _heard(self, clean: np.ndarray) -> np.ndarray:
         rng, a = self.rng, self.augmentation
         heard = clean
+        if a.equalizer and rng.random() < a.equalizer:
+            heard = equalized(rng, heard, a.equalizer_db).astype(np.float32)
         if rng.random() < a.room:
             heard = small_room(rng, heard).astype(np.float32)
         if rng.random() < a.noise:
