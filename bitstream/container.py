@@ -16,7 +16,6 @@ from bitstream.find import find_entropy_model
 from bitstream.framing import Layout
 from bitstream.header import read_header
 from bitstream.info import PacketInfo, StreamInfo
-from bitstream.lockstep import packet_bits
 from bitstream.packet import PacketCoder
 from bitstream.reader import OnError, Packet, PacketReader, open_stream, refuse_claims
 from bitstream.source import Data, Source
@@ -137,9 +136,8 @@ def _with_bits(
     """The same after decoding: what the sound ones spend, and which of them are not sound after all."""
     sound = [found for found in records if found.payload is not None]
     shapes = [found.shape(found.index, layout, coder.entropy.spec) for found in sound]
-    decoded = coder.decode_payloads([found.payload or b"" for found in sound], shapes) if sound else []
-    codes = {found.index: each for found, each in zip(sound, decoded, strict=True) if isinstance(each, tuple)}
-    costs = dict(zip(codes, packet_bits(coder.entropy, list(codes.values())), strict=True))
+    spent = coder.payload_bits([found.payload or b"" for found in sound], shapes)
+    costs = {found.index: each for found, each in zip(sound, spent, strict=True) if isinstance(each, dict)}
     told = []
     for packet in packets:
         if packet.index in costs:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from bitstream.batch import Batch, IntArray
 from bitstream.entropy import EntropyModel
 from bitstream.errors import Damaged
-from bitstream.rangecoder import CODER_PRECISION, encode_intervals
+from bitstream.rangecoder import CODER_PRECISION, Tail, encode_intervals, near
 from bitstream.spec import F0
 
 T = TypeVar("T")
 G = TypeVar("G")
 Packet = tuple[IntArray, IntArray]
+Bits = dict[int | str, float]
 
 LANES = 256
 """Packets that run side by side: more need more memory and gain nothing."""
@@ -36,7 +37,16 @@ def decode_packets(entropy: EntropyModel, payloads: Sequence[bytes], shapes: Seq
     return _in_groups(lambda part: _decode(entropy, *zip(*part, strict=True)), given, [frames for frames, _ in shapes])
 
 
-def packet_bits(entropy: EntropyModel, packets: Sequence[Packet]) -> list[dict[int | str, float]]:
+def payload_bits(
+    entropy: EntropyModel, tail: Tail, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]
+) -> list[Bits | Damaged]:
+    """What `packet_bits` says of the codes of payloads that end in `tail`, from the intervals met in decoding them."""
+    given = list(zip(payloads, shapes, strict=True))
+    lengths = [frames for frames, _ in shapes]
+    return _in_groups(lambda part: _spent(entropy, tail, *zip(*part, strict=True)), given, lengths)
+
+
+def packet_bits(entropy: EntropyModel, packets: Sequence[Packet]) -> list[Bits]:
     """-log2 of the frequencies, summed by stream, of each packet."""
     return _in_groups(lambda part: _bits(entropy, part), packets, _lengths(packets))
 
@@ -70,22 +80,40 @@ def _encode(entropy: EntropyModel, packets: Sequence[Packet]) -> list[bytes]:
 
 
 def _decode(entropy: EntropyModel, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]) -> list[Packet | Damaged]:
+    batch, _, problems = _decoded(entropy, near, payloads, shapes)
+    return [problem or packet for problem, packet in zip(problems, batch.packets(), strict=True)]
+
+
+def _spent(
+    entropy: EntropyModel, tail: Tail, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]
+) -> list[Bits | Damaged]:
+    batch, widths, problems = _decoded(entropy, tail, payloads, shapes)
+    spent = CODER_PRECISION - np.log2(np.where(widths, widths, 2**CODER_PRECISION))
+    names = [name for name, _, _ in batch.steps(entropy.spec)]
+    steps = {name: [step for step, other in enumerate(names) if other == name] for name in entropy.spec.names}
+    bits = [{name: float(mine[steps[name]].sum()) for name in steps} for mine in spent.T]
+    return [problem or mine for problem, mine in zip(problems, _restored(batch, bits), strict=True)]
+
+
+def _decoded(
+    entropy: EntropyModel, tail: Tail, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]
+) -> tuple[Batch, NDArray[np.int64], list[Damaged | None]]:
+    """The batch, the widths of its symbols' intervals (steps, n) and, in the order given, what is wrong with each payload."""
     batch = Batch.of_shapes(len(entropy.spec.rows), shapes)
     decoder = _Decoder([payloads[index] for index in batch.order], entropy.spec.precision)
-    written = _restored(batch, _payloads(_fill(entropy, batch, decoder)))
+    edges = _fill(entropy, batch, decoder)
+    written = _restored(batch, _payloads(edges, tail))
     broken = _restored(batch, decoder.broken.tolist())
-    found: list[Packet | Damaged] = []
-    for payload, again, bad, packet in zip(payloads, written, broken, batch.packets(), strict=True):
+    problems: list[Damaged | None] = []
+    for payload, again, bad in zip(payloads, written, broken, strict=True):
         if bad:
-            found.append(Damaged("the payload is no output of the range coder"))
-        elif again != payload:
-            found.append(Damaged("the payload is not in canonical form"))
+            problems.append(Damaged("the payload is no output of the range coder"))
         else:
-            found.append(packet)
-    return found
+            problems.append(None if again == payload else Damaged("the payload is not in canonical form"))
+    return batch, edges[1], problems
 
 
-def _bits(entropy: EntropyModel, packets: Sequence[Packet]) -> list[dict[int | str, float]]:
+def _bits(entropy: EntropyModel, packets: Sequence[Packet]) -> list[Bits]:
     batch = Batch.of_packets(packets)
     sums = {name: np.zeros(len(batch.order)) for name in entropy.spec.names}
     for name, first, has, frequencies in _known(entropy, batch):
@@ -129,11 +157,11 @@ def _fill(entropy: EntropyModel, batch: Batch, decoder: _Decoder) -> NDArray[np.
     return edges << (CODER_PRECISION - entropy.spec.precision)
 
 
-def _payloads(edges: NDArray[np.int64]) -> list[bytes]:
+def _payloads(edges: NDArray[np.int64], tail: Tail = near) -> list[bytes]:
     out = []
     for left, width in zip(*edges.transpose(0, 2, 1), strict=True):
         mine = width > 0
-        out.append(encode_intervals(left[mine].tolist(), width[mine].tolist()))
+        out.append(encode_intervals(left[mine].tolist(), width[mine].tolist(), tail))
     return out
 
 

@@ -11,7 +11,7 @@ from bitstream.codes import as_codes
 from bitstream.entropy import EntropyModel
 from bitstream.errors import Damaged
 from bitstream.header import VERSION
-from bitstream.lockstep import decode_packets, encode_packets
+from bitstream.lockstep import Bits, decode_packets, encode_packets, payload_bits
 from bitstream.rangecoder import decode, encode, near, shortest
 
 
@@ -58,6 +58,16 @@ class PacketCoder:
             return [self._decode(payload, *shape) for payload, shape in zip(payloads, shapes, strict=True)]
         return decode_packets(self.entropy, payloads, shapes)
 
+    def payload_bits(self, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]) -> list[Bits | Damaged]:
+        """Of each payload and (frames, F0 frames) the bits by stream, or what `decode_payload` would raise."""
+        fits = [len(payload) <= self.entropy.spec.max_payload for payload in payloads]
+        kept = [(payload, shape) for payload, shape, fit in zip(payloads, shapes, fits, strict=True) if fit]
+        found = iter(payload_bits(self.entropy, self._tail, *zip(*kept, strict=True)) if kept else [])
+        return [next(found) if fit else self._too_long(payload) for payload, fit in zip(payloads, fits, strict=True)]
+
+    def _too_long(self, payload: bytes) -> Damaged:
+        return Damaged(f"a payload of {len(payload)} bytes; the model never needs more than {self.entropy.spec.max_payload}")
+
     def _checked(self, units: ArrayLike, f0: ArrayLike) -> tuple[IntArray, IntArray]:
         units, f0 = as_codes("units", units, 2), as_codes("f0", f0, 1)
         self.entropy.spec.check_packet_shape(units.shape[1], len(f0))
@@ -72,7 +82,7 @@ class PacketCoder:
     def _decode(self, payload: bytes, frames: int, f0_frames: int) -> tuple[IntArray, IntArray] | Damaged:
         spec = self.entropy.spec
         if len(payload) > spec.max_payload:
-            return Damaged(f"a payload of {len(payload)} bytes; the model never needs more than {spec.max_payload}")
+            return self._too_long(payload)
         rows = len(spec.rows)
         predictions = self.entropy.predict(frames, f0_frames)
         try:

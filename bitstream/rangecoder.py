@@ -135,7 +135,7 @@ def _payload(encoder: Any, tail: Tail) -> bytes:
     return tail(sealed - ((sealed - int(lower)) & (2**64 - 1)), int(width), size)
 
 
-def encode_intervals(lefts: Sequence[int], widths: Sequence[int]) -> bytes:
+def encode_intervals(lefts: Sequence[int], widths: Sequence[int], tail: Tail = near) -> bytes:
     """The same payload from each symbol's left edge and width in units of 2**-24: docs/bitstream.md, section 3.2.
 
     For symbols whose intervals are known beforehand, where no distribution need be handed over in full.
@@ -149,7 +149,7 @@ def encode_intervals(lefts: Sequence[int], widths: Sequence[int]) -> bytes:
             low <<= 32
             width <<= 32
             size += 4
-    return near(low, width, size)
+    return tail(low, width, size)
 
 
 @cache

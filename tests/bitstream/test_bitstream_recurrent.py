@@ -61,6 +61,9 @@ def test_the_same_bytes_alone_and_together(model: RecurrentModel, seed: int, cou
     for packet, each in zip(packets, bits, strict=True):
         own = model.packet_cost(*packet)
         assert {stream_title(name): value for name, value in each.items()} == pytest.approx(own)
+    assert list(map(pytest.approx, bits)) == coder.payload_bits(payloads, shapes)
+    first = PacketCoder(model, version=1)
+    assert list(map(pytest.approx, bits)) == first.payload_bits([first.encode_payload(*packet) for packet in packets], shapes)
     for payload, each in zip(payloads, bits, strict=True):
         assert 8 * len(payload) <= sum(each.values()) + 16
 
@@ -76,6 +79,8 @@ def test_groups_of_like_length_do_not_show(monkeypatch: pytest.MonkeyPatch) -> N
     whole[7] = b"\xff" * 9
     found = decode_packets(model, whole, shapes)
     assert [number for number, each in enumerate(found) if isinstance(each, Damaged)] == [7]
+    spent = PacketCoder(model).payload_bits([*whole[:3], b"\xff" * (model.spec.max_payload + 1), *whole[4:]], shapes)
+    assert [number for number, each in enumerate(spent) if isinstance(each, Damaged)] == [3, 7]
     for each, packet in zip(found, packets, strict=True):
         assert isinstance(each, Damaged) or all(map(np.array_equal, each, packet))
 
