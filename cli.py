@@ -35,6 +35,7 @@ from unitcodec.command.run import (
     say,
     source_name,
     stdin,
+    stream_loader,
     words,
 )
 
@@ -194,11 +195,12 @@ def decode(
 ) -> int:
     """Turn .uc files into speech: 16-bit mono WAV at 16 kHz, as long as the original.
 
-    OUT is IN with the suffix .wav (.s16 with --raw) by default; - is standard input or output.
+    OUT is IN with the suffix .wav (.s16 with --raw) by default; - is standard input or output. Without --model a file is
+    decoded by the model that it names, packaged or in a folder of models that the variable UNITCODEC_MODELS names.
     """
     jobs = plan(paths, _DECODE_RAW if raw else _DECODE, output_dir, recursive, overwrite)
     check_stdout(jobs)
-    load = loader(model, device)
+    load = stream_loader(model, device)
     on_error: OnError = "salvage" if salvage else "conceal" if conceal else "strict"
     return each(jobs, lambda job: _decode_one(job, load, quiet, raw, on_error), _source)
 
@@ -294,15 +296,16 @@ def _encode_one(job: Job, load: Callable[[], Codec], quiet: bool, bitrate: float
         _summarize(job, reader.num_samples, size, time.perf_counter() - begin)
 
 
-def _decode_one(job: Job, load: Callable[[], Codec], quiet: bool, raw: bool, on_error: OnError) -> None:
+def _decode_one(job: Job, load: Callable[[bytes | None], Codec], quiet: bool, raw: bool, on_error: OnError) -> None:
     from bitstream import PacketReader
     from unitcodec.audio import SAMPLE_RATE, write_wav
 
     # From one pipe into another every packet is played when it comes, so what it says of its end comes too late.
     live = job.source == STANDARD and job.target == STANDARD and not stdin().seekable()
-    source = stdin() if live else io.BytesIO(_read_checked(job, on_error))
+    data = None if live else _read_checked(job, on_error)
+    source = stdin() if data is None else io.BytesIO(data)
     with Output(job.target, job.parents) as output:
-        codec = load()
+        codec = load(data)
         begin = time.perf_counter()
         reader = PacketReader(source, codec.model.entropy, on_error)
         num_samples = None if live else _measure(reader)

@@ -25,10 +25,20 @@ def find_entropy_model(fingerprint: str) -> EntropyModel:
     Looks for `*/entropy*.safetensors` in the folders named by the environment variable UNITCODEC_MODELS and in the folder of
     packaged models; models once loaded are kept. Raises UnknownModel, or InvalidEntropyModel if the file is unsound.
     """
+    path, stamp = _find(fingerprint)
+    return _load(path, stamp)
+
+
+def find_model_folder(fingerprint: str) -> Path:
+    """The folder that the entropy model of this fingerprint lies in; see `find_entropy_model`. Raises UnknownModel."""
+    return _find(fingerprint)[0].parent
+
+
+def _find(fingerprint: str) -> tuple[Path, tuple[int, int]]:
     for path in _candidates():
         stamp = _stamp(path)
         if stamp is not None and _fingerprint(path, stamp) == fingerprint:
-            return _load(path, stamp)
+            return path, stamp
     raise UnknownModel(
         f"no installed model has the fingerprint {fingerprint}; set {MODELS_VARIABLE} to a folder that holds "
         f"<name>/{ENTROPY_FILE} of that model"

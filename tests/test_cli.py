@@ -541,6 +541,36 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"unitcodec \d+\.\d+\.\d+\S*\n", out)
 
 
+# --- which model decodes
+
+
+def test_a_file_is_decoded_by_the_installed_model_that_it_names(
+    narrow: Codec,
+    narrow_folder: Path,
+    stream: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wave = np.sin(np.arange(8000) / 20).astype(np.float32)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "narrow.uc").write_bytes(narrow.compress(wave))
+    (folder / "speech.uc").write_bytes(stream)
+    decode = ("decode", folder, "-r", "-q", "--device", "cpu", "-o")
+    status, _, lines = run(capsys, *decode, tmp_path / "without")
+    assert status == 1
+    assert len(lines) == 1
+    assert "narrow.uc: the stream was made with model" in lines[0]
+    monkeypatch.setenv("UNITCODEC_MODELS", str(narrow_folder.parent))
+    assert run(capsys, *decode, tmp_path / "with") == (0, "", [])
+    assert files(tmp_path / "with") == ["narrow.wav", "speech.wav"]
+    sound, _ = soundfile.read(tmp_path / "with" / "narrow.wav")
+    assert np.allclose(sound, np.clip(narrow.decompress(narrow.compress(wave))[0], -1, 1), atol=1e-4)
+    status, _, lines = run(capsys, *decode, tmp_path / "asked", "--model", "default")
+    assert (status, len(lines)) == (1, 1)
+
+
 # --- quick to start
 
 
