@@ -6,8 +6,9 @@ Balazs and Sondergaard 2013.
     python -m benchmarks.griffin_lim --data dev/manifest.tsv --out runs/griffin-lim
     unitcodec bench quality --data dev --out runs/quality --decoded griffin-lim=runs/griffin-lim
 
-The first line speaks the true log-mel of every utterance; with ``--mels FOLDER`` the ones in FOLDER/STEM.npy, as an
-autoencoder decoded them, ``(bands, frames)`` in the units of ``features.log_mel``.
+The first line speaks the true log-mel of every utterance, with ``--model NAME`` the one that a model predicts from its codes.
+The first shows what Griffin-Lim loses, the difference between the two what the code loses, and that between the second and the
+model's own speech what its vocoder loses or mends.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ import argparse
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.corpus import load
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, fit, read, write
+
+if TYPE_CHECKING:
+    from unitcodec.codec import Codec
 
 Array = NDArray[np.floating]
 
@@ -106,19 +111,39 @@ def griffin_lim(
     return waveform if samples is None else fit(waveform, samples)
 
 
+def predicted_mel(codec: Codec, waveform: FloatArray) -> Array:
+    """Waveform ``(T,)`` -> the log-mel ``(bands, frames)`` that the codec predicts from its codes, at the waveform's level."""
+    import torch
+
+    from unitcodec.analysis import Fields
+    from unitcodec.features import denormalise, level_gain
+    from unitcodec.speech import decode_mel
+
+    codes = codec.encode(waveform)
+    fields = Fields.from_codes(codes.speaker)
+    units, f0 = (torch.from_numpy(part.astype(np.int64))[None] for part in (codes.units, codes.f0))
+    with torch.inference_mode():
+        mel, _, _ = decode_mel(codec.model.networks, units, f0, fields)
+    return np.asarray(denormalise(mel)[0].numpy() - np.log(level_gain(fields.level)))
+
+
 def main(argv: list[str] | None = None) -> int:
     """Speak a corpus's log-mels into a folder that ``unitcodec bench quality --decoded`` takes."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.griffin_lim", description=main.__doc__)
     parser.add_argument("--data", type=Path, required=True, help="manifest, or its folder")
     parser.add_argument("--out", type=Path, required=True, help="folder for STEM.wav")
-    parser.add_argument("--mels", type=Path, help="folder of STEM.npy, log-mels (bands, frames); default: the true ones")
+    parser.add_argument("--model", help="speak the log-mel that this model (name or folder) predicts; default: the true one")
     parser.add_argument("--iterations", type=int, default=50)
     parser.add_argument("--limit", type=int, help="only N utterances, evenly spaced")
     options = parser.parse_args(argv)
-    spec = MelSpec.reference()
+    spec, codec = MelSpec.reference(), None
+    if options.model is not None:
+        import unitcodec
+
+        codec = unitcodec.load(options.model, device="cpu")
     for utterance in load(options.data, options.limit):
         waveform = read(utterance.path)
-        mel = np.load(options.mels / f"{utterance.name}.npy") if options.mels else spec.log_mel(waveform)
+        mel = spec.log_mel(waveform) if codec is None else predicted_mel(codec, waveform)
         spoken = griffin_lim(mel, spec, samples=len(waveform), iterations=options.iterations)
         write(options.out / f"{utterance.name}.wav", spoken)
         print(utterance.name, len(waveform) / SAMPLE_RATE, file=sys.stderr)

@@ -23,6 +23,15 @@ def decode_pitch(networks: Networks, f0: Tensor, fields: Fields) -> tuple[Tensor
     return pitch_features(track, mean, deviation), hz
 
 
+def decode_mel(networks: Networks, units: Tensor, f0: Tensor, fields: Fields) -> tuple[Tensor, Tensor, Tensor]:
+    """Units (1, rows, m) and F0 codes (1, k) -> normalised log-mel (1, 80, n), pitch features (1, 3, n), F0 (1, n) in Hz."""
+    features, hz = decode_pitch(networks, f0, fields)
+    frames = units.shape[2] * networks.content.stride
+    features, hz = features[..., :frames], hz[:, :frames]
+    voice = torch.tensor([fields.voice], device=units.device)
+    return networks.decoder(networks.content.values(units), features, networks.speaker.decode(voice)), features, hz
+
+
 class MelSpeech:
     """One stream's voice. Pieces are spoken in order: the phase at the end of one is where the next begins."""
 
@@ -41,12 +50,7 @@ class MelSpeech:
 
     def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
         """Units (1, rows, n) from unit frame ``low`` of the stream on, F0 codes (1, m) -> their samples [begin, end), (k,)."""
-        networks = self.networks
-        features, hz = decode_pitch(networks, f0, self.fields)
-        frames = units.shape[2] * self.unit_hop // HOP
-        features, hz = features[..., :frames], hz[:, :frames]
-        voice = torch.tensor([self.fields.voice], device=self.device)
-        mel = networks.decoder(networks.content.values(units), features, networks.speaker.decode(voice))
+        mel, features, hz = decode_mel(self.networks, units, f0, self.fields)
         hz = excitation.sample_f0(hz)
         # The phase is counted from this piece's first own sample; its surroundings run on to both sides.
         cycles = torch.cumsum(hz.double() / 16000.0, 1)
@@ -55,7 +59,7 @@ class MelSpeech:
         self.phase = float(cycles[0, end - 1])
         pulses = excitation.voiced_pulses(hz, cycles, features[:, 2])
         noise = excitation.white_noise(low * self.unit_hop, pulses.shape[1], self.device)[None]
-        waveform: Tensor = networks.generator.generate(mel, features, pulses, noise)[0, begin:end]
+        waveform: Tensor = self.networks.generator.generate(mel, features, pulses, noise)[0, begin:end]
         return waveform
 
 
