@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
 import math
 import os
 import signal
@@ -22,6 +21,7 @@ import click
 
 import unitcodec
 from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, plan
+from unitcodec.command.opener import Opener
 from unitcodec.command.output import Output
 from unitcodec.command.run import (
     check_stdout,
@@ -35,7 +35,6 @@ from unitcodec.command.run import (
     say,
     source_name,
     stdin,
-    stream_loader,
     words,
 )
 
@@ -200,9 +199,9 @@ def decode(
     """
     jobs = plan(paths, _DECODE_RAW if raw else _DECODE, output_dir, recursive, overwrite)
     check_stdout(jobs)
-    load = stream_loader(model, device)
+    opener = Opener(model, device)
     on_error: OnError = "salvage" if salvage else "conceal" if conceal else "strict"
-    return each(jobs, lambda job: _decode_one(job, load, quiet, raw, on_error), _source)
+    return each(jobs, lambda job: _decode_one(job, opener, quiet, raw, on_error), _source)
 
 
 @cli.command()
@@ -296,18 +295,15 @@ def _encode_one(job: Job, load: Callable[[], Codec], quiet: bool, bitrate: float
         _summarize(job, reader.num_samples, size, time.perf_counter() - begin)
 
 
-def _decode_one(job: Job, load: Callable[[bytes | None], Codec], quiet: bool, raw: bool, on_error: OnError) -> None:
-    from bitstream import PacketReader
+def _decode_one(job: Job, opener: Opener, quiet: bool, raw: bool, on_error: OnError) -> None:
     from unitcodec.audio import SAMPLE_RATE, write_wav
 
     # From one pipe into another every packet is played when it comes, so what it says of its end comes too late.
     live = job.source == STANDARD and job.target == STANDARD and not stdin().seekable()
-    data = None if live else _read_checked(job, on_error)
-    source = stdin() if data is None else io.BytesIO(data)
+    stream = stdin() if live else _read_checked(job, on_error)
     with Output(job.target, job.parents) as output:
-        codec = load(data)
+        codec, reader = opener.open(stream, on_error)
         begin = time.perf_counter()
-        reader = PacketReader(source, codec.model.entropy, on_error)
         num_samples = None if live else _measure(reader)
         duration = None if num_samples is None else num_samples / SAMPLE_RATE
         write_wav(output, progress(codec.decompress_blocks(reader), duration, job.source, quiet), num_samples, SAMPLE_RATE, raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -25,21 +26,28 @@ def find_entropy_model(fingerprint: str) -> EntropyModel:
     Looks for `*/entropy*.safetensors` in the folders named by the environment variable UNITCODEC_MODELS and in the folder of
     packaged models; models once loaded are kept. Raises UnknownModel, or InvalidEntropyModel if the file is unsound.
     """
-    path, stamp = _find(fingerprint)
-    return _load(path, stamp)
+    for path, stamp in _found(fingerprint):
+        return _load(path, stamp)
+    raise _unknown(fingerprint)
 
 
-def find_model_folder(fingerprint: str) -> Path:
-    """The folder that the entropy model of this fingerprint lies in; see `find_entropy_model`. Raises UnknownModel."""
-    return _find(fingerprint)[0].parent
+def find_model_folders(fingerprint: str) -> list[Path]:
+    """The folders that hold the entropy model of this fingerprint, in the order of `find_entropy_model`. Raises UnknownModel."""
+    folders = list(dict.fromkeys(path.parent for path, _ in _found(fingerprint)))
+    if not folders:
+        raise _unknown(fingerprint)
+    return folders
 
 
-def _find(fingerprint: str) -> tuple[Path, tuple[int, int]]:
+def _found(fingerprint: str) -> Iterator[tuple[Path, tuple[int, int]]]:
     for path in _candidates():
         stamp = _stamp(path)
         if stamp is not None and _fingerprint(path, stamp) == fingerprint:
-            return path, stamp
-    raise UnknownModel(
+            yield path, stamp
+
+
+def _unknown(fingerprint: str) -> UnknownModel:
+    return UnknownModel(
         f"no installed model has the fingerprint {fingerprint}; set {MODELS_VARIABLE} to a folder that holds "
         f"<name>/{ENTROPY_FILE} of that model"
     )

@@ -11,7 +11,7 @@ from bitstream.codes import as_codes
 from bitstream.entropy import EntropyModel
 from bitstream.errors import Damaged
 from bitstream.header import VERSION
-from bitstream.lockstep import Bits, decode_packets, encode_packets, payload_bits
+from bitstream.lockstep import decode_packets, encode_packets, payload_bits
 from bitstream.rangecoder import decode, encode, near, shortest
 
 
@@ -58,8 +58,12 @@ class PacketCoder:
             return [self._decode(payload, *shape) for payload, shape in zip(payloads, shapes, strict=True)]
         return decode_packets(self.entropy, payloads, shapes)
 
-    def payload_bits(self, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]) -> list[Bits | Damaged]:
-        """Of each payload and (frames, F0 frames) the bits by stream, or what `decode_payload` would raise."""
+    def payload_bits(
+        self, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]
+    ) -> list[dict[int | str, float] | Damaged]:
+        """Of each payload and (frames, F0 frames) the bits by stream (row or "f0"), or what `decode_payload` would raise."""
+        for shape in shapes:
+            self.entropy.spec.check_packet_shape(*shape)
         fits = [len(payload) <= self.entropy.spec.max_payload for payload in payloads]
         kept = [(payload, shape) for payload, shape, fit in zip(payloads, shapes, fits, strict=True) if fit]
         found = iter(payload_bits(self.entropy, self._tail, *zip(*kept, strict=True)) if kept else [])

@@ -128,7 +128,7 @@ class Codec:
         return _cut(self._synthesis(codes.speaker).run(self._packets(codes)), codes.num_samples)
 
     def convert(self, codes: SpeechCodes, voice: IntArray) -> SpeechCodes:
-        """Voice conversion: the same words and intonation in another's voice.
+        """Voice conversion: the same words and intonation in another's voice, mean F0, range and level.
 
         Args:
             codes: of what is said.
@@ -181,6 +181,7 @@ class Codec:
         A block is given as soon as its packets are there. Raises bitstream.BitstreamError.
         """
         reader = stream if isinstance(stream, PacketReader) else PacketReader(stream, self.model.entropy, on_error)
+        find_sibling(self.model.entropy, reader.entropy.fingerprint)
         done = 0
         for block in self._synthesis(reader.speaker).run(reader):
             # The end of the stream is known before its last frames are spoken.

@@ -65,6 +65,7 @@ def test_a_share_of_the_crops_is_coded_cheaply(corpus: Corpus) -> None:
 def test_an_equalizer_changes_the_spectrum_smoothly_and_only_what_is_heard(corpus: Corpus) -> None:
     plain, shaped = (Batches(corpus, 1.28, Augmentation(0, 0, 0, 0, 0, equalizer=share), 0).batch(20) for share in (0.0, 1.0))
     assert np.array_equal(plain["heard"], plain["clean"])
+    assert np.array_equal(shaped["clean"], plain["clean"])
     power = [np.abs(np.fft.rfft(shaped[name][:, :20480])) + 1e-3 for name in ("heard", "clean")]
     gain = 20 * np.log10(power[0] / power[1])[:, 100:9000]
     assert 2 < gain.std() < 10

@@ -52,33 +52,6 @@ def loader(model: str, device: str) -> Callable[[], Codec]:
     return load
 
 
-def stream_loader(model: str, device: str) -> Callable[[bytes | None], Codec]:
-    """The codec for a stream's bytes: of ``model`` or, where nobody asked for one, of the installed one that the stream names."""
-    context = click.get_current_context()
-    asked = context.get_parameter_source("model") is not click.core.ParameterSource.DEFAULT
-    loaders: dict[str, Callable[[], Codec]] = {}
-
-    def load(data: bytes | None) -> Codec:
-        name = model if asked or data is None else _named(data) or model
-        return loaders.setdefault(name, loader(name, device))()
-
-    return load
-
-
-def _named(data: bytes) -> str | None:
-    """The folder of the model that a stream names; None if that is not to be had."""
-    from bitstream import BitstreamError
-    from bitstream.find import find_model_folder
-    from bitstream.header import read_header
-    from bitstream.source import Source
-
-    try:
-        folder = find_model_folder(read_header(Source(data)).model)
-    except BitstreamError:
-        return None
-    return str(folder) if (folder / "config.json").is_file() else None
-
-
 def each(items: Iterable[Item], work: Callable[[Item], None], name: Callable[[Item], str]) -> int:
     """Do all ``items``; what is wrong with one is reported under its name and does not keep the others from being done.
 

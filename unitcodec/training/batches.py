@@ -21,7 +21,7 @@ SHORTEST = 16000
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Probabilities and ranges; all of it off is ``Augmentation(0, 0, 0, 0)``."""
+    """Probabilities and ranges; all of it off is ``Augmentation(0, 0, 0, 0, 0)``."""
 
     gain_db: float = 3.0
     speed: float = 0.3
@@ -60,7 +60,7 @@ class Stretch:
     first: int
     """Frame (20 ms) of the utterance at which it begins."""
     waveform: np.ndarray
-    """(T,) float32, level-normalised, with noise or a room now and then; zeros after the utterance's end."""
+    """(T,) float32, level-normalised, with another microphone, noise or a room now and then; zeros after the utterance's end."""
     seed: int
     """For whatever else is random about it."""
 
@@ -88,7 +88,7 @@ def small_room(rng: np.random.Generator, waveform: np.ndarray) -> np.ndarray:
 def equalized(rng: np.random.Generator, waveform: np.ndarray, deviation_db: float) -> np.ndarray:
     """Another microphone, another speaker's long-term spectrum: a smooth filter, its gain drawn at eight points of the mel scale.
 
-    The random frequency shaping of Choi et al. 2021, *Neural Analysis and Synthesis* (NANSY, arXiv 2110.14513), section 2.1.
+    After the random frequency shaping of Choi et al. 2021, *Neural Analysis and Synthesis* (arXiv 2110.14513), section 2.1.
     """
     mel = np.log1p(np.fft.rfftfreq(len(waveform), 1 / 16000) / 700)
     gain = CubicSpline(np.linspace(0, mel[-1], 8), rng.normal(0, deviation_db, 8))(mel)
