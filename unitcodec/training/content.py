@@ -174,7 +174,7 @@ def train(
         rate = RateTerm(model.content.vocabulary, settings["bits"] * model.content.stride / 100, device=device)
         parts["rate"] = rate
     run = Run(folder, parts, settings["steps"])
-    augmentation = Augmentation(**{name: settings[name] for name in ("equalizer", "warp", "thrift")})
+    augmentation = Augmentation(**{name: settings[name] for name in ("speed", "equalizer", "warp", "thrift")})
     batches = Batches(corpus, settings["seconds"], augmentation, seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 
