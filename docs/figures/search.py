@@ -25,7 +25,7 @@ for (family, rows), marker in zip(families.items(), itertools.cycle("os^Dvx"), s
     for row in rows:
         axes.annotate(row["code"], (float(row["units_bps"]), float(row["cer"])), (4, 4), textcoords="offset points", fontsize=6)
 axes.set_xlabel("units, bit/s")
-axes.set_ylabel("CER and its 95 % interval, 50 utterances of dev (original: .357)")
+axes.set_ylabel("CER and its 95 % interval (original: .357)")
 axes.grid(alpha=0.3)
 axes.legend(fontsize=8)
 figure.savefig(here / "search.svg", metadata={"Date": None})
