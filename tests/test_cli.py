@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import os
@@ -388,7 +389,9 @@ def test_interrupted_work_leaves_nothing(default_model: Path, start: Start, tmp_
     source, folder = tmp_path / "long.wav", tmp_path / "out"
     folder.mkdir()
     soundfile.write(source, np.random.default_rng(6).uniform(-0.1, 0.1, 16000 * 600), 16000)
-    process = start("encode", str(source), "-o", str(folder), "-q", stderr=-1)
+    # A job in the background of a shell script ignores SIGINT, and so would its children.
+    heed = functools.partial(signal.signal, number, signal.SIG_DFL)
+    process = start("encode", str(source), "-o", str(folder), "-q", stderr=-1, preexec_fn=heed)
     deadline = time.monotonic() + 60
     while not any(folder.iterdir()) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
