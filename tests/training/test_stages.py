@@ -159,6 +159,20 @@ def test_content_trained_to_a_rate_for_other_ears(trained: Path, manifest: Path,
     assert codec.model.entropy.spec.unit_hop == codec.model.entropy.spec.f0_hop == 1280
 
 
+def test_decoders_that_are_held_to_the_voice_of_a_conversion(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    for part in ("corpus", "pitch", "vocoder"):
+        shutil.copytree(trained / part, out / part)
+    joint = {"warp": 0.5, "equalizer": 0.5, "conversion": 2.0, "steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 1.0}
+    config = _config(tmp_path, content={"conversion": 0.2}, joint=joint)
+    for stage in ("content", "joint"):
+        run(stage, manifest, out, config)
+        header, row = (out / stage / "log.csv").read_text().splitlines()
+        logged = dict(zip(header.split(","), row.split(","), strict=True))
+        assert 0 < float(logged["conversion"]) < 3
+        assert 0 < float(logged["test_conversion"]) < 3
+
+
 def test_a_content_encoder_of_other_settings_is_not_gone_on_with(trained: Path, manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(trained, out)

@@ -20,7 +20,7 @@ from ..features import log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
 from ..quantize import straight_through
 from ..speaker.encoder import SpeakerEncoder
-from ..vocoder.mel_decoder import MelDecoder, pitch_features
+from ..vocoder.mel_decoder import F0_RANGE, MelDecoder, pitch_features
 from . import cpc, hubert, parallel
 from .batches import Augmentation, Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
@@ -73,19 +73,45 @@ class Autoencoder(nn.Module):
 
     def decoded(self, values: Tensor, other: Tensor, pitch: Tensor) -> Tensor:
         """The units' values, a waveform (B, 160 k) of the voice, pitch (B, 3, n) -> log-mel (B, 80, n)."""
-        with torch.no_grad(), torch.autocast(other.device.type, enabled=False):
-            voice = normalise(log_mel(other))
-        speaker, _, _ = self.speaker.quantizer(self.speaker.latent(voice).float()[..., None])
+        speaker, _, _ = self.speaker.quantizer(self.voice(other)[..., None])
         mel: Tensor = self.decoder(values, pitch, speaker[..., 0])
         return mel
 
+    def voice(self, waveform: Tensor) -> Tensor:
+        """Waveform (B, 160 k) -> what the speaker encoder makes of it, before it is quantized, (B, fields)."""
+        with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
+            heard = normalise(log_mel(waveform))
+        latent: Tensor = self.speaker.latent(heard).float()
+        return latent
+
 
 @torch.no_grad()
-def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> Tensor:
-    """What the decoder will see of F0: the track after its own codec."""
+def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """What comes out of the F0 codec: pitch features (B, 3, n), and F0 in Hz (B, n), positive everywhere."""
     output = model.decode(model.encode(batch["track"]))
     track = torch.stack([output[:, 0], (output[:, 1] > 0).float()], 1)
-    return pitch_features(track, batch["mean"], batch["deviation"])
+    hz = torch.exp(track[:, 0] * batch["deviation"][:, None] + batch["mean"][:, None]).clamp(*F0_RANGE)
+    return pitch_features(track, batch["mean"], batch["deviation"]), hz
+
+
+def conversion_loss(model: Autoencoder, pitch: PitchVQVAE, values: Tensor, batch: dict[str, Tensor]) -> Tensor:
+    """How far a batch, each crop converted to the voice of the one before it, is from those voices.
+
+    The units' ``values`` (B, channels, m) are decoded with the speaker code and the F0 statistics of another crop. The speaker
+    encoder hears the log-mel; the loss is the mean distance to what it makes of the voice, in steps of its codes. It does not
+    learn by it: it would forget what tells voices apart. After the speaker consistency loss of Casanova et al. 2022, *YourTTS*
+    (arXiv 2112.02418), section 2.
+    """
+    speaker, learns = model.speaker, next(model.speaker.parameters()).requires_grad
+    features, _ = decoded_pitch(pitch, batch | {name: batch[name].roll(1, 0) for name in ("mean", "deviation")})
+    with torch.no_grad():
+        wanted = model.voice(batch["other"]).roll(1, 0)[..., None]
+        voice, _, _ = speaker.quantizer(wanted)
+    mel = model.decoder(values, features, voice[..., 0])
+    speaker.requires_grad_(False)
+    heard = speaker.latent(mel).float()[..., None]
+    speaker.requires_grad_(learns)
+    return F.l1_loss(speaker.quantizer.bound(heard), speaker.quantizer.bound(wanted))
 
 
 def conditional_entropy(units: Tensor, size: int) -> float:
@@ -186,11 +212,14 @@ def train(
     def validate() -> dict[str, float]:
         model.eval()
         with torch.no_grad():
-            mel, pitched = normalise(log_mel(test_batch["clean"])), decoded_pitch(pitch, test_batch)
+            mel, (pitched, _) = normalise(log_mel(test_batch["clean"])), decoded_pitch(pitch, test_batch)
             values, units, _ = model.coded(test_batch["clean"])
             output = model.decoded(values, test_batch["other"], pitched)
         np.save(run.folder / "samples.npy", torch.stack([mel[:4], output[:4]], 1).cpu().numpy())
         found = {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(model.content.vocabulary))}
+        if settings["conversion"]:
+            with torch.no_grad():
+                found["test_conversion"] = conversion_loss(model, pitch, values, test_batch).item()
         if ears is not None:
             with torch.no_grad():
                 found["test_ears"] = ears(mel, output).item()
@@ -211,7 +240,7 @@ def train(
         with torch.no_grad():
             target = normalise(log_mel(batch["clean"]))
         # Not in bfloat16, where the nearest codevector would often be another than in the codec.
-        features = decoded_pitch(pitch, batch)
+        features, _ = decoded_pitch(pitch, batch)
         with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
             values, units, commitment = model.coded(
                 batch["heard"],
@@ -223,6 +252,10 @@ def train(
         l1 = F.l1_loss(output, target)
         loss = l1 + 0.5 * F.mse_loss(output, target) + commitment
         logged: dict[str, float | Tensor] = {"l1": l1, "commitment": commitment}
+        if settings["conversion"]:
+            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
+                logged["conversion"] = conversion_loss(model, pitch, values, batch)
+            loss = loss + settings["conversion"] * logged["conversion"]
         if ears is not None:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 unlike = ears(target, output)

@@ -26,10 +26,9 @@ from ..vocoder.discriminators import (
     split_verdicts,
 )
 from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
-from ..vocoder.mel_decoder import F0_RANGE, pitch_features
 from . import parallel
 from .batches import Augmentation, Batches, held_out_speakers, validation_batches
-from .content import Autoencoder
+from .content import Autoencoder, conversion_loss, decoded_pitch
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
 from .prior import Prior
@@ -57,15 +56,6 @@ class Judges(torch.nn.Module):
             return verdicts + [verdict for part in self.mel for verdict in part(mel)]
 
 
-@torch.no_grad()
-def decoded_track(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Pitch features (B, 3, n) and F0 in Hz (B, n), positive everywhere, as they come out of the F0 codec."""
-    output = model.decode(model.encode(batch["track"]))
-    track = torch.stack([output[:, 0], (output[:, 1] > 0).float()], 1)
-    hz = torch.exp(track[:, 0] * batch["deviation"][:, None] + batch["mean"][:, None]).clamp(*F0_RANGE)
-    return pitch_features(track, batch["mean"], batch["deviation"]), hz
-
-
 def train(
     corpus: Corpus,
     pitch: PitchVQVAE,
@@ -79,7 +69,8 @@ def train(
 ) -> None:
     """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
 
-    With the ``prior`` of the content stage, ``settings["thrift"]`` of the crops are coded as cheaply as codes were there.
+    With the ``prior`` of the content stage, ``settings["thrift"]`` of the crops are coded as cheaply as codes were there. The
+    joint stage's ``warp``, ``equalizer`` and ``conversion`` mean what they mean in the content stage.
     A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
     entries "model" and, in the joint stage, "decoder" of ``folder/state.pt``.
     """
@@ -108,22 +99,28 @@ def train(
     # The decoder sees a longer stretch than the costlier losses do, so that its edges play no part.
     seconds = settings["seconds"] if autoencoder is None else 2.56
     frames = round(settings["seconds"] * 100)
-    augmentation = Augmentation(noise=0, room=0) if autoencoder is None else Augmentation(thrift=settings["thrift"])
+    augmentation = Augmentation(noise=0, room=0)
+    if autoencoder is not None:
+        augmentation = Augmentation(**{name: settings[name] for name in ("equalizer", "warp", "thrift")})
     batches = Batches(corpus, seconds, augmentation, seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 
     def tensors(batch: dict[str, Any]) -> dict[str, Tensor]:
         return {name: torch.from_numpy(value).to(device) for name, value in batch.items()}
 
-    def speak(batch: dict[str, Tensor], crop: int | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Generated waveform, the same stretch of the original, and the loss of the predicted log-mel."""
-        features, hz = decoded_track(pitch, batch)
-        target, mel_loss = batch["clean"], torch.zeros((), device=device)
+    def speak(batch: dict[str, Tensor], crop: int | None) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Generated waveform, the same stretch of the original, and the decoder's own losses."""
+        features, hz = decoded_pitch(pitch, batch)
+        target, losses = batch["clean"], {}
         mel = normalise(log_mel(target))
         if autoencoder is not None:
             with torch.autocast(device, torch.bfloat16):
-                predicted = autoencoder(batch["heard"], batch["other"], features, prior, batch["thrift"]).float()
-            mel_loss = F.l1_loss(predicted, mel)
+                warp = batch["warp"] if settings["warp"] else None
+                values, _, _ = autoencoder.coded(batch["heard"], warp, prior, batch["thrift"])
+                predicted = autoencoder.decoded(values, batch["other"], features).float()
+                if settings["conversion"]:
+                    losses["conversion"] = conversion_loss(autoencoder, pitch, values, batch)
+            losses["predicted_mel"] = F.l1_loss(predicted, mel)
             mel = predicted
         if crop is not None and mel.shape[2] > crop:
             first = (mel.shape[2] - crop) // 2
@@ -135,15 +132,15 @@ def train(
                 target[:, first * HOP : (first + crop) * HOP],
             )
         with torch.autocast(device, torch.bfloat16):
-            return model(mel, features, hz), target, mel_loss
+            return model(mel, features, hz), target, losses
 
     test_batch = tensors(test.batch(8))
 
     def validate() -> dict[str, float]:
         model.eval()
         with torch.no_grad():
-            waveform, target, predicted = speak(test_batch, None)
-            values = {"test_stft": stft_loss(target, waveform).item(), "test_predicted": predicted.item()}
+            waveform, target, losses = speak(test_batch, None)
+            values = {"test_stft": stft_loss(target, waveform).item()} | {f"test_{n}": loss.item() for n, loss in losses.items()}
             values["test_mel"] = F.l1_loss(normalise(log_mel(waveform)), normalise(log_mel(target))).item()
         model.train()
         samples = torch.stack([target[:3], waveform[:3]], 1).flatten().cpu().numpy()
@@ -152,11 +149,11 @@ def train(
 
     for step in run.steps(validate):
         set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
-        waveform, target, predicted = speak(tensors(batches.batch(settings["batch"], step)), frames)
+        waveform, target, losses = speak(tensors(batches.batch(settings["batch"], step)), frames)
         spectral = stft_loss(target, waveform)
         mel = F.l1_loss(normalise(log_mel(waveform)), normalise(log_mel(target)))
-        loss = settings["stft"] * spectral + settings["mel"] * mel + settings["predicted_mel"] * predicted
-        logged = {"stft": spectral.detach(), "mel": mel.detach(), "predicted": predicted.detach()}
+        loss = settings["stft"] * spectral + settings["mel"] * mel + sum(settings[name] * value for name, value in losses.items())
+        logged = {"stft": spectral.detach(), "mel": mel.detach()} | losses
         if step >= settings["adversarial_from"] * settings["steps"]:
             both = judges(torch.cat([target, waveform.detach()]))
             judge_loss = discriminator_loss(*split_verdicts(both))
