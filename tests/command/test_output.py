@@ -37,6 +37,14 @@ def test_failure_leaves_what_was_there(tmp_path: Path, error: type[BaseException
     assert names(tmp_path) == ["out.uc"]
 
 
+def test_an_interrupt_before_the_block_leaves_nothing(tmp_path: Path) -> None:
+    """Whatever comes between opening and ``with``."""
+    output = Output(str(tmp_path / "out.uc"))
+    assert len(names(tmp_path)) == 1
+    del output
+    assert names(tmp_path) == []
+
+
 def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     target = tmp_path / "out.uc"
     before = os.umask(0o027)

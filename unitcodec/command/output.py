@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import sys
+import weakref
 from types import TracebackType
 from typing import BinaryIO
 
@@ -33,6 +34,7 @@ class Output:
         self.name = "standard output" if target == STANDARD else target
         self._target: str | None = None  # where the temporary file goes in the end
         self._temporary: str | None = None
+        self._removal: weakref.finalize[..., Output] | None = None
         self._stream = self._open(target, parents)
 
     def write(self, data: bytes) -> int:
@@ -71,11 +73,15 @@ class Output:
                 os.makedirs(os.path.dirname(self._target), exist_ok=True)
             # A short name of its own: the target's may already be as long as the file system allows.
             temporary = os.path.join(os.path.dirname(self._target), f".unitcodec-{os.getpid()}-{id(self):x}.part")
+            # Before there is anything to remove: a signal may interrupt between any two of these lines, or before the ``with``.
+            self._removal = weakref.finalize(self, _remove, temporary)
             # Not from tempfile: that forbids others to read the result, whatever the umask.
             stream = open(temporary, "xb")  # noqa: SIM115
             self._temporary = temporary
             return stream
         except OSError as error:
+            if self._removal is not None:
+                self._removal.detach()  # not made here
             raise self._named(error) from error
 
     def _finish(self) -> None:
@@ -85,16 +91,19 @@ class Output:
         self._stream.close()
         if self._temporary is not None and self._target is not None:
             os.replace(self._temporary, self._target)
-            self._temporary = None
 
     def _discard(self) -> None:
         if self._stream is not sys.stdout.buffer:
             with contextlib.suppress(OSError):  # a full disk says so once more when the buffer is dropped
                 self._stream.close()
-        if self._temporary is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._temporary)
-            self._temporary = None
+        if self._removal is not None:
+            self._removal()  # of a file that was moved nothing is left
+        self._temporary = None
 
     def _named(self, error: OSError) -> OutputError:
         return OutputError(f"{self.name}: {error.strerror or error}")
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
