@@ -20,6 +20,9 @@ OPTIONS = "options.json"
 
 STAGES = ("pitch", "content", "vocoder", "joint", "entropy", "export")
 
+LEARNED_WITH_DECODER = ("fsq", "vqvae")
+"""Families of content encoders."""
+
 
 def run(
     stage: str,
@@ -55,6 +58,10 @@ def run(
     settings = _settings(config)
     if family is not None:
         settings["content"]["family"] = family
+    if settings["content"]["family"] not in LEARNED_WITH_DECODER:
+        # What other ears would hear teaches an encoder. A decoder of finished units needs these as they will be.
+        for stage_settings in (settings["content"], settings["joint"]):
+            stage_settings.update(equalizer=0.0, warp=0.0)
     parallel.start(device)
     for name in STAGES if stage == "all" else (stage,):
         folder = Path(out) / name
