@@ -15,7 +15,7 @@ import soundfile
 import torch
 
 import unitcodec
-from bitstream import EntropyModel, EntropySpec, Stream, fit_tables
+from bitstream import EntropyModel, EntropySpec, Stream, find_entropy_model, fit_tables
 from unitcodec import model as models
 from unitcodec.errors import ModelError
 
@@ -203,8 +203,14 @@ def test_the_packaged_model(default_model: Path) -> None:
     assert models.find("default") == default_model
     names = {path.name for path in default_model.iterdir()}
     assert {"config.json", "model.safetensors", "entropy.safetensors"} <= names
-    assert sum(path.stat().st_size for path in default_model.iterdir()) < 20_000_000
+    assert sum(path.stat().st_size for path in default_model.parent.rglob("*") if path.is_file()) < 20_000_000
     # 20 ms of a unit frame's 40 lie after its middle, 20 ms of the spectrum's window after the last frame seen.
     assert loaded.networks.content.context * 160 + 320 + 320 <= 8000
     stored = models.stored(loaded.networks)
     assert models.digest(stored) == loaded.entropy.spec.weights
+
+
+def test_streams_of_the_model_of_version_0_1_0_are_still_read(default_model: Path) -> None:
+    entropy = EntropyModel.load(default_model.parent / "default-0.1.0" / "entropy.safetensors")
+    assert entropy.fingerprint == "71920210"
+    assert find_entropy_model("71920210").spec == entropy.spec

@@ -52,14 +52,17 @@ class Opener:
             return self._default()
 
     def _codec(self, fingerprint: str) -> Codec:
-        from bitstream.find import find_model_folders
+        from bitstream.find import MODELS_VARIABLE, find_model_folders
         from unitcodec.model import find
 
         folders = [folder for folder in find_model_folders(fingerprint) if (folder / "config.json").is_file()]
         if find("default") in folders:
             return self._default()
         if not folders:
-            raise UnitcodecError(f"of its model {fingerprint} only the entropy model is installed, not the networks")
+            raise UnitcodecError(
+                f"of its model {fingerprint} only the entropy model is installed, not the networks; set {MODELS_VARIABLE} "
+                "to a folder that holds that model's own"
+            )
         try:
             return self._other(folders[0])
         except ModelError as error:  # which would end the run, but the next file may have another model
