@@ -44,13 +44,6 @@ class Autoencoder(nn.Module):
         self.speaker = SpeakerEncoder()
         self.decoder = MelDecoder(rows=self.content.channels, stride=self.content.stride)
 
-    def forward(
-        self, waveform: Tensor, other: Tensor, pitch: Tensor, prior: Prior | None = None, thrift: Tensor | None = None
-    ) -> Tensor:
-        """Waveforms (B, 160 n), (B, 160 k), pitch (B, 3, n) -> predicted log-mel (B, 80, n); see :meth:`coded`."""
-        values, _, _ = self.coded(waveform, prior=prior, thrift=thrift)
-        return self.decoded(values, other, pitch)
-
     def coded(
         self, waveform: Tensor, warp: Tensor | None = None, prior: Prior | None = None, thrift: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
