@@ -256,6 +256,7 @@ def _plot(files: Sequence[str], target: str) -> None:
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--validation", metavar="MANIFEST", help="What export reports the rate on.")
 @click.option("--family", type=click.Choice(["fsq", "vqvae", "hubert", "cpc", "pretrained"]), help="Of the content encoder.")
+@click.option("--initial", metavar="MODEL", help="Begin with the weights of a model, by name or folder.")
 def train(
     stage: str,
     data: str,
@@ -266,6 +267,7 @@ def train(
     device: str,
     validation: str | None,
     family: str | None,
+    initial: str | None,
 ) -> None:
     """Train one stage of a model, or all in order.
 
@@ -273,7 +275,7 @@ def train(
     """
     from unitcodec.training import run
 
-    run(stage, data, out, config, resume, seed, device, validation, family)
+    run(stage, data, out, config, resume, seed, device, validation, family, initial)
 
 
 def _source(job: Job) -> str:

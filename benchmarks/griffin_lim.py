@@ -115,8 +115,8 @@ def predicted_mel(codec: Codec, waveform: FloatArray) -> Array:
     """Waveform ``(T,)`` -> the log-mel ``(bands, frames)`` that the codec predicts from its codes, at the waveform's level."""
     import torch
 
-    from unitcodec.analysis import Fields
     from unitcodec.features import denormalise, level_gain
+    from unitcodec.fields import Fields
     from unitcodec.speech import decode_mel
 
     codes = codec.encode(waveform)

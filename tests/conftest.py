@@ -102,6 +102,7 @@ def narrow_folder(tmp_path_factory: pytest.TempPathFactory, speech: Path) -> Pat
         speaker={"channels": 16, "blocks": 1},
         decoder={"rows": len(levels), "channels": (24, 16)},
         generator={"kind": "spectral", "channels": 16, "blocks": 3},
+        voice_search=2,
     )
     torch.manual_seed(0)
     networks = Networks(config).eval()

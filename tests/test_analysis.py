@@ -12,8 +12,9 @@ import soundfile
 import torch
 
 from bitstream import EntropySpec, Stream, fit_tables
-from unitcodec.analysis import Analysis, Fields
+from unitcodec.analysis import Analysis
 from unitcodec.features import level_gain, log_mel, normalise
+from unitcodec.fields import Fields
 from unitcodec.model import Model
 from unitcodec.pitch import tracker
 from unitcodec.pitch.vqvae import mean_and_deviation, track_channels

@@ -174,6 +174,9 @@ def test_an_entropy_model_of_other_streams(folder: Path) -> None:
         ({"generator": {"kind": "os.system"}}, "unknown generator 'os.system'"),
         ({"generator": {"kind": []}}, "not a usable model"),
         ({"tracker": "os.system"}, "unknown F0 tracker 'os.system'"),
+        ({"voice_search": -1}, "voice_search is -1"),
+        ({"voice_search": 10**9}, "voice_search is 1000000000"),
+        ({"voice_search": "12"}, "voice_search is '12'"),
     ],
 )
 def test_configurations_that_are_not_ours(folder: Path, change: dict[str, object], pattern: str) -> None:

@@ -12,8 +12,8 @@ import torch
 
 from bitstream import Packet
 from unitcodec import synthesis as module
-from unitcodec.analysis import Fields
 from unitcodec.features import level_gain
+from unitcodec.fields import Fields
 from unitcodec.model import Model, ModelConfig, Networks
 from unitcodec.pitch.vqvae import MEAN_CODES
 from unitcodec.speech import decode_pitch

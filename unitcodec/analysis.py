@@ -7,7 +7,7 @@ analysed in a window of its own, always in the same shapes and in float64: threa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from .content import ContentFamily, hear
 from .features import HOP, WINDOW, active_level, level_code, level_gain, log_mel, normalise
+from .fields import Fields
 from .model import Model, Networks
 from .pitch import tracker as trackers
 from .pitch.vqvae import STRIDE, mean_and_deviation, statistics
 from .rate import RateLimit, RateTarget
+from .voice import Stretch, search_voice
 
 CODE_SAMPLES = HOP * STRIDE
 """Samples an F0 code: the grid that every analysis window lies on."""
@@ -28,29 +30,14 @@ ACTIVE_SECONDS = 8
 QUIET = -55.0
 """Blocks above this level (dB re full scale) count as active."""
 
+SEARCHED_PACKETS = 3
+"""The loudest ones of the opening, by which the voice is chosen where a model asks for it."""
+
 SILENCE = -60.0
 """Below this level a stream holds no speech to judge the level by."""
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Fields:
-    """What is sent once a stream, in the order of ``SpeechCodes.speaker``."""
-
-    mean: int
-    deviation: int
-    level: int
-    voice: tuple[int, ...]
-
-    def codes(self) -> IntArray:
-        return np.array([self.mean, self.deviation, self.level, *self.voice], np.int32)
-
-    @staticmethod
-    def from_codes(codes: IntArray) -> Fields:
-        mean, deviation, level, *voice = codes.tolist()
-        return Fields(mean, deviation, level, tuple(voice))
 
 
 class Analysis:
@@ -83,6 +70,7 @@ class Analysis:
         self._tracked = 0  # packets whose F0 is known
         self._coded = 0  # packets returned
         self._opening_end: int | None = None
+        self._early: dict[int, tuple[list[NDArray[np.float64]], IntArray]] = {}  # of packets that the search for a voice saw
         self._active = 0
         self._examined = 0  # seconds of the opening looked at
         self._finished = False
@@ -155,10 +143,32 @@ class Analysis:
         level = active_level(opening) if len(opening) else float("-inf")
         code = level_code(level) if level > SILENCE else level_code(-24.0)
         mean, deviation = statistics(self._f0[: -(-end // HOP)])
-        with torch.inference_mode():
-            voice = self.networks.speaker.encode(self._mel(opening, code))[0] if len(opening) else torch.zeros(self._voice_fields)
-        self.fields = Fields(mean, deviation, code, tuple(int(v) for v in voice))
+        self.fields = Fields(mean, deviation, code, (0,) * self._voice_fields)
+        if len(opening):
+            with torch.inference_mode():
+                mel = self._mel(opening, code)
+                voice = self.networks.speaker.encode(mel)[0]
+            self.fields = replace(self.fields, voice=tuple(voice.tolist()))
+            if self.model.config.voice_search and level > SILENCE:
+                self.fields = self._search_voice(mel, end)
         return True
+
+    def _search_voice(self, mel: torch.Tensor, end: int) -> Fields:
+        """The fields with the voice that suits the opening's loudest packets; ``mel`` (1, 80, n) up to sample ``end``."""
+        assert self.fields is not None
+        count = -(-end // self.packet)
+        if end >= ACTIVE_SECONDS * 16000:
+            # More may follow, or not, and that must not matter: only packets whose surroundings are known from the opening.
+            count = (end - max(self.context, self.f0_context)) // self.packet
+        packets = [(start, min(start + self.packet, end)) for start in range(0, count * self.packet, self.packet)]
+        power = [np.square(self._window(*packet), dtype=np.float64).sum() for packet in packets]
+        stretches = []
+        for index in sorted(range(count), key=lambda index: -power[index])[:SEARCHED_PACKETS]:
+            start, stop = packets[index]
+            self._early[index] = distances, f0 = self._distances(start, stop), self._code_f0(start, stop)
+            units, f0_codes = (torch.from_numpy(codes).long().to(self.device) for codes in (_nearest(distances), f0))
+            stretches.append(Stretch(units, f0_codes, mel[0, :, start // HOP : stop // HOP]))
+        return search_voice(self.networks, self.fields, stretches, self.model.config.voice_search)
 
     @property
     def _voice_fields(self) -> int:
@@ -176,11 +186,11 @@ class Analysis:
     def _code_packet(self, index: int) -> tuple[IntArray, IntArray]:
         start = index * self.packet
         end = min(start + self.packet, self.num_samples)
-        f0 = self._code_f0(start, end)
-        distances = self._distances(start, end)
+        known = self._early.pop(index, None)
+        distances, f0 = known or (self._distances(start, end), self._code_f0(start, end))
         if self.rate is not None:
             return self.rate.apply([row / self.networks.content.spacing for row in distances], f0), f0
-        return np.stack([row.argmin(1) for row in distances]).astype(np.int32), f0
+        return _nearest(distances), f0
 
     def _distances(self, start: int, end: int) -> list[NDArray[np.float64]]:
         """For each codebook row how far every code is from each unit frame of a packet's samples [start, end)."""
@@ -211,6 +221,10 @@ class Analysis:
         self._buffer, self._start = self._buffer[keep - self._start :], keep
         keep_f0 = max(self._f0_start, (done - self.f0_context) // HOP)
         self._f0, self._f0_start = self._f0[keep_f0 - self._f0_start :], keep_f0
+
+
+def _nearest(distances: list[NDArray[np.float64]]) -> IntArray:
+    return np.stack([row.argmin(1) for row in distances]).astype(np.int32)
 
 
 def surroundings(content: ContentFamily) -> int:

@@ -18,9 +18,10 @@ from bitstream import InvalidCodes, OnError, Packet, PacketReader, PacketWriter,
 from bitstream.find import find_sibling
 
 from . import model as models
-from .analysis import Analysis, Fields, IntArray
+from .analysis import Analysis
 from .audio import to_mono_16k
 from .errors import ModelError
+from .fields import Fields, IntArray
 from .resynthesis import convert
 from .synthesis import Synthesis, speak
 

@@ -39,6 +39,8 @@ INT8_PARTS = ("decoder.", "generator.")
 INT8_SIZE = 4096
 SCALE = ".scale_int8"
 PRECISIONS = ("int8", "float32")
+SEARCH_STEPS = 1000
+"""Most that a model may ask for: a folder from anywhere shall not make an encoder run for hours."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class ModelConfig:
     """What ``config.json`` holds: the constructor arguments of each part, the F0 tracker, and the decoder's output gain in dB.
 
     ``limit_rate``: packets are held to 365 bit/s; see :mod:`unitcodec.rate`. ``precision``: how the weights are stored, "int8"
-    (the large matrices, the rest float16) or "float32". A generator of kind "code" has no mel decoder before it.
+    (the large matrices, the rest float16) or "float32". ``voice_search``: steps of :mod:`unitcodec.voice`, 0 for the speaker
+    encoder's own word. A generator of kind "code" has no mel decoder before it.
     """
 
     name: str
@@ -58,6 +61,7 @@ class ModelConfig:
     tracker: str = "swift-f0"
     gain_db: float = 0.0
     limit_rate: bool = True
+    voice_search: int = 0
     precision: str = "int8"
     format: int = FORMAT
 
@@ -131,6 +135,9 @@ def load(name: str | Path = "default") -> Model:
         raise ModelError(f"{folder / 'config.json'}: gain_db is {config.gain_db!r}; it must be a number of at most 20 dB")
     if config.precision not in PRECISIONS:
         raise ModelError(f"{folder / 'config.json'}: unknown precision {config.precision!r}: one of {', '.join(PRECISIONS)}")
+    steps = config.voice_search
+    if isinstance(steps, bool) or not isinstance(steps, int) or not 0 <= steps <= SEARCH_STEPS:
+        raise ModelError(f"{folder / 'config.json'}: voice_search is {steps!r}; it must be a whole number up to {SEARCH_STEPS}")
     if config.tracker not in TRACKERS:
         raise ModelError(f"{folder / 'config.json'}: unknown F0 tracker {config.tracker!r}: one of {', '.join(TRACKERS)}")
     if not _same_streams(networks, entropy):

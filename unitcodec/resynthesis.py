@@ -61,20 +61,13 @@ def complete(model: Model, entry: UnitEntry, speaker: IntArray | None = None) ->
 def convert(model: Model, codes: SpeechCodes, voice: IntArray) -> SpeechCodes:
     """Voice conversion: the model's codes, to be heard in ``voice``, speaker fields (fields,) of any codes of the same model.
 
-    F0 keeps its course and takes the voice's mean and range; the level is the voice's as well. Units still tell a little of
-    who spoke. So the code of the voice is pushed as far again from the one that spoke as it already is, as classifier-free
-    guidance does with a condition (Ho and Salimans 2022, arXiv 2207.12598, equation 6 with w = 1).
+    F0 keeps its course and takes the voice's mean and range; the level is the voice's as well.
 
     Raises bitstream.InvalidCodes: the voice is not of this model.
     """
     wanted = replace(codes, speaker=voice)
     _entropy(model, codes.model).check(wanted)
-    first = LEVEL_FIELD + 1
-    speaker: Any = model.networks.speaker
-    device = next(model.networks.parameters()).device
-    voices = torch.from_numpy(np.stack([wanted.speaker[first:], codes.speaker[first:]])).long().to(device)
-    pushed = speaker.away(voices[:1], voices[1:])[0].cpu().numpy()
-    return replace(codes, speaker=np.concatenate([wanted.speaker[:first], pushed]))
+    return wanted
 
 
 def _entropy(model: Model, fingerprint: str | None) -> EntropyModel:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .analysis import Fields
 from .features import HOP
+from .fields import Fields
 from .model import Networks
 from .pitch.vqvae import STRIDE, mean_and_deviation
 from .vocoder import excitation

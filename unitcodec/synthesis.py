@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from bitstream import Packet
 
-from .analysis import Fields
 from .features import level_gain
+from .fields import Fields
 from .model import Model, Networks
 from .speech import make_speech
 

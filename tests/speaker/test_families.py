@@ -34,9 +34,10 @@ def test_a_table_sends_its_voice_and_speaks_any() -> None:
     assert table.decode(torch.tensor([[3], [0]])).tolist() == [[0, 0, 0, 1], [1, 0, 0, 0]]
 
 
-def test_voices_without_a_direction_stay_as_they_are() -> None:
-    assert make_speaker("table", size=5).away(torch.tensor([[3]]), torch.tensor([[1]])).tolist() == [[3]]
-    assert make_speaker("none").away(torch.zeros(1, 0), torch.zeros(1, 0)).shape == (1, 0)
+def test_voices_that_nothing_was_heard_of_are_not_searched() -> None:
+    for made in (make_speaker("table", size=5, voice=2), make_speaker("none")):
+        codes = made.encode(torch.zeros(1, 80, 2))
+        assert made.searched(codes, lambda _, vector: vector.sum(), 3) is codes
 
 
 def test_kinds_that_are_not_there() -> None:

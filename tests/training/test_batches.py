@@ -9,14 +9,8 @@ import pytest
 
 from unitcodec.errors import UnitcodecError
 from unitcodec.features import REFERENCE_LEVEL, active_level
-from unitcodec.training.batches import (
-    Augmentation,
-    Batches,
-    coloured_noise,
-    held_out_speakers,
-    small_room,
-    validation_batches,
-)
+from unitcodec.training.augmentation import Augmentation
+from unitcodec.training.batches import Batches, held_out_speakers, validation_batches
 from unitcodec.training.corpus import Corpus, Utterance, prepare
 
 NOTHING = Augmentation(0, 0, 0, 0, 0)
@@ -80,6 +74,22 @@ def test_formants_are_moved_as_often_and_as_far_as_asked_for(corpus: Corpus) -> 
     assert np.abs(np.log(all_)).max() <= 0.18
 
 
+def test_another_voice_is_that_of_the_whole_crop(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[list[np.ndarray]] = []
+
+    def louder(rng: np.random.Generator, *waveforms: np.ndarray, **_: float) -> list[np.ndarray]:
+        given.append(list(waveforms))
+        return [2 * waveform for waveform in waveforms]
+
+    monkeypatch.setattr("unitcodec.training.batches.another_voice", louder)
+    plain, other = (Batches(corpus, 1.28, Augmentation(0, 0, 0, 0, 0, voice=share), 0).batch(6) for share in (0.0, 1.0))
+    assert [len(waveforms) for waveforms in given] == [2] * 6
+    for name in ("clean", "heard", "other"):
+        assert np.allclose(other[name], 2 * plain[name])
+    for name in ("track", "mean", "deviation"):
+        assert np.array_equal(other[name], plain[name])
+
+
 def test_a_seed_gives_the_same_batches(corpus: Corpus) -> None:
     first, second, other = (Batches(corpus, 0.64, Augmentation(), seed).batch(2) for seed in (0, 0, 1))
     assert all(np.array_equal(first[name], second[name]) for name in first)
@@ -130,17 +140,3 @@ def test_every_corpus_leaves_someone_to_train_on() -> None:
 def test_a_corpus_of_snippets_is_refused() -> None:
     with pytest.raises(UnitcodecError, match="no utterance of more than a second"):
         Batches(_Spoken(("a", 0.9)), 1.28, NOTHING, 0)
-
-
-def test_noise_and_rooms() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(5):
-        noise = coloured_noise(rng, 16000)
-        assert np.sqrt(np.mean(noise**2)) == pytest.approx(1, rel=1e-6)
-        click = np.zeros(16000)
-        click[100] = 1
-        heard = small_room(rng, click)
-        assert heard.shape == click.shape
-        assert not np.abs(heard[:100]).max() > 1e-9
-        assert heard[100] == pytest.approx(1)
-        assert 10 ** (-20.5 / 10) < np.sum(heard[101:] ** 2) < 10 ** (-4.5 / 10)

@@ -129,8 +129,8 @@ def _write(
     import torch
 
     from unitcodec import model as models
-    from unitcodec.analysis import Fields
     from unitcodec.features import LEVEL_CODES
+    from unitcodec.fields import Fields
     from unitcodec.pitch.vqvae import DEVIATION_CODES, MEAN_CODES
     from unitcodec.published import entropy
     from unitcodec.published.assembly import measure_gain

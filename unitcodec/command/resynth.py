@@ -17,8 +17,8 @@ from unitcodec.errors import AudioError, UnitcodecError
 
 if TYPE_CHECKING:
     from bitstream import EntropyModel
-    from unitcodec.analysis import IntArray
     from unitcodec.codec import Codec
+    from unitcodec.fields import IntArray
     from unitcodec.units import UnitEntry, UnitsError
 
 UNIT_SUFFIXES = frozenset({".jsonl", ".npz"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from torch import Tensor, nn
@@ -29,8 +30,8 @@ class SpeakerFamily(Protocol):
         """Normalised log-mel (B, 80, n) at 100 Hz, n even -> codes (B, fields), int64."""
         ...
 
-    def away(self, codes: Tensor, own: Tensor) -> Tensor:
-        """Codes (B, fields) of a wanted voice, pushed away from those of the voice that speaks, where the kind allows it."""
+    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int) -> Tensor:
+        """Codes (B, fields) near ``codes`` with a smaller ``error`` (step, vectors), where the kind has any to choose from."""
         ...
 
     def decode(self, codes: Tensor) -> Tensor:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from ..layers import ConvNeXtBlock, fold
 from ..quantize import FSQ
+
+SEARCH_RATE = 0.4
+"""The first step of a latent; the middles of the codes' intervals are 0.5 to 0.7 apart. See :meth:`SpeakerEncoder.searched`."""
 
 
 class SpeakerEncoder(nn.Module):
@@ -42,9 +47,33 @@ class SpeakerEncoder(nn.Module):
         """(B, 80, n), n even -> codes (B, fields), int64."""
         return self.quantizer.encode(self.latent(mel)[..., None])[..., 0]
 
-    def away(self, codes: Tensor, own: Tensor) -> Tensor:
-        """Codes (B, fields) of a voice -> the codes as far again from those of ``own`` (B, fields), within their alphabets."""
-        return (2 * codes - own).clamp(min=0).minimum(self.quantizer.levels - 1)
+    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int) -> Tensor:
+        """Analysis by synthesis: where gradient descent on the ``error`` of the codes' vectors ends.
+
+        Codes are rounded on the way forward and not on the way back (straight-through); Adam, with steps that get shorter.
+
+        Args:
+            codes: (B, fields), where the search begins.
+            error: number of the step, vectors (B, channels) -> scalar, differentiable, of the same type as the weights. It may
+                be that of other speech in each step.
+            steps: of the descent.
+
+        Returns:
+            (B, fields), int64.
+        """
+        levels, kind = self.quantizer.levels, self.head.weight.dtype
+        with torch.inference_mode(False), torch.enable_grad():
+            # The middle of the interval that is rounded to each code.
+            middle = (codes.to(kind) + 0.5) / levels.to(kind) * 2.0 - 1.0
+            latent = torch.atanh(middle)[..., None].requires_grad_(True)
+            optimizer = torch.optim.Adam([latent], betas=(0.9, 0.98))
+            for step in range(steps):
+                optimizer.param_groups[0]["lr"] = SEARCH_RATE * (1.0 - 0.8 * step / steps)
+                vector, _, _ = self.quantizer(latent)
+                optimizer.zero_grad()
+                error(step, vector[..., 0]).backward()
+                optimizer.step()
+            return self.quantizer.encode(latent.detach())[..., 0]
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, fields) -> speaker vector (B, fields)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +18,7 @@ class NoSpeaker(nn.Module):
         """(B, 80, n) -> codes (B, 0), int64."""
         return torch.zeros(len(mel), 0, dtype=torch.long, device=mel.device)
 
-    def away(self, codes: Tensor, own: Tensor) -> Tensor:
+    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int) -> Tensor:
         """Codes (B, 0) as they are."""
         return codes
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,8 +35,8 @@ class SpeakerTable(nn.Module):
         """(B, 80, n) -> codes (B, 1), int64: the configured voice."""
         return torch.full((len(mel), 1), self.voice, device=mel.device)
 
-    def away(self, codes: Tensor, own: Tensor) -> Tensor:
-        """Codes (B, 1) as they are: voices of a table have no direction."""
+    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int) -> Tensor:
+        """Codes (B, 1) as they are: the voice that is sent is configured."""
         return codes
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -34,6 +34,7 @@ def run(
     device: str = "cpu",
     validation: str | Path | None = None,
     family: str | None = None,
+    initial: str | Path | None = None,
 ) -> None:
     """Run one stage, or all.
 
@@ -47,13 +48,16 @@ def run(
         device: "cpu" or "cuda".
         validation: TSV on which ``export`` reports the rate.
         family: of the content encoder, "fsq", "vqvae", "hubert", "cpc" or "pretrained"; None: as the settings say.
+        initial: a model, by name or folder, whose weights the stages begin with; see :mod:`.initial`.
 
     Raises:
-        UnitcodecError: an unknown stage, a setting that a stage does not have, or an earlier stage that is missing.
+        UnitcodecError: an unknown stage, a setting that a stage does not have, an earlier stage that is missing, or an
+            ``initial`` model that is not what the settings describe.
     """
     if stage not in (*STAGES, "all"):
         raise UnitcodecError(f"unknown stage '{stage}': one of {', '.join(STAGES)} or all")
     from . import parallel
+    from .initial import begin
 
     settings = _settings(config)
     if family is not None:
@@ -67,6 +71,8 @@ def run(
         folder = Path(out) / name
         if not resume and parallel.rank() == 0:
             shutil.rmtree(folder, ignore_errors=True)
+        if initial is not None and parallel.rank() == 0:
+            begin(initial, Path(out), settings)
         parallel.wait()
         _Stages(Path(data), Path(out), settings, seed, device, validation).run(name)
 
@@ -114,7 +120,11 @@ class _Stages:
     def _state(self, name: str) -> dict[str, Any]:
         import torch
 
+        from .loop import INITIAL
+
         path = self.out / name / "state.pt"
+        if not path.exists() and (self.out / name / INITIAL).exists():
+            path = self.out / name / INITIAL
         if not path.exists():
             raise UnitcodecError(f"{path} is missing: run the stage '{name}' first")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -225,6 +235,7 @@ class _Stages:
             decoder={"rows": content.channels, "stride": content.stride},
             generator=self.settings["vocoder"]["generator"],
             tracker=self.settings["corpus"]["tracker"],
+            voice_search=self.settings["export"]["voice_search"],
         )
         spoken = self._state("joint" if self.settings["export"]["joint"] else "vocoder")
         autoencoder = self._state("content")["model"]

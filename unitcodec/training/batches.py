@@ -7,33 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
-from scipy.interpolate import CubicSpline
 
 from ..errors import UnitcodecError
 from ..features import HOP, REFERENCE_LEVEL, active_level, level_code, level_gain
 from ..pitch.vqvae import mean_and_deviation, statistics, track_channels
 from . import parallel
+from .augmentation import Augmentation, another_voice, coloured_noise, equalized, random_filter, small_room
 from .corpus import Corpus, Utterance
 
 SHORTEST = 16000
 """Utterances of no more samples are not trained on."""
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Probabilities and ranges; all of it off is ``Augmentation(0, 0, 0, 0, 0)``."""
-
-    gain_db: float = 3.0
-    speed: float = 0.3
-    speed_range: float = 0.1
-    noise: float = 0.15
-    room: float = 0.1
-    equalizer: float = 0.0
-    equalizer_db: float = 5.0
-    warp: float = 0.0
-    warp_range: float = 0.18
-    thrift: float = 0.0
-    thrift_range: tuple[float, float] = (0.05, 5.0)
 
 
 @dataclass(frozen=True)
@@ -63,36 +46,6 @@ class Stretch:
     """(T,) float32, level-normalised, with another microphone, noise or a room now and then; zeros after the utterance's end."""
     seed: int
     """For whatever else is random about it."""
-
-
-def coloured_noise(rng: np.random.Generator, samples: int) -> np.ndarray:
-    """Noise with a power spectrum of f^-a, ``a`` drawn from 0 (white) to 2 (brown), unit RMS."""
-    spectrum = np.fft.rfft(rng.standard_normal(samples))
-    frequency = np.maximum(np.arange(len(spectrum)), samples * 40 / 16000)
-    noise = np.fft.irfft(spectrum * frequency ** (-rng.uniform(0, 2) / 2), samples)
-    return noise / (np.sqrt(np.mean(noise**2)) + 1e-9)
-
-
-def small_room(rng: np.random.Generator, waveform: np.ndarray) -> np.ndarray:
-    """Direct sound plus a decaying noise tail: reverberation time 0.1 to 0.5 s, 5 to 20 dB below the direct sound."""
-    decay = rng.uniform(0.1, 0.5)
-    n = int(decay * 16000)
-    tail = rng.standard_normal(n) * np.exp(-6.9 * np.arange(n) / n)
-    tail *= 10 ** (-rng.uniform(5, 20) / 20) / np.sqrt(np.sum(tail**2))
-    tail[: int(rng.uniform(0.001, 0.01) * 16000)] = 0
-    tail[0] = 1.0
-    size = 1 << (len(waveform) + n).bit_length()
-    return np.fft.irfft(np.fft.rfft(waveform, size) * np.fft.rfft(tail, size), size)[: len(waveform)]
-
-
-def equalized(rng: np.random.Generator, waveform: np.ndarray, deviation_db: float) -> np.ndarray:
-    """Another microphone, another speaker's long-term spectrum: a smooth filter, its gain drawn at eight points of the mel scale.
-
-    After the random frequency shaping of Choi et al. 2021, *Neural Analysis and Synthesis* (arXiv 2110.14513), section 2.1.
-    """
-    mel = np.log1p(np.fft.rfftfreq(len(waveform), 1 / 16000) / 700)
-    gain = CubicSpline(np.linspace(0, mel[-1], 8), rng.normal(0, deviation_db, 8))(mel)
-    return np.fft.irfft(np.fft.rfft(waveform) * 10 ** (gain / 20), len(waveform))
 
 
 class Batches:
@@ -156,6 +109,8 @@ class Batches:
             f0 = f0[position] * np.float32(speed)
             mean += np.log(speed)
         clean, other = clean * np.float32(gain), other * np.float32(gain)
+        if a.voice and rng.random() < a.voice:
+            clean, other = another_voice(rng, clean, other, tract=a.tract_range, colour_db=a.colour_db)
         heard, track = self._heard(clean), track_channels(f0, mean, deviation)
         warp = float(np.exp(rng.uniform(-a.warp_range, a.warp_range))) if a.warp and rng.random() < a.warp else 1.0
         thrift = float(np.exp(rng.uniform(*np.log(a.thrift_range)))) if a.thrift and rng.random() < a.thrift else 0.0
@@ -165,7 +120,7 @@ class Batches:
         rng, a = self.rng, self.augmentation
         heard = clean
         if a.equalizer and rng.random() < a.equalizer:
-            heard = equalized(rng, heard, a.equalizer_db).astype(np.float32)
+            heard = equalized(heard, random_filter(rng, a.equalizer_db)).astype(np.float32)
         if rng.random() < a.room:
             heard = small_room(rng, heard).astype(np.float32)
         if rng.random() < a.noise:

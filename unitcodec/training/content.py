@@ -22,7 +22,8 @@ from ..quantize import straight_through
 from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.mel_decoder import F0_RANGE, MelDecoder, pitch_features
 from . import cpc, hubert, parallel
-from .batches import Augmentation, Batches, held_out_speakers, validation_batches
+from .augmentation import Augmentation
+from .batches import Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .ears import Ears
 from .kmeans import codebook, encoder_features
@@ -193,7 +194,7 @@ def train(
         rate = RateTerm(model.content.vocabulary, settings["bits"] * model.content.stride / 100, device=device)
         parts["rate"] = rate
     run = Run(folder, parts, settings["steps"])
-    augmentation = Augmentation(**{name: settings[name] for name in ("speed", "equalizer", "warp", "thrift")})
+    augmentation = Augmentation(**{name: settings[name] for name in ("speed", "voice", "equalizer", "warp", "thrift")})
     batches = Batches(corpus, settings["seconds"], augmentation, seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 

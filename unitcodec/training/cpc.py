@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ..content import hear
 from ..content.cpc import CPCEncoder
 from . import parallel
-from .batches import Augmentation, Batches, Stretch, held_out_speakers, validation_batches
+from .augmentation import Augmentation
+from .batches import Batches, Stretch, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from ..content import hear
 from ..content.hubert import HubertEncoder
 from . import parallel
-from .batches import Augmentation, Batches, Stretch, held_out_speakers, validation_batches
+from .augmentation import Augmentation
+from .batches import Batches, Stretch, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .kmeans import FRAME, Features, cepstra, codebook, encoder_features, label
 from .loop import Run, cosine, set_rate

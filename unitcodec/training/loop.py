@@ -17,6 +17,9 @@ from ..errors import UnitcodecError
 from . import parallel
 from .optimizer import Optimizer
 
+INITIAL = "initial.pt"
+"""In a stage's folder: the weights that a new run begins with, like ``state.pt`` but with some of the parts only."""
+
 
 class Run:
     """A resumable run in ``folder``: ``state.pt`` holds everything that ``parts`` hold, ``log.csv`` one row an interval.
@@ -38,15 +41,18 @@ class Run:
         self._count = 0
         self._stop = False
         self._saved_step = -1
-        path = self.folder / "state.pt"
+        path, initial = self.folder / "state.pt", self.folder / INITIAL
+        begun = path.exists()
+        path = path if begun else initial
         if path.exists():
             state = torch.load(path, map_location="cpu", weights_only=True)
             try:
-                for name, part in parts.items():
-                    part.load_state_dict(state[name])
+                for name in parts if begun else state:
+                    parts[name].load_state_dict(state[name])
             except (RuntimeError, ValueError, KeyError) as error:
                 raise UnitcodecError(f"{path} is of a run with other settings: take another --out, or --restart") from error
-            self.step = self._saved_step = state["step"]
+            if begun:
+                self.step = self._saved_step = state["step"]
 
     def save(self) -> None:
         self._saved_step = self.step

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ..pitch.vqvae import PitchVQVAE
 from . import parallel
-from .batches import Augmentation, Batches, held_out_speakers, validation_batches
+from .augmentation import Augmentation
+from .batches import Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
 

@@ -27,7 +27,8 @@ from ..vocoder.discriminators import (
 )
 from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
 from . import parallel
-from .batches import Augmentation, Batches, held_out_speakers, validation_batches
+from .augmentation import Augmentation
+from .batches import Batches, held_out_speakers, validation_batches
 from .content import Autoencoder, conversion_loss, decoded_pitch
 from .corpus import Corpus
 from .loop import Run, cosine, set_rate
@@ -101,7 +102,7 @@ def train(
     frames = round(settings["seconds"] * 100)
     augmentation = Augmentation(noise=0, room=0)
     if autoencoder is not None:
-        augmentation = Augmentation(**{name: settings[name] for name in ("equalizer", "warp", "thrift")})
+        augmentation = Augmentation(**{name: settings[name] for name in ("voice", "equalizer", "warp", "thrift")})
     batches = Batches(corpus, seconds, augmentation, seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 

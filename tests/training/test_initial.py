@@ -1,0 +1,61 @@
+"""Runs that begin with a model's weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import unitcodec
+from unitcodec.errors import ModelError, UnitcodecError
+from unitcodec.training import run
+
+STEPS = {"content": {"steps": 1, "batch": 2, "seconds": 1.28, "rate": 1e-9}, "joint": {"steps": 1, "batch": 2, "seconds": 0.64}}
+
+
+def _config(folder: Path, default_model: Path, **changes: object) -> Path:
+    options = json.loads((default_model / "config.json").read_text())
+    settings: dict[str, object] = {**STEPS, "content": {**STEPS["content"], **options["content"]}, **changes}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    return folder / "settings.json"
+
+
+def test_stages_go_on_from_a_model(default_model: Path, manifest: Path, tmp_path: Path) -> None:
+    config, networks = _config(tmp_path, default_model), unitcodec.load("default", device="cpu").model.networks
+    run("content", manifest, tmp_path, config, initial="default")
+    trained = torch.load(tmp_path / "content" / "state.pt", weights_only=True)["model"]
+    for part in ("content", "speaker", "decoder"):
+        for name, weight in getattr(networks, part).state_dict().items():
+            assert torch.allclose(trained[f"{part}.{name}"], weight, atol=1e-5)
+    # The joint stage finds the pitch and vocoder stages' weights there, without the model being named again.
+    run("joint", manifest, tmp_path, config)
+    assert torch.load(tmp_path / "joint" / "state.pt", weights_only=True)["step"] == 1
+    # A stage with a state goes on from that.
+    run("content", manifest, tmp_path, _config(tmp_path, default_model), initial="default")
+    after = torch.load(tmp_path / "content" / "state.pt", weights_only=True)
+    assert after["step"] == 1
+    assert all(torch.equal(trained[name], weight) for name, weight in after["model"].items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"content": {"levels": [4, 4]}}, "its content is made with"),
+        ({"pitch": {"codes": 7}}, "its pitch is made with"),
+        ({"vocoder": {"generator": {"kind": "hifigan"}}}, "its generator is made with"),
+        ({"content": {"family": "vqvae"}}, "of the family 'vqvae' cannot begin"),
+    ],
+)
+def test_settings_that_describe_another_model(
+    default_model: Path, manifest: Path, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UnitcodecError, match=message):
+        run("content", manifest, tmp_path / "out", _config(tmp_path, default_model, **changes), initial="default")
+    assert not list((tmp_path / "out").rglob("*.pt"))
+
+
+def test_a_model_that_is_not_there(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model 'absent'"):
+        run("pitch", manifest, tmp_path / "out", initial="absent")

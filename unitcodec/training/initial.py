@@ -1,0 +1,61 @@
+"""Training that begins with the weights of a model: to go on where a release ended, or to fit it to other voices.
+
+The folder of a model lacks what only training needs: the state of the optimizers, which starts anew, and the discriminators.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import model as models
+from ..errors import UnitcodecError
+from .content import content_options
+from .loop import INITIAL
+
+
+def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> None:
+    """Put a model's weights where the stages ``pitch``, ``content`` and ``vocoder`` of the run ``out`` look for their first ones.
+
+    A stage whose weights shall stay need not be run. The joint stage begins with what those have.
+
+    Args:
+        name: of a packaged model, or a folder.
+        settings: stage -> settings; they must describe the model.
+
+    Raises:
+        UnitcodecError: there is no such model, it is not what the settings describe, or it cannot be trained on.
+    """
+    model = models.load(name)
+    networks, config = model.networks, model.config
+    family = settings["content"]["family"]
+    if family != "fsq":
+        raise UnitcodecError(
+            f"--initial: a content encoder of the family '{family}' cannot begin with a model's weights; only 'fsq'"
+        )
+    wanted = {
+        "content": content_options(settings),
+        "pitch": {"codes": settings["pitch"]["codes"]},
+        "speaker": {},
+        "generator": settings["vocoder"]["generator"],
+    }
+    for part, options in wanted.items():
+        if json.loads(json.dumps(options)) != getattr(config, part):
+            raise UnitcodecError(f"{name}: its {part} is made with {getattr(config, part)}; the settings say {options}")
+    if config.generator["kind"] != "spectral":
+        raise UnitcodecError(f"{name}: a generator whose weight norm is folded cannot be trained on")
+    parts = {
+        f"{part}.{key}": value
+        for part in ("content", "speaker", "decoder")
+        for key, value in getattr(networks, part).state_dict().items()
+    }
+    for stage, weights in (
+        ("pitch", networks.pitch.state_dict()),
+        ("content", parts),
+        ("vocoder", networks.generator.state_dict()),
+    ):
+        (out / stage).mkdir(parents=True, exist_ok=True)
+        torch.save({"model": weights}, out / stage / INITIAL)
