@@ -142,11 +142,11 @@ def test_content_trained_to_a_rate_for_other_ears(trained: Path, manifest: Path,
     for part in ("corpus", "pitch", "vocoder"):
         shutil.copytree(trained / part, out / part)
     hubert = {"steps": 2, "batch": 2, "seconds": 1.28, "targets": [8], "encoder": {"channels": 16, "layers": 2}, "layer": 2}
-    content = {"bits": 60, "thrift": 0.5, "warp": 1.0, "equalizer": 0.5, "ears": 0.5, "steps": 4, "stride": 8}
+    content = {"bits": 60, "thrift": 0.5, "warp": 1.0, "equalizer": 0.5, "ears": 0.5, "ctc": 0.1, "steps": 4, "stride": 8}
     run("content", manifest, out, _config(tmp_path, content=content, hubert=hubert))
     header, row = (out / "content" / "log.csv").read_text().splitlines()
     logged = dict(zip(header.split(","), row.split(","), strict=True))
-    assert {"rate", "weight", "ears", "test_bits", "test_ears", "thrifty_l1", "thrifty_bits"} <= set(logged)
+    assert {"rate", "weight", "ears", "ctc", "test_bits", "test_ears", "thrifty_l1", "thrifty_bits"} <= set(logged)
     assert float(logged["rate"]) > 60 / 12.5
     assert float(logged["weight"]) > 1e-3, "codes that cost too much are held back more"
     joint = {"steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 1.0}

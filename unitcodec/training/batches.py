@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,11 +55,20 @@ class Batches:
     speakers with one utterance count, without repeating those utterances hundreds of times.
     """
 
-    def __init__(self, corpus: Corpus, seconds: float, augmentation: Augmentation, seed: int, held_out: set[str] | None = None):
+    def __init__(
+        self,
+        corpus: Corpus,
+        seconds: float,
+        augmentation: Augmentation,
+        seed: int,
+        held_out: set[str] | None = None,
+        utterances: Sequence[Utterance] | None = None,
+    ):
+        """``held_out``: speakers that are never drawn; ``utterances``: of the corpus, all that are drawn; None: any."""
         self.corpus, self.samples, self.augmentation = corpus, round(seconds * 16000 / 1280) * 1280, augmentation
         self.seed, self.rng = seed, np.random.default_rng(seed)
         groups: dict[str, list[Utterance]] = {}
-        for utterance in corpus.utterances:
+        for utterance in corpus.utterances if utterances is None else utterances:
             if utterance.samples > SHORTEST and utterance.speaker not in (held_out or set()):
                 groups.setdefault(utterance.speaker, []).append(utterance)
         if not groups:
@@ -112,9 +121,13 @@ class Batches:
         if a.voice and rng.random() < a.voice:
             clean, other = another_voice(rng, clean, other, tract=a.tract_range, colour_db=a.colour_db)
         heard, track = self._heard(clean), track_channels(f0, mean, deviation)
-        warp = float(np.exp(rng.uniform(-a.warp_range, a.warp_range))) if a.warp and rng.random() < a.warp else 1.0
+        warp = self._warp()
         thrift = float(np.exp(rng.uniform(*np.log(a.thrift_range)))) if a.thrift and rng.random() < a.thrift else 0.0
         return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp, thrift)
+
+    def _warp(self) -> float:
+        rng, a = self.rng, self.augmentation
+        return float(np.exp(rng.uniform(-a.warp_range, a.warp_range))) if a.warp and rng.random() < a.warp else 1.0
 
     def _heard(self, clean: np.ndarray) -> np.ndarray:
         rng, a = self.rng, self.augmentation
@@ -142,6 +155,18 @@ class Batches:
     def stretches(self, size: int, step: int) -> list[Stretch]:
         """This process's ``size`` stretches of a step."""
         return [self.stretch() for _ in self._drawn(size, step)]
+
+    def utterances(self, size: int, step: int) -> list[tuple[Utterance, np.ndarray, float]]:
+        """This process's ``size`` whole utterances of a step, waveforms (T_i,) as they are heard, and by how much their formants
+        shall seem higher.
+        """
+        drawn = []
+        for _ in self._drawn(size, step):
+            utterance = self._utterance()
+            waveform = self.corpus.waveform(utterance).astype(np.float32) / 32768
+            heard = self._heard(waveform * np.float32(self._facts(utterance)[0]))
+            drawn.append((utterance, heard, self._warp()))
+        return drawn
 
     def batch(self, size: int, step: int = 0) -> dict[str, np.ndarray]:
         """This process's ``size`` crops of a step: clean, heard (B, T); track (B, 2, T / 160); other (B, T_s); mean, deviation,

@@ -30,6 +30,7 @@ from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
 from .optimizer import make_optimizer
 from .prior import Prior, RateTerm
+from .spelling import Spelling
 from .warp import warped
 
 FAMILIES = ("fsq", "vqvae", "hubert", "cpc", "pretrained")
@@ -185,16 +186,24 @@ def train(
         for name, parameter in model.named_parameters()
         if encoder is None or not name.startswith("content.") or name == "content.codebook.embedding"
     ]
-    optimizer = make_optimizer(settings["optimizer"], model, learned, settings["rate"])
     pitch = pitch.to(device).eval()
     held_out = held_out_speakers(corpus)
-    parts: dict[str, Any] = {"model": model, "optimizer": optimizer}
+    augmentation = Augmentation(**{name: settings[name] for name in ("speed", "voice", "equalizer", "warp", "thrift")})
+    parts: dict[str, Any] = {"model": model}
+    networks, spelling = nn.ModuleList([model]), None
+    if settings["ctc"]:
+        content = model.content
+        spelling = Spelling(corpus, augmentation, content.channels, content.stride, settings["ctc_utterances"], seed, held_out)
+        parts["speller"] = spelling.network.to(device)
+        networks.append(spelling.network)
+        learned += list(spelling.network.parameters())
+    optimizer = make_optimizer(settings["optimizer"], networks, learned, settings["rate"])
+    parts["optimizer"] = optimizer
     rate = None
     if settings["bits"]:
         rate = RateTerm(model.content.vocabulary, settings["bits"] * model.content.stride / 100, device=device)
         parts["rate"] = rate
     run = Run(folder, parts, settings["steps"])
-    augmentation = Augmentation(**{name: settings[name] for name in ("speed", "voice", "equalizer", "warp", "thrift")})
     batches = Batches(corpus, settings["seconds"], augmentation, seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 
@@ -250,6 +259,12 @@ def train(
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 logged["conversion"] = conversion_loss(model, pitch, values, batch)
             loss = loss + settings["conversion"] * logged["conversion"]
+        if spelling is not None:
+            waveforms, warp, spoken = spelling.draw(step)
+            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
+                said, _, _ = model.coded(waveforms.to(device), warp.to(device) if settings["warp"] else None)
+                logged["ctc"] = spelling.loss(said, spoken)
+            loss = loss + settings["ctc"] * logged["ctc"]
         if ears is not None:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 unlike = ears(target, output)
