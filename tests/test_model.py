@@ -185,6 +185,22 @@ def test_configurations_that_are_not_ours(folder: Path, change: dict[str, object
     _refused(folder, pattern)
 
 
+def test_a_voice_is_searched_with_a_mel_decoder_or_not_at_all(narrow_folder: Path, tmp_path: Path) -> None:
+    config = models.ModelConfig(
+        name="coded",
+        content={"levels": [4, 3], "channels": (16, 24)},
+        pitch={"codes": 12, "channels": 16, "code_channels": 4},
+        speaker={"kind": "table", "size": 5},
+        generator={"kind": "code", "units": [4, 3], "f0": 12, "speaker": 5, "embedding": 8, "initial_channels": 32},
+        voice_search=3,
+    )
+    networks = models.Networks(config)
+    weights = models.digest(models.stored(networks))
+    spec = EntropySpec(rows=(Stream(4), Stream(3)), f0=Stream(12), speaker=(64, 8, 64, 5), weights=weights)
+    models.save(tmp_path, config, networks, fit_tables([], spec))
+    _refused(tmp_path, "needs a mel decoder")
+
+
 @pytest.mark.parametrize("text", ["[]", "3", "null", '"config"', "[" * 100000])
 def test_configurations_that_are_no_object(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)

@@ -11,9 +11,11 @@ import pytest
 import soundfile
 import torch
 
+import unitcodec
 from unitcodec.features import level_gain, log_mel, normalise
 from unitcodec.fields import Fields
 from unitcodec.speech import decode_mel
+from unitcodec.voice import Excerpt, search_voice
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -46,3 +48,29 @@ def test_units_and_f0_do_not_depend_on_it(narrow: Codec, speech: Path) -> None:
     searched = narrow.encode(wave)
     assert searched == replace(plain, speaker=searched.speaker)
     assert not np.array_equal(searched.speaker, plain.speaker)
+
+
+def test_a_short_last_packet_takes_no_steps_from_the_others(codec: Codec, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wave, _ = soundfile.read(speech, dtype="float32", frames=45000)
+    seen: list[int] = []
+
+    def noted(networks: object, fields: Fields, excerpts: list[Excerpt], steps: int) -> Fields:
+        seen.append(len(excerpts))
+        return search_voice(codec._double, fields, excerpts, steps)
+
+    monkeypatch.setattr("unitcodec.analysis.search_voice", noted)
+    for samples in (20000, 40960, 45000, 40960 + 20480):
+        codec.encode(np.pad(wave, (0, max(0, samples - len(wave))), "wrap")[:samples])
+    assert seen == [1, 1, 1, 2]
+
+
+def test_a_caller_without_gradients(narrow_folder: Path, speech: Path) -> None:
+    wave, _ = soundfile.read(speech, dtype="float32", frames=30000)
+    expected = unitcodec.load(narrow_folder, device="cpu").encode(wave)
+    with torch.inference_mode():
+        codec = unitcodec.load(narrow_folder, device="cpu")
+        assert codec.encode(wave) == expected
+    assert codec.encode(wave) == expected
+    with torch.no_grad():
+        assert codec.encode(wave) == expected
+    assert not any(weight.grad is not None for weight in codec._double.parameters())

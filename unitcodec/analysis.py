@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from .content import ContentFamily, hear
 from .features import HOP, WINDOW, active_level, level_code, level_gain, log_mel, normalise
-from .fields import Fields
+from .fields import Fields, IntArray
 from .model import Model, Networks
 from .pitch import tracker as trackers
 from .pitch.vqvae import STRIDE, mean_and_deviation, statistics
 from .rate import RateLimit, RateTarget
-from .voice import Stretch, search_voice
+from .voice import SEGMENT, Excerpt, search_voice
 
 CODE_SAMPLES = HOP * STRIDE
 """Samples an F0 code: the grid that every analysis window lies on."""
@@ -31,13 +31,12 @@ QUIET = -55.0
 """Blocks above this level (dB re full scale) count as active."""
 
 SEARCHED_PACKETS = 3
-"""The loudest ones of the opening, by which the voice is chosen where a model asks for it."""
+"""At most; the loudest ones of the opening, by which the voice is chosen where a model asks for it."""
 
 SILENCE = -60.0
 """Below this level a stream holds no speech to judge the level by."""
 
 FloatArray = NDArray[np.float32]
-IntArray = NDArray[np.int32]
 
 
 class Analysis:
@@ -161,14 +160,16 @@ class Analysis:
             # More may follow, or not, and that must not matter: only packets whose surroundings are known from the opening.
             count = (end - max(self.context, self.f0_context)) // self.packet
         packets = [(start, min(start + self.packet, end)) for start in range(0, count * self.packet, self.packet)]
-        power = [np.square(self._window(*packet), dtype=np.float64).sum() for packet in packets]
-        stretches = []
-        for index in sorted(range(count), key=lambda index: -power[index])[:SEARCHED_PACKETS]:
-            start, stop = packets[index]
+        # All excerpts get as many steps: a short last one only where there is no other.
+        packets = [(start, stop) for start, stop in packets if stop - start >= SEGMENT * HOP] or packets
+        loudest = sorted(packets, key=lambda packet: -np.square(self._window(*packet), dtype=np.float64).sum())
+        excerpts = []
+        for start, stop in loudest[:SEARCHED_PACKETS]:
+            index = start // self.packet
             self._early[index] = distances, f0 = self._distances(start, stop), self._code_f0(start, stop)
             units, f0_codes = (torch.from_numpy(codes).long().to(self.device) for codes in (_nearest(distances), f0))
-            stretches.append(Stretch(units, f0_codes, mel[0, :, start // HOP : stop // HOP]))
-        return search_voice(self.networks, self.fields, stretches, self.model.config.voice_search)
+            excerpts.append(Excerpt(units, f0_codes, mel[0, :, start // HOP : stop // HOP]))
+        return search_voice(self.networks, self.fields, excerpts, self.model.config.voice_search)
 
     @property
     def _voice_fields(self) -> int:

@@ -59,7 +59,9 @@ class Codec:
 
     @cached_property
     def _double(self) -> models.Networks:
-        return copy.deepcopy(self._float).double()
+        # Inference tensors, which a caller's inference mode makes, could not take part in the search for a voice.
+        with torch.inference_mode(False):
+            return copy.deepcopy(self._float).double()
 
     @overload
     def encode(self, waveform: Waveform, sample_rate: int = 16000, bitrate: float | None = None) -> SpeechCodes: ...

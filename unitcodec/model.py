@@ -138,6 +138,10 @@ def load(name: str | Path = "default") -> Model:
     steps = config.voice_search
     if isinstance(steps, bool) or not isinstance(steps, int) or not 0 <= steps <= SEARCH_STEPS:
         raise ModelError(f"{folder / 'config.json'}: voice_search is {steps!r}; it must be a whole number up to {SEARCH_STEPS}")
+    if steps and not hasattr(networks, "decoder"):
+        raise ModelError(
+            f"{folder / 'config.json'}: voice_search is {steps}; it needs a mel decoder, which this model does not have"
+        )
     if config.tracker not in TRACKERS:
         raise ModelError(f"{folder / 'config.json'}: unknown F0 tracker {config.tracker!r}: one of {', '.join(TRACKERS)}")
     if not _same_streams(networks, entropy):

@@ -21,7 +21,7 @@ from .units import MAX_FRAMES, UnitEntry, expand
 IntArray = NDArray[np.int32]
 
 LEVEL_FIELD = 2
-"""Where the level stands among the speaker fields; see :class:`unitcodec.analysis.Fields`."""
+"""Where the level stands among the speaker fields; see :class:`unitcodec.fields.Fields`."""
 
 
 def complete(model: Model, entry: UnitEntry, speaker: IntArray | None = None) -> SpeechCodes:

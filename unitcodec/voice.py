@@ -25,7 +25,7 @@ GOLDEN = 0.6180339887
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Excerpt:
     """Speech and its codes."""
 
     units: Tensor
@@ -36,21 +36,21 @@ class Stretch:
     """(80, n) normalised log-mel."""
 
 
-def search_voice(networks: Networks, fields: Fields, stretches: Sequence[Stretch], steps: int) -> Fields:
+def search_voice(networks: Networks, fields: Fields, excerpts: Sequence[Excerpt], steps: int) -> Fields:
     """The fields with a voice that makes the decoded log-mel's mean error small, looked for from ``fields.voice`` on.
 
     Args:
         networks: in the type of the log-mel; with a mel decoder.
         fields: of the stream.
-        stretches: of it, looked at by turns; what is left of them after whole F0 codes is not looked at.
+        excerpts: of it, looked at by turns; what is left of them after whole F0 codes is not looked at.
         steps: of :meth:`.speaker.SpeakerFamily.searched`.
     """
     prepared = []
     with torch.inference_mode(False), torch.no_grad():
-        for stretch in stretches:
-            mel = stretch.mel[None].clone()
-            features, _ = decode_pitch(networks, stretch.f0[None].clone(), fields)
-            values = networks.content.values(stretch.units[None].clone())
+        for excerpt in excerpts:
+            mel = excerpt.mel[None].clone()
+            features, _ = decode_pitch(networks, excerpt.f0[None].clone(), fields)
+            values = networks.content.values(excerpt.units[None].clone())
             if mel.shape[2] >= STRIDE:
                 prepared.append((values.to(mel.dtype), features.to(mel.dtype), mel))
     if not prepared:

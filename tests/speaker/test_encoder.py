@@ -64,3 +64,8 @@ def test_a_search_works_where_its_caller_wants_no_gradients() -> None:
         assert not torch.equal(encoder.searched(codes, lambda _, vector: vector.sum(), 9), codes)
     assert encoder.searched(start, lambda _, vector: vector.sum(), 30).tolist() == [[0, 0, 0, 0]]
     assert not any(weight.grad is not None for weight in encoder.parameters())
+
+
+def test_a_search_that_meets_no_number_ends_where_it_began() -> None:
+    encoder, start = SpeakerEncoder(channels=16, fields=4), torch.tensor([[3, 2, 1, 0]])
+    assert torch.equal(encoder.searched(start, lambda step, vector: vector.sum() * (torch.nan if step else 1.0), 5), start)

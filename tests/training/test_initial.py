@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,37 @@ def test_stages_go_on_from_a_model(default_model: Path, manifest: Path, tmp_path
     after = torch.load(tmp_path / "content" / "state.pt", weights_only=True)
     assert after["step"] == 1
     assert all(torch.equal(trained[name], weight) for name, weight in after["model"].items())
+
+
+def test_the_f0_stage_keeps_its_codebook(default_model: Path, manifest: Path, tmp_path: Path) -> None:
+    pitch = {"steps": 1, "batch": 2, "seconds": 1.28, "rate": 1e-9}
+    run("pitch", manifest, tmp_path, _config(tmp_path, default_model, pitch=pitch), initial="default")
+    before = unitcodec.load("default", device="cpu").model.networks.pitch.quantizer.codebook
+    after = torch.load(tmp_path / "pitch" / "state.pt", weights_only=True)["model"]["quantizer.codebook"]
+    assert torch.linalg.norm(after - before) < 0.1 * torch.linalg.norm(before)
+
+
+def test_restarting_begins_with_the_model_again(default_model: Path, manifest: Path, tmp_path: Path) -> None:
+    vocoder = {"steps": 1, "batch": 2, "seconds": 0.64}
+    config = _config(tmp_path, default_model, vocoder=vocoder)
+    run("vocoder", manifest, tmp_path, config, initial="default")
+    first = (tmp_path / "vocoder" / "state.pt").stat().st_mtime_ns
+    run("vocoder", manifest, tmp_path, config, resume=False, initial="default")
+    assert (tmp_path / "vocoder" / "state.pt").stat().st_mtime_ns != first
+    trained = torch.load(tmp_path / "vocoder" / "state.pt", weights_only=True)["model"]
+    for name, weight in unitcodec.load("default", device="cpu").model.networks.generator.state_dict().items():
+        assert torch.allclose(trained[name], weight, atol=2e-5)
+
+
+def test_a_model_of_other_widths(narrow_folder: Path, manifest: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "narrow"
+    shutil.copytree(narrow_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    generator = config["generator"]
+    settings = {"content": {"levels": [7, 5, 4, 3]}, "pitch": {"codes": 12}, "vocoder": {"generator": generator}}
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    with pytest.raises(UnitcodecError, match="its content is made with"):
+        run("content", manifest, tmp_path / "out", tmp_path / "settings.json", initial=folder)
 
 
 @pytest.mark.parametrize(

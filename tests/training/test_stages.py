@@ -137,6 +137,13 @@ def test_a_stage_that_does_not_exist(manifest: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_only_codes_that_stay_where_they_are_learn_to_be_spelled(trained: Path, manifest: Path, tmp_path: Path) -> None:
+    for part in ("corpus", "pitch"):
+        shutil.copytree(trained / part, tmp_path / part)
+    with pytest.raises(UnitcodecError, match=r"content\.ctc: only for the family fsq"):
+        run("content", manifest, tmp_path, _config(tmp_path, content={"ctc": 0.1, "codes": 8}), family="vqvae")
+
+
 def test_content_trained_to_a_rate_for_other_ears(trained: Path, manifest: Path, speech: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     for part in ("corpus", "pitch", "vocoder"):

@@ -50,7 +50,8 @@ class SpeakerEncoder(nn.Module):
     def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int) -> Tensor:
         """Analysis by synthesis: where gradient descent on the ``error`` of the codes' vectors ends.
 
-        Codes are rounded on the way forward and not on the way back (straight-through); Adam, with steps that get shorter.
+        Codes are rounded on the way forward and not on the way back (straight-through); Adam with steps that get
+        shorter.
 
         Args:
             codes: (B, fields), where the search begins.
@@ -64,16 +65,19 @@ class SpeakerEncoder(nn.Module):
         levels, kind = self.quantizer.levels, self.head.weight.dtype
         with torch.inference_mode(False), torch.enable_grad():
             # The middle of the interval that is rounded to each code.
-            middle = (codes.to(kind) + 0.5) / levels.to(kind) * 2.0 - 1.0
-            latent = torch.atanh(middle)[..., None].requires_grad_(True)
-            optimizer = torch.optim.Adam([latent], betas=(0.9, 0.98))
+            latent = torch.atanh((codes.to(kind) + 0.5) / levels.to(kind) * 2.0 - 1.0)[..., None]
+            mean, square = torch.zeros_like(latent), torch.zeros_like(latent)
             for step in range(steps):
-                optimizer.param_groups[0]["lr"] = SEARCH_RATE * (1.0 - 0.8 * step / steps)
+                latent.requires_grad_(True)
                 vector, _, _ = self.quantizer(latent)
-                optimizer.zero_grad()
-                error(step, vector[..., 0]).backward()
-                optimizer.step()
-            return self.quantizer.encode(latent.detach())[..., 0]
+                # Not torch.optim.Adam, whose first use imports a compiler for two seconds.
+                (slope,) = torch.autograd.grad(error(step, vector[..., 0]), latent)
+                mean, square = 0.9 * mean + 0.1 * slope, 0.98 * square + 0.02 * slope.square()
+                rate = SEARCH_RATE * (1.0 - 0.8 * step / steps) / (1.0 - 0.9 ** (step + 1))
+                latent = latent.detach() - rate * mean / ((square / (1.0 - 0.98 ** (step + 1))).sqrt() + 1e-8)
+            # Weights from anywhere may have led to no number at all.
+            found = self.quantizer.encode(latent.nan_to_num())[..., 0]
+        return torch.where(latent[..., 0].isfinite(), found, codes)
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, fields) -> speaker vector (B, fields)."""

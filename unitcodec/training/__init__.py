@@ -57,7 +57,7 @@ def run(
     if stage not in (*STAGES, "all"):
         raise UnitcodecError(f"unknown stage '{stage}': one of {', '.join(STAGES)} or all")
     from . import parallel
-    from .initial import begin
+    from .initial import BEGINNING, begin
 
     settings = _settings(config)
     if family is not None:
@@ -71,7 +71,7 @@ def run(
         folder = Path(out) / name
         if not resume and parallel.rank() == 0:
             shutil.rmtree(folder, ignore_errors=True)
-        if initial is not None and parallel.rank() == 0:
+        if initial is not None and name in BEGINNING and parallel.rank() == 0:
             begin(initial, Path(out), settings)
         parallel.wait()
         _Stages(Path(data), Path(out), settings, seed, device, validation).run(name)
@@ -179,6 +179,8 @@ class _Stages:
             raise UnitcodecError(f"{folder}: a content encoder with other settings: take another --out, or --restart")
         if settings["bits"] and settings["family"] != "fsq":
             raise UnitcodecError("content.bits: only the codes of the family fsq can be trained to a rate")
+        if settings["ctc"] and settings["family"] != "fsq":
+            raise UnitcodecError("content.ctc: only for the family fsq, whose codebook does not move with what it is given")
         if settings["thrift"] and not settings["bits"]:
             raise UnitcodecError("content.thrift: needs a rate, content.bits")
         if settings["ears"] and self.settings["hubert"]["encoder"].get("front_end", "log_mel") != "log_mel":

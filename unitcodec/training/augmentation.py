@@ -84,12 +84,13 @@ def vocal_tract(waveform: np.ndarray, factor: float) -> np.ndarray:
 
 
 def another_voice(rng: np.random.Generator, *waveforms: np.ndarray, tract: float, colour_db: float) -> list[np.ndarray]:
-    """Stretches (T_i,) of one voice -> stretches of one that the corpus does not have, the first as loud as it was.
+    """Stretches (T_i,) of one voice -> stretches of one that the corpus does not have, together as loud as they were.
 
     A vocal tract of another length (factors of ``exp(-tract)`` to ``exp(tract)``), then a :func:`random_filter` with a
     deviation of ``colour_db``; F0 stays.
     """
     factor, colour = float(np.exp(rng.uniform(-tract, tract))), random_filter(rng, colour_db)
     changed = [equalized(vocal_tract(waveform, factor), colour) for waveform in waveforms]
-    level = np.sqrt(np.sum(np.square(waveforms[0])) / max(float(np.sum(np.square(changed[0]))), 1e-9))
+    before, after = (sum(float(np.sum(np.square(waveform))) for waveform in each) for each in (waveforms, changed))
+    level = np.sqrt(before / max(after, 1e-9))
     return [(waveform * level).astype(np.float32) for waveform in changed]

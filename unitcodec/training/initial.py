@@ -13,14 +13,20 @@ import torch
 
 from .. import model as models
 from ..errors import UnitcodecError
-from .content import content_options
+from .content import Autoencoder, content_options
 from .loop import INITIAL
+
+BEGINNING = ("pitch", "content", "vocoder")
+"""The stages that may begin with a model's weights. The joint stage begins with what these have."""
+
+CODE_COUNT = 100.0
+"""Vectors that each F0 code shall seem to have had lately, about as many as in a batch."""
 
 
 def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> None:
-    """Put a model's weights where the stages ``pitch``, ``content`` and ``vocoder`` of the run ``out`` look for their first ones.
+    """Put a model's weights where the stages BEGINNING of the run ``out`` look for their first ones.
 
-    A stage whose weights shall stay need not be run. The joint stage begins with what those have.
+    A stage whose weights shall stay need not be run.
 
     Args:
         name: of a packaged model, or a folder.
@@ -45,17 +51,19 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     for part, options in wanted.items():
         if json.loads(json.dumps(options)) != getattr(config, part):
             raise UnitcodecError(f"{name}: its {part} is made with {getattr(config, part)}; the settings say {options}")
-    if config.generator["kind"] != "spectral":
+    if config.generator.get("kind", "spectral") != "spectral":
         raise UnitcodecError(f"{name}: a generator whose weight norm is folded cannot be trained on")
-    parts = {
-        f"{part}.{key}": value
-        for part in ("content", "speaker", "decoder")
-        for key, value in getattr(networks, part).state_dict().items()
-    }
-    for stage, weights in (
-        ("pitch", networks.pitch.state_dict()),
-        ("content", parts),
-        ("vocoder", networks.generator.state_dict()),
-    ):
+    parts = Autoencoder(config.content)
+    try:
+        for part in ("content", "speaker", "decoder"):
+            getattr(parts, part).load_state_dict(getattr(networks, part).state_dict())
+    except RuntimeError as error:
+        raise UnitcodecError(f"{name}: its networks have other widths than those that are trained here") from error
+    codebook = networks.pitch.quantizer
+    # Else the first batch would replace it: a folder does not hold the moving averages.
+    codebook.counts.fill_(CODE_COUNT)
+    codebook.sums.copy_(codebook.codebook * CODE_COUNT)
+    weights = {"pitch": networks.pitch, "content": parts, "vocoder": networks.generator}
+    for stage in BEGINNING:
         (out / stage).mkdir(parents=True, exist_ok=True)
-        torch.save({"model": weights}, out / stage / INITIAL)
+        torch.save({"model": weights[stage].state_dict()}, out / stage / INITIAL)

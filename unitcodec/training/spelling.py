@@ -49,7 +49,7 @@ def alphabet(texts: Sequence[str]) -> str:
 
 
 class Spelling:
-    """The term of the loss: whole utterances with transcripts, drawn and disturbed as the crops are.
+    """The term of the loss: whole utterances with transcripts, drawn and heard as the crops are.
 
     Args:
         channels: of the units' values.
