@@ -42,7 +42,7 @@ def code_corpus(
     """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), as the codec makes them but for rounding.
 
     In float32 and, but for units that depend on their packet's window, in one piece; the speaker from the first seconds, silent
-    or not.
+    or not, and without the search for a better one (:mod:`unitcodec.voice`), which would take longer than all the rest.
     """
     for utterance in tqdm(corpus.utterances, desc="coding the corpus", unit="file"):
         if not utterance.samples:
