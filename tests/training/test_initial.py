@@ -33,6 +33,9 @@ def test_stages_go_on_from_a_model(default_model: Path, manifest: Path, tmp_path
     # The joint stage finds the pitch and vocoder stages' weights there, without the model being named again.
     run("joint", manifest, tmp_path, config)
     assert torch.load(tmp_path / "joint" / "state.pt", weights_only=True)["step"] == 1
+    # Nor need the content stage have been run.
+    run("joint", manifest, tmp_path / "joint alone", config, initial="default")
+    assert not (tmp_path / "joint alone" / "content" / "state.pt").exists()
     # A stage with a state goes on from that.
     run("content", manifest, tmp_path, _config(tmp_path, default_model), initial="default")
     after = torch.load(tmp_path / "content" / "state.pt", weights_only=True)

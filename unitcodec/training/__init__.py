@@ -57,7 +57,7 @@ def run(
     if stage not in (*STAGES, "all"):
         raise UnitcodecError(f"unknown stage '{stage}': one of {', '.join(STAGES)} or all")
     from . import parallel
-    from .initial import BEGINNING, begin
+    from .initial import begin
 
     settings = _settings(config)
     if family is not None:
@@ -71,7 +71,7 @@ def run(
         folder = Path(out) / name
         if not resume and parallel.rank() == 0:
             shutil.rmtree(folder, ignore_errors=True)
-        if initial is not None and name in BEGINNING and parallel.rank() == 0:
+        if initial is not None and parallel.rank() == 0:
             begin(initial, Path(out), settings)
         parallel.wait()
         _Stages(Path(data), Path(out), settings, seed, device, validation).run(name)
