@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -147,10 +149,12 @@ def test_the_codec_and_its_voice_conversion(corpus: Path, heard: list[Path], def
 def test_processes_say_what_one_says(corpus: Path) -> None:
     """Real judges on a sound that is not the original's; the longest goes first, the rows stay in the corpus's order."""
     out = corpus.parent / "out"
-    softer = "softer=sox -D -v 0.5 {wav} {out}"
+    program = corpus.parent / "softer.py"
+    program.write_text("import sys, soundfile as s; x, r = s.read(sys.argv[1]); s.write(sys.argv[2], x / 2, r)")
+    softer = f"softer={shlex.quote(sys.executable)} {shlex.quote(str(program))} {{wav}} {{out}}"
     arguments = ["--systems", "none", "--system", softer, "--judges", "mel_db,f0"]
     alone = run(corpus, *arguments)
-    assert alone["softer"].get("mel_db") or "gap" in alone["softer"]  # a gap where there is no sox, and the same for two
+    assert alone["softer"]["mel_db"] > 0
     shutil.rmtree(out)
     command = ["bench", "quality", "--data", str(corpus), "--out", str(out), "--jobs", "2", *arguments]
     assert cli.main(command) == 0
