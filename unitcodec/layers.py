@@ -12,12 +12,13 @@ from torch import Tensor, nn
 class ConvNeXtBlock(nn.Module):
     """Depthwise convolution, then a two-layer perceptron over channels, with a residual (Liu et al. 2022, figure 4).
 
-    ``(B, C, T) -> (B, C, T)``; sees ``kernel // 2`` frames to each side.
+    ``(B, C, T) -> (B, C, T)``; of the ``kernel`` frames that it sees ``ahead`` are behind its own, half of them by default.
     """
 
-    def __init__(self, channels: int, kernel: int = 5, expansion: int = 3, scale: float = 0.2):
+    def __init__(self, channels: int, kernel: int = 5, expansion: int = 3, scale: float = 0.2, ahead: int | None = None):
         super().__init__()
-        self.depthwise = nn.Conv1d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        self.ahead = kernel // 2 if ahead is None else ahead
+        self.depthwise = nn.Conv1d(channels, channels, kernel, groups=channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
         self.up = nn.Linear(channels, channels * expansion)
         self.down = nn.Linear(channels * expansion, channels)
@@ -29,11 +30,11 @@ class ConvNeXtBlock(nn.Module):
         return x + h.transpose(1, 2)
 
     def _depthwise(self, x: Tensor) -> Tensor:
-        if x.dtype != torch.float64:
-            return self.depthwise(x)
-        # PyTorch convolves float64 on the CPU one channel at a time; a sum of shifted copies is many times as fast.
         kernel, frames = self.depthwise.kernel_size[0], x.shape[2]
-        padded = F.pad(x, (kernel // 2, kernel // 2))
+        padded = F.pad(x, (kernel - 1 - self.ahead, self.ahead))
+        if x.dtype != torch.float64:
+            return self.depthwise(padded)
+        # PyTorch convolves float64 on the CPU one channel at a time; a sum of shifted copies is many times as fast.
         weight = self.depthwise.weight[:, 0]
         total = torch.addcmul(cast(Tensor, self.depthwise.bias)[:, None], padded[..., :frames], weight[:, :1])
         for k in range(1, kernel):

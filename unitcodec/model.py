@@ -35,7 +35,7 @@ FORMAT = 1
 PACKAGED = Path(__file__).parent / "models"
 
 TRAINING_ONLY = (".counts", ".sums")
-INT8_PARTS = ("decoder.", "generator.")
+INT8_PARTS = ("decoder.", "generator.", "content.whisper.")
 INT8_SIZE = 4096
 SCALE = ".scale_int8"
 PRECISIONS = ("int8", "float32")
@@ -195,17 +195,26 @@ def stored(networks: Networks, precision: str = "int8") -> dict[str, Tensor]:
         if precision == "float32":
             result[name] = value.contiguous()
         elif name.startswith(INT8_PARTS) and value.ndim > 1 and value.numel() >= INT8_SIZE:
-            # The scale is rounded up to a normal float16 number. So no quotient passes 127, the peak's is 127, and weights that
-            # were read from a folder are stored as they were.
-            peak = value.flatten(1).abs().amax(1).clamp(min=127.0 * 2.0**-14)
-            scale = (peak / 127.0).half()
-            scale = (scale.view(torch.int16) + (scale.float() * 127.0 < peak)).view(torch.half)
-            shape = (-1,) + (1,) * (value.ndim - 1)
-            result[name] = torch.round(value / scale.float().reshape(shape)).to(torch.int8).contiguous()
-            result[name + SCALE] = scale
+            result[name], result[name + SCALE] = to_int8(value)
         else:
             result[name] = value.half().contiguous()
     return result
+
+
+def to_int8(value: Tensor) -> tuple[Tensor, Tensor]:
+    """A matrix (outputs, ...) in float32 -> int8 of the same shape and one float16 scale an output."""
+    # The scale is rounded up to a normal float16 number. So no quotient passes 127, the peak's is 127, and weights that were
+    # read from a folder are stored as they were.
+    peak = value.flatten(1).abs().amax(1).clamp(min=127.0 * 2.0**-14)
+    scale = (peak / 127.0).half()
+    scale = (scale.view(torch.int16) + (scale.float() * 127.0 < peak)).view(torch.half)
+    shape = (-1,) + (1,) * (value.ndim - 1)
+    return torch.round(value / scale.float().reshape(shape)).to(torch.int8).contiguous(), scale
+
+
+def from_int8(value: Tensor, scale: Tensor) -> Tensor:
+    """Inverse of :func:`to_int8`, in float32."""
+    return value.float() * scale.float().reshape((-1,) + (1,) * (value.ndim - 1))
 
 
 def restore(networks: Networks, weights: dict[str, Tensor]) -> None:
@@ -215,7 +224,7 @@ def restore(networks: Networks, weights: dict[str, Tensor]) -> None:
         if name.endswith(SCALE) and name.removesuffix(SCALE) in weights:
             continue
         if value.dtype == torch.int8:
-            value = value.float() * weights[name + SCALE].float().reshape((-1,) + (1,) * (value.ndim - 1))
+            value = from_int8(value, weights[name + SCALE])
         state[name] = value.float()
     missing, unexpected = networks.load_state_dict(state, strict=False)
     missing = [name for name in missing if not name.endswith(TRAINING_ONLY)]

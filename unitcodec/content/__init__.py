@@ -13,6 +13,7 @@ from .hubert import HubertEncoder
 from .pretrained import PretrainedEncoder
 from .units import UnitsOnly
 from .vqvae import VQVAEEncoder
+from .whisper import WhisperContentEncoder
 
 
 class ContentFamily(Protocol):
@@ -87,6 +88,7 @@ def make_content(kind: str = "fsq", **options: Any) -> ContentFamily:
     """
     kinds: dict[str, type[nn.Module]] = {
         "fsq": ContentEncoder,
+        "whisper": WhisperContentEncoder,
         "vqvae": VQVAEEncoder,
         "hubert": HubertEncoder,
         "cpc": CPCEncoder,

@@ -20,7 +20,7 @@ OPTIONS = "options.json"
 
 STAGES = ("pitch", "content", "vocoder", "joint", "entropy", "export")
 
-LEARNED_WITH_DECODER = ("fsq", "vqvae")
+LEARNED_WITH_DECODER = ("fsq", "whisper", "vqvae")
 """Families of content encoders."""
 
 
@@ -47,7 +47,7 @@ def run(
         seed: of initial weights and of the batches.
         device: "cpu" or "cuda".
         validation: TSV on which ``export`` reports the rate.
-        family: of the content encoder, "fsq", "vqvae", "hubert", "cpc" or "pretrained"; None: as the settings say.
+        family: of the content encoder, "fsq", "whisper", "vqvae", "hubert", "cpc" or "pretrained"; None: as the settings say.
         initial: a model, by name or folder, whose weights the stages begin with; see :mod:`.initial`.
 
     Raises:
@@ -138,9 +138,9 @@ class _Stages:
         return model.eval()
 
     def _autoencoder(self) -> Any:
-        from .content import Autoencoder
+        from .content import Autoencoder, decoder_options
 
-        model = Autoencoder(self._content_options())
+        model = Autoencoder(self._content_options(), decoder_options(self.settings))
         model.load_state_dict(self._state("content")["model"])
         return model
 
@@ -170,29 +170,28 @@ class _Stages:
         train(self.corpus, self.out / "pitch", self.settings["pitch"], self.seed)
 
     def _content(self) -> None:
-        from . import hubert, parallel
-        from .content import content_options, pretrained, train
-        from .ears import Ears
+        from . import parallel
+        from .content import SCALAR, content_options, decoder_options, pretrained, train
+        from .teacher import read_whisper
 
         folder, options, settings = self.out / "content", content_options(self.settings), self.settings["content"]
         if (folder / "state.pt").exists() and self._content_options() != json.loads(json.dumps(options)):
             raise UnitcodecError(f"{folder}: a content encoder with other settings: take another --out, or --restart")
-        if settings["bits"] and settings["family"] != "fsq":
-            raise UnitcodecError("content.bits: only the codes of the family fsq can be trained to a rate")
-        if settings["ctc"] and settings["family"] != "fsq":
-            raise UnitcodecError("content.ctc: only for the family fsq, whose codebook does not move with what it is given")
+        if settings["bits"] and settings["family"] not in SCALAR:
+            raise UnitcodecError("content.bits: only scalar codes (the families fsq and whisper) can be trained to a rate")
+        if settings["ctc"] and settings["family"] not in SCALAR:
+            raise UnitcodecError("content.ctc: only for the families fsq and whisper, whose codebook does not move with what it is given")
         if settings["thrift"] and not settings["bits"]:
             raise UnitcodecError("content.thrift: needs a rate, content.bits")
-        if settings["ears"] and self.settings["hubert"]["encoder"].get("front_end", "log_mel") != "log_mel":
-            raise UnitcodecError("content.ears: needs a HuBERT that hears log-mel (hubert.encoder.front_end)")
         encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
-        ears = None
-        if settings["ears"]:
-            ears = Ears(hubert.iterate(self.corpus, folder / "ears", self.settings["hubert"], self.seed, self.device))
+        teacher = None
+        if settings["feature_loss"] or settings["family"] == "whisper":
+            teacher = read_whisper(self.settings["whisper"]["checkpoint"])
         if parallel.rank() == 0:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
-        train(self.corpus, self._trained_pitch(), folder, options, settings, encoder, self.seed, self.device, ears)
+        decoder = decoder_options(self.settings)
+        train(self.corpus, self._trained_pitch(), folder, options, settings, encoder, self.seed, self.device, teacher, decoder)
 
     def _vocoder(self) -> None:
         from .vocoder import train
@@ -226,6 +225,7 @@ class _Stages:
         from ..content import make_content
         from ..model import ModelConfig
         from .corpus import prepare
+        from .content import decoder_options
         from .export import export, gather, part_of
 
         options = self._content_options()
@@ -234,7 +234,7 @@ class _Stages:
             name="model",
             content=options,
             pitch={"codes": self.settings["pitch"]["codes"]},
-            decoder={"rows": content.channels, "stride": content.stride},
+            decoder={"rows": content.channels, "stride": content.stride, **decoder_options(self.settings)},
             generator=self.settings["vocoder"]["generator"],
             tracker=self.settings["corpus"]["tracker"],
             voice_search=self.settings["export"]["voice_search"],

@@ -17,7 +17,11 @@ QUEFRENCY = 30
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Probabilities and ranges; all of it off is ``Augmentation(0, 0, 0, 0, 0)``."""
+    """Probabilities and ranges; all of it off is ``Augmentation(0, 0, 0, 0, 0)``.
+
+    ``warp`` moves the formants of the log-mel that is heard, ``heard_tract`` those of the waveform, ``voice`` those of target and
+    voice too. A speaker is drawn in proportion to his hours to the ``hours_power``.
+    """
 
     gain_db: float = 3.0
     speed: float = 0.3
@@ -28,9 +32,11 @@ class Augmentation:
     equalizer_db: float = 5.0
     warp: float = 0.0
     warp_range: float = 0.18
+    heard_tract: float = 0.0
     voice: float = 0.0
     tract_range: float = 0.12
     colour_db: float = 3.0
+    hours_power: float = 0.5
     thrift: float = 0.0
     thrift_range: tuple[float, float] = (0.05, 5.0)
 

@@ -12,11 +12,15 @@ from ..errors import UnitcodecError
 from ..features import HOP, REFERENCE_LEVEL, active_level, level_code, level_gain
 from ..pitch.vqvae import mean_and_deviation, statistics, track_channels
 from . import parallel
-from .augmentation import Augmentation, another_voice, coloured_noise, equalized, random_filter, small_room
+from .augmentation import Augmentation, another_voice, coloured_noise, equalized, random_filter, small_room, vocal_tract
 from .corpus import Corpus, Utterance
 
 SHORTEST = 16000
 """Utterances of no more samples are not trained on."""
+
+
+CLEAN = 25.0
+"""dB between speech and background from which on a recording is a decoder's target."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Crop:
     """(T_s,) float32: another stretch of the same utterance, for the speaker encoder."""
     warp: float
     """How many times as high formants shall seem to the content encoder; 1 most times."""
+    clean_target: float
+    """1 where the recording is clean enough for a decoder to learn from, else 0."""
     thrift: float
     """What a bit shall weigh against a squared distance when the codes are chosen; 0 for the nearest codes."""
 
@@ -51,8 +57,8 @@ class Stretch:
 class Batches:
     """Crops of ``seconds`` from ``corpus``, those of a step the same ones however many processes share them.
 
-    Speakers are drawn with probability proportional to the square root of their hours: evenly enough that the many
-    speakers with one utterance count, without repeating those utterances hundreds of times.
+    Speakers are drawn with probability proportional to the square root of their hours, or to another power of them: evenly
+    enough that the many speakers with one utterance count, without repeating those utterances hundreds of times.
     """
 
     def __init__(
@@ -74,16 +80,17 @@ class Batches:
         if not groups:
             raise UnitcodecError(f"{corpus.folder}: no utterance of more than a second to train on")
         self.groups = list(groups.values())
-        hours = np.sqrt([sum(u.samples for u in group) for group in self.groups])
+        hours = np.power([float(sum(u.samples for u in group)) for group in self.groups], augmentation.hours_power)
         self.weights = hours / hours.sum()
-        self._levels: dict[int, tuple[float, int, int]] = {}
+        self._levels: dict[int, tuple[float, int, int, float]] = {}
 
-    def _facts(self, utterance: Utterance) -> tuple[float, int, int]:
-        """Gain to the reference level and the codes of the F0 statistics, computed once an utterance."""
+    def _facts(self, utterance: Utterance) -> tuple[float, int, int, float]:
+        """Gain to the reference level, the codes of the F0 statistics, 1 if clean: computed once an utterance."""
         if utterance.start not in self._levels:
             waveform = self.corpus.waveform(utterance).astype(np.float32) / 32768
             gain = level_gain(level_code(active_level(waveform)))
-            self._levels[utterance.start] = (gain, *statistics(np.asarray(self.corpus.pitch(utterance))))
+            clean = float(speech_to_noise(waveform) >= CLEAN)
+            self._levels[utterance.start] = (gain, *statistics(np.asarray(self.corpus.pitch(utterance))), clean)
         return self._levels[utterance.start]
 
     def _stretch(self, utterance: Utterance, samples: int) -> tuple[int, np.ndarray, np.ndarray]:
@@ -102,7 +109,7 @@ class Batches:
     def crop(self) -> Crop:
         rng, a = self.rng, self.augmentation
         utterance = self._utterance()
-        gain, mean_code, deviation_code = self._facts(utterance)
+        gain, mean_code, deviation_code, clean_target = self._facts(utterance)
         gain *= 10 ** (rng.uniform(-a.gain_db, a.gain_db) / 20)
         mean, deviation = mean_and_deviation(mean_code, deviation_code)
         speed = 1 + rng.uniform(-a.speed_range, a.speed_range) if rng.random() < a.speed else 1.0
@@ -120,10 +127,13 @@ class Batches:
         clean, other = clean * np.float32(gain), other * np.float32(gain)
         if a.voice and rng.random() < a.voice:
             clean, other = another_voice(rng, clean, other, tract=a.tract_range, colour_db=a.colour_db)
-        heard, track = self._heard(clean), track_channels(f0, mean, deviation)
+        heard = clean
+        if a.heard_tract and rng.random() < a.heard_tract:
+            heard = vocal_tract(heard, float(np.exp(rng.uniform(-a.warp_range, a.warp_range)))).astype(np.float32)
+        heard, track = self._heard(heard), track_channels(f0, mean, deviation)
         warp = self._warp()
         thrift = float(np.exp(rng.uniform(*np.log(a.thrift_range)))) if a.thrift and rng.random() < a.thrift else 0.0
-        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp, thrift)
+        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp, clean_target, thrift)
 
     def _warp(self) -> float:
         rng, a = self.rng, self.augmentation
@@ -170,7 +180,7 @@ class Batches:
 
     def batch(self, size: int, step: int = 0) -> dict[str, np.ndarray]:
         """This process's ``size`` crops of a step: clean, heard (B, T); track (B, 2, T / 160); other (B, T_s); mean, deviation,
-        warp, thrift (B,).
+        warp, clean_target, thrift (B,).
         """
         crops = [self.crop() for _ in self._drawn(size, step)]
         return {name: np.stack([getattr(crop, name) for crop in crops]).astype(np.float32) for name in Crop.__dataclass_fields__}
@@ -180,6 +190,13 @@ class Batches:
         for index in parallel.share(size):
             self.rng = np.random.default_rng((self.seed, step, index))
             yield index
+
+
+def speech_to_noise(waveform: np.ndarray) -> float:
+    """By how much the active speech in (T,) is louder than its quietest moments (5th percentile of 20 ms blocks), dB."""
+    power = np.square(waveform[: len(waveform) // 320 * 320].reshape(-1, 320), dtype=np.float64).mean(1)
+    quiet = float(np.quantile(power, 0.05)) if len(power) else 0.0
+    return active_level(waveform) - 10.0 * float(np.log10(max(quiet, 1e-12)))
 
 
 def held_out_speakers(corpus: Corpus, count: int = 8) -> set[str]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..centroids import read_centroids
 from ..content import hear, make_content
+from ..content.whisper import WhisperEncoder
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
@@ -25,7 +26,7 @@ from . import cpc, hubert, parallel
 from .augmentation import Augmentation
 from .batches import Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
-from .ears import Ears
+from .feature_loss import FeatureLoss, fit_map
 from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
 from .optimizer import make_optimizer
@@ -33,18 +34,22 @@ from .prior import Prior, RateTerm
 from .spelling import Spelling
 from .warp import warped
 
-FAMILIES = ("fsq", "vqvae", "hubert", "cpc", "pretrained")
+FAMILIES = ("fsq", "whisper", "vqvae", "hubert", "cpc", "pretrained")
+
+
+SCALAR = ("fsq", "whisper")
+"""Those whose codes are scalar: their codebook does not move with what it is given."""
 
 
 class Autoencoder(nn.Module):
     """The three parts that share one loss."""
 
-    def __init__(self, content: dict[str, Any]):
-        """``content``: the arguments of :func:`unitcodec.content.make_content`."""
+    def __init__(self, content: dict[str, Any], decoder: dict[str, Any] | None = None):
+        """The arguments of :func:`unitcodec.content.make_content`, and those of the mel decoder that do not follow from them."""
         super().__init__()
         self.content: Any = make_content(**content)
         self.speaker = SpeakerEncoder()
-        self.decoder = MelDecoder(rows=self.content.channels, stride=self.content.stride)
+        self.decoder = MelDecoder(rows=self.content.channels, stride=self.content.stride, **decoder or {})
 
     def coded(
         self, waveform: Tensor, warp: Tensor | None = None, prior: Prior | None = None, thrift: Tensor | None = None
@@ -89,6 +94,10 @@ def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, 
     return pitch_features(track, batch["mean"], batch["deviation"]), hz
 
 
+AUGMENTED = ("speed", "voice", "equalizer", "warp", "heard_tract", "thrift", "hours_power", "noise", "room")
+"""Settings of the stage that say how its crops are made."""
+
+
 def conversion_loss(model: Autoencoder, pitch: PitchVQVAE, values: Tensor, batch: dict[str, Tensor]) -> Tensor:
     """How far a batch, each crop converted to the voice of the one before it, is from those voices.
 
@@ -125,14 +134,20 @@ def conditional_entropy(units: Tensor, size: int) -> float:
 def content_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What :func:`unitcodec.content.make_content` is given, of all stages' settings. Raises UnitcodecError."""
     family = settings["content"]["family"]
-    if family == "fsq":
+    if family in SCALAR:
         stride = settings["content"]["stride"]
-        # The usual one is left out, as in models that were made when there was no other.
-        return {"levels": settings["content"]["levels"], **({"stride": stride} if stride != 4 else {})}
+        # What is usual is left out, as in models that were made when there was nothing else.
+        options = {"levels": settings["content"]["levels"], **({"stride": stride} if stride != 4 else {})}
+        return options if family == "fsq" else {"kind": family, **options, **settings[family]["encoder"]}
     if family not in settings or "encoder" not in settings[family]:
         raise UnitcodecError(f"unknown family of content encoders '{family}': one of {', '.join(FAMILIES)}")
     options = hubert.encoder_options(settings[family]) if family == "hubert" else settings[family]["encoder"]
     return {"kind": family, "codes": settings["content"]["codes"], **options}
+
+
+def decoder_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Arguments of the mel decoder that do not follow from the content encoder; what is usual is left out."""
+    return {} if not settings["decoder"]["memory"][0] else dict(settings["decoder"])
 
 
 def pretrained(
@@ -174,21 +189,30 @@ def train(
     encoder: nn.Module | None = None,
     seed: int = 0,
     device: str = "cpu",
-    ears: Ears | None = None,
+    teacher: WhisperEncoder | None = None,
+    decoder: dict[str, Any] | None = None,
 ) -> Autoencoder:
-    """``options``: of the content encoder; ``encoder``: the encoder itself, if it is trained already."""
+    """``options``, ``decoder``: of the content encoder and the mel decoder; ``encoder``: the first itself, if it is trained
+    already; ``teacher``: whose opinion the feature loss is, and which is part of a content encoder of the family whisper."""
     torch.manual_seed(seed)
-    model = Autoencoder(options).to(device)
+    model = Autoencoder(options, decoder).to(device)
     if encoder is not None:
         model.content.load_state_dict(encoder.state_dict())
+    if teacher is not None and settings["family"] == "whisper":
+        model.content.whisper.load_state_dict(teacher.state_dict())
     learned = [
         parameter
         for name, parameter in model.named_parameters()
-        if encoder is None or not name.startswith("content.") or name == "content.codebook.embedding"
+        if parameter.requires_grad
+        and (encoder is None or not name.startswith("content.") or name == "content.codebook.embedding")
     ]
+    feature_loss = None
+    if settings["feature_loss"]:
+        assert teacher is not None
+        feature_loss = FeatureLoss(teacher, *fit_map(corpus)).to(device)
     pitch = pitch.to(device).eval()
     held_out = held_out_speakers(corpus)
-    augmentation = Augmentation(**{name: settings[name] for name in ("speed", "voice", "equalizer", "warp", "thrift")})
+    augmentation = Augmentation(**{name: settings[name] for name in AUGMENTED})
     parts: dict[str, Any] = {"model": model}
     networks, spelling = nn.ModuleList([model]), None
     if settings["ctc"]:
@@ -223,9 +247,9 @@ def train(
         if settings["conversion"]:
             with torch.no_grad():
                 found["test_conversion"] = conversion_loss(model, pitch, values, test_batch).item()
-        if ears is not None:
+        if feature_loss is not None:
             with torch.no_grad():
-                found["test_ears"] = ears(mel, output).item()
+                found["test_feature_loss"] = feature_loss(mel, output).mean().item()
         if rate is not None:
             found["test_bits"] = rate.cost(values, units)
         if rate is not None and settings["thrift"]:
@@ -252,8 +276,11 @@ def train(
                 batch["thrift"] if settings["thrift"] else None,
             )
             output = model.decoded(values, batch["other"], features).float()
-        l1 = F.l1_loss(output, target)
-        loss = l1 + 0.5 * F.mse_loss(output, target) + commitment
+        # What noisy recordings sound like is nothing that a decoder should learn.
+        share = batch["clean_target"] / batch["clean_target"].sum().clamp(min=1.0)
+        difference = output - target
+        l1 = (difference.abs().mean((1, 2)) * share).sum()
+        loss = l1 + 0.5 * (difference.square().mean((1, 2)) * share).sum() + commitment
         logged: dict[str, float | Tensor] = {"l1": l1, "commitment": commitment}
         if settings["conversion"]:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
@@ -265,11 +292,10 @@ def train(
                 said, _, _ = model.coded(waveforms.to(device), warp.to(device) if settings["warp"] else None)
                 logged["ctc"] = spelling.loss(said, spoken)
             loss = loss + settings["ctc"] * logged["ctc"]
-        if ears is not None:
+        if feature_loss is not None:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-                unlike = ears(target, output)
-            loss = loss + settings["ears"] * unlike
-            logged["ears"] = unlike
+                logged["feature_loss"] = feature_loss(target, output).mean()
+            loss = loss + settings["feature_loss"] * logged["feature_loss"]
         if rate is not None:
             term, told = rate.step(values, units, batch["thrift"] == 0)
             loss = loss + term

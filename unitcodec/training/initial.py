@@ -13,11 +13,14 @@ import torch
 
 from .. import model as models
 from ..errors import UnitcodecError
-from .content import Autoencoder, content_options
+from .content import SCALAR, Autoencoder, content_options, decoder_options
 from .loop import INITIAL
 
 BEGINNING = ("pitch", "content", "vocoder")
 """The stages that may begin with a model's weights. The joint stage begins with what these have."""
+
+ADDED = ("whisper.", "listen.", "neighbours.", "enter.", "leave.", "memory.")
+"""Parts of networks that change nothing as they begin: a model without them can be trained on with them."""
 
 CODE_COUNT = 100.0
 """Vectors that each F0 code shall seem to have had lately, about as many as in a batch."""
@@ -38,12 +41,16 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     model = models.load(name)
     networks, config = model.networks, model.config
     family = settings["content"]["family"]
-    if family != "fsq":
+    if family not in SCALAR:
         raise UnitcodecError(
-            f"--initial: a content encoder of the family '{family}' cannot begin with a model's weights; only 'fsq'"
+            f"--initial: a content encoder of the family '{family}' cannot begin with a model's weights; only {' and '.join(SCALAR)}"
         )
+    options = content_options(settings)
+    if family == "whisper" and "kind" not in config.content:
+        # One without Whisper begins it: what it lacks begins as if it were not there.
+        options = {name: value for name, value in options.items() if name in ("levels", "stride")}
     wanted = {
-        "content": content_options(settings),
+        "content": options,
         "pitch": {"codes": settings["pitch"]["codes"]},
         "speaker": {},
         "generator": settings["vocoder"]["generator"],
@@ -53,10 +60,12 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
             raise UnitcodecError(f"{name}: its {part} is made with {getattr(config, part)}; the settings say {options}")
     if config.generator.get("kind", "spectral") != "spectral":
         raise UnitcodecError(f"{name}: a generator whose weight norm is folded cannot be trained on")
-    parts = Autoencoder(config.content)
+    parts = Autoencoder(content_options(settings), decoder_options(settings))
     try:
         for part in ("content", "speaker", "decoder"):
-            getattr(parts, part).load_state_dict(getattr(networks, part).state_dict())
+            missing, _ = getattr(parts, part).load_state_dict(getattr(networks, part).state_dict(), strict=False)
+            if any(not name.startswith(ADDED) for name in missing):
+                raise RuntimeError(f"{missing}")
     except RuntimeError as error:
         raise UnitcodecError(f"{name}: its networks have other widths than those that are trained here") from error
     codebook = networks.pitch.quantizer

@@ -15,7 +15,11 @@ F0_RANGE = (50.0, 600.0)
 class MelDecoder(nn.Module):
     """Unit values (B, rows, m), pitch (B, 3, stride * m) at 100 Hz, speaker (B, S) -> normalised log-mel (B, 80, stride * m).
 
-    ``rows`` are the channels of the values; ``stride`` is 2 for units at 50 Hz, 4 at 25 Hz, 8 at 12.5 Hz.
+    Args:
+        rows: channels of the values.
+        memory: blocks at the units' rate that look far back and a little ahead, the frames back and the frames ahead of each.
+            Looking back costs no latency.
+        stride: 2 for units at 50 Hz, 4 at 25 Hz, 8 at 12.5 Hz.
     """
 
     def __init__(
@@ -27,6 +31,7 @@ class MelDecoder(nn.Module):
         blocks: tuple[int, int] = (3, 5),
         pitch: int = 3,
         stride: int = 4,
+        memory: tuple[int, int, int] = (0, 0, 0),
     ):
         super().__init__()
         if stride not in (2, 4, 8):
@@ -35,6 +40,10 @@ class MelDecoder(nn.Module):
         self.stem = nn.Conv1d(rows, channels[0], 3, padding=1)
         self.speaker = nn.Sequential(nn.Linear(speaker, 256), nn.GELU(), nn.Linear(256, channels[0] + channels[1]))
         self.slow = nn.Sequential(*[ConvNeXtBlock(channels[0], 5) for _ in range(blocks[0])])
+        count, self.back, self.ahead = memory
+        # They begin as if they were not there, so that a decoder without them can be trained on.
+        options = {"kernel": self.back + 1 + self.ahead, "scale": 0.0, "ahead": self.ahead}
+        self.memory = nn.Sequential(*[ConvNeXtBlock(channels[0], **options) for _ in range(count)])
         self.expand = nn.Conv1d(channels[0], channels[1] * (stride // 2), 1)
         self.pitch = nn.Conv1d(pitch * 2, channels[1], 3, padding=1)
         self.fast = nn.Sequential(*[ConvNeXtBlock(channels[1], 5) for _ in range(blocks[1])])
@@ -44,11 +53,12 @@ class MelDecoder(nn.Module):
     @property
     def context(self) -> int:
         """Unit frames that the decoder sees to each side."""
-        return 1 + 2 * len(self.slow) + -(-(2 * len(self.fast) + 2) // (self.stride // 2))
+        memory = len(self.memory) * max(self.back, self.ahead)
+        return 1 + 2 * len(self.slow) + memory + -(-(2 * len(self.fast) + 2) // (self.stride // 2))
 
     def forward(self, units: Tensor, pitch: Tensor, speaker: Tensor) -> Tensor:
         slow_bias, fast_bias = self.speaker(speaker)[..., None].split(self.split, 1)
-        hidden = self.slow(self.stem(units) + slow_bias)
+        hidden = self.memory(self.slow(self.stem(units) + slow_bias))
         hidden = unfold(self.expand(F.gelu(hidden)), self.stride // 2) + self.pitch(fold(pitch, 2)) + fast_bias
         return unfold(self.head(self.fast(hidden)), 2)
 

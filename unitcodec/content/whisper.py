@@ -1,0 +1,199 @@
+"""The encoder of Whisper inside the content encoder: what a recogniser that heard 680,000 hours makes of the packet's window.
+
+Radford et al. 2022, *Robust Speech Recognition via Large-Scale Weak Supervision* (arXiv 2212.04356), section 2.2. The states of
+two of its layers are added to what the convolutional encoder of :mod:`.fsq` says. Its weights stay as they were published, but
+for their rounding to int8, and lie in the model folder.
+
+Attention sees all that it is given, so a unit is *defined* by its packet's window (:class:`unitcodec.content.ContentFamily`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..features import HOP, SAMPLE_RATE, frame_count, log_mel, normalise
+from ..layers import fold
+from .fsq import ContentEncoder
+
+BANDS, WINDOW = 80, 400
+LAYERS, WIDTH, HEADS = 4, 384, 6
+"""Of Whisper tiny."""
+
+LOUDEST = 1.0
+"""Logarithm (base 10) of the mel power of the loudest frames of speech at the reference level. Whisper's own front end takes
+it from 30 s of the recording, and what is 8 below is floor; a constant does not depend on what else is in the window."""
+
+
+class WhisperEncoder(nn.Module):
+    """Whisper's log-mel (B, 80, n), n even -> the states of its layers at 50 Hz. Parameters are named as in transformers."""
+
+    def __init__(self, layers: int = LAYERS, width: int = WIDTH, heads: int = HEADS):
+        super().__init__()
+        self.conv1 = nn.Conv1d(BANDS, width, 3, padding=1)
+        self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
+        self.layers = nn.ModuleList(WhisperLayer(width, heads) for _ in range(layers))
+        self.layer_norm = nn.LayerNorm(width)
+        self.width = width
+
+    def forward(self, mel: Tensor) -> list[Tensor]:
+        """The states behind each layer, each (B, n / 2, width); behind the last one normalised as well, one state more."""
+        x = F.gelu(self.conv2(F.gelu(self.conv1(mel)))).transpose(1, 2)
+        x = x + positions(x.shape[1], self.width, x.device).to(x.dtype)
+        states = []
+        for layer in self.layers:
+            x = layer(x)
+            states.append(x)
+        return [*states, self.layer_norm(x)]
+
+
+class WhisperLayer(nn.Module):
+    """A transformer layer with normalisation first (section 2.2)."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.self_attn = Attention(width, heads)
+        self.self_attn_layer_norm, self.final_layer_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.self_attn(self.self_attn_layer_norm(x))
+        return x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x))))
+
+
+class Attention(nn.Module):
+    """Every frame (B, n, C) attends to all of them."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.q_proj, self.v_proj, self.out_proj = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
+        self.k_proj = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        split = (*x.shape[:2], self.heads, -1)
+        query, key, value = (part(x).reshape(split).transpose(1, 2) for part in (self.q_proj, self.k_proj, self.v_proj))
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        return self.out_proj(mixed.transpose(1, 2).flatten(2))
+
+
+class WhisperContentEncoder(ContentEncoder):
+    """Waveform (B, 160 n) -> units (B, rows, n / stride), which stand for values in [-1, 1].
+
+    With the last layers as they begin, the units are those of the convolutional encoder alone.
+
+    Args:
+        levels, channels, blocks, stride: as in :class:`.ContentEncoder`.
+        context: log-mel frames around a packet in its window, at least those that the convolutional encoder sees.
+        layers: of Whisper's encoder.
+        taken: the layers whose states are heard, 1 the first; one more than there are is the last one normalised.
+        width: of what is made of them.
+    """
+
+    hears = "waveform"
+    windowed = True
+
+    def __init__(
+        self,
+        levels: tuple[int, ...] = (10, 10, 10, 10),
+        channels: tuple[int, int] = (224, 320),
+        blocks: tuple[int, int] = (2, 4),
+        stride: int = 4,
+        context: int = 44,
+        layers: int = LAYERS,
+        taken: Sequence[int] = (2, 5),
+        width: int = 384,
+    ):
+        super().__init__(BANDS, levels, channels, blocks, stride)
+        if not taken or not all(1 <= layer <= layers + 1 for layer in taken):
+            raise ValueError(f"states {list(taken)} of a Whisper of {layers} layers")
+        self.whisper = WhisperEncoder(layers).requires_grad_(False)
+        self.taken = tuple(taken)
+        self.around = context
+        self.listen = nn.Linear(len(taken) * WIDTH * (stride // 2), width)
+        self.neighbours = nn.Conv1d(width, width, 5, padding=2)
+        self.enter, self.leave = nn.Linear(width, channels[1]), nn.Linear(width, len(levels))
+        for layer in (self.enter, self.leave):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    @property
+    def context(self) -> int:
+        """Log-mel frames (100 Hz) around a packet that its units depend on."""
+        return max(self.around, super().context)
+
+    def latent(self, waveform: Tensor) -> Tensor:
+        """(B, 160 n), n a multiple of the stride -> (B, rows, n / stride), before quantization."""
+        with torch.autocast(waveform.device.type, enabled=False):
+            mel, heard = normalise(log_mel(waveform)), whisper_mel(waveform)
+        hidden = self.reduce(fold(self.fast(self.stem(fold(mel, 2))), self.stride // 2))
+        words = self._words(heard)
+        hidden = self.slow(hidden + self.enter(words).transpose(1, 2))
+        latent: Tensor = self.head(hidden) + self.leave(words).transpose(1, 2)
+        return latent
+
+    def _words(self, heard: Tensor) -> Tensor:
+        """Whisper's log-mel (B, 80, n) -> (B, n / stride, width)."""
+        with torch.no_grad():
+            states = self.whisper(heard)
+            taken = torch.cat([F.layer_norm(states[layer - 1], (WIDTH,)) for layer in self.taken], 2)
+        side_by_side = fold(taken.transpose(1, 2), self.stride // 2).transpose(1, 2)
+        words = F.gelu(self.listen(side_by_side), approximate="tanh")
+        return F.gelu(words + self.neighbours(words.transpose(1, 2)).transpose(1, 2), approximate="tanh")
+
+
+def whisper_mel(waveform: Tensor) -> Tensor:
+    """Waveform (B, T) at 16 kHz and the reference level -> Whisper's log-mel (B, 80, ceil(T / 160)).
+
+    As in section 2.2 of the paper and its code, but that samples outside the waveform are zero and that the loudest value is
+    :data:`LOUDEST`.
+    """
+    window, filters = _constants(waveform.dtype, waveform.device)
+    frames = frame_count(waveform.shape[-1])
+    left = WINDOW // 2
+    padded = F.pad(waveform, (left, max(0, (frames - 1) * HOP + WINDOW - left - waveform.shape[-1])))
+    blocks = padded.unfold(-1, WINDOW, HOP)[:, :frames] * window
+    power = torch.view_as_real(torch.fft.rfft(blocks)).square().sum(-1) @ filters.T
+    return whisper_scale(torch.log10(power.clamp(min=1e-10))).transpose(1, 2)
+
+
+def whisper_scale(power: Tensor) -> Tensor:
+    """log10 of mel power -> the range that Whisper works in."""
+    return (power.clamp(min=LOUDEST - 8.0) + 4.0) / 4.0
+
+
+@lru_cache(maxsize=8)
+def _constants(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+    with torch.inference_mode(False):
+        window = torch.hann_window(WINDOW, dtype=torch.float64)
+        return window.to(device, dtype), torch.from_numpy(slaney_filters()).to(device, dtype)
+
+
+def slaney_filters(bands: int = BANDS, fft: int = WINDOW, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Triangular filters on Slaney's mel scale (linear below 1 kHz), each of unit area in Hz: (bands, fft // 2 + 1), float64."""
+    step = math.log(6.4) / 27.0
+
+    def to_hertz(mel: np.ndarray) -> np.ndarray:
+        return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp(step * (mel - 15.0)))
+
+    top = 15.0 + math.log(sample_rate / 2 / 1000.0) / step
+    edges = to_hertz(np.linspace(0.0, top, bands + 2))
+    bins = np.arange(fft // 2 + 1) * (sample_rate / fft)
+    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
+    return np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+
+
+@lru_cache(maxsize=4)
+def positions(frames: int, width: int, device: torch.device) -> Tensor:
+    """Sinusoids (frames, width): which frame of the window it is."""
+    with torch.inference_mode(False):
+        rate = torch.exp(-math.log(10000.0) / (width // 2 - 1) * torch.arange(width // 2, dtype=torch.float64))
+        angle = torch.arange(frames, dtype=torch.float64)[:, None] * rate
+        return torch.cat([angle.sin(), angle.cos()], 1).to(device)
