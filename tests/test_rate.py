@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, SpeechCodes, Stream, fit_tables, pack
-from unitcodec.rate import LADDER, TARGET_RUNGS, RateLimit, RateTarget, choices, payload_bytes
+from unitcodec.rate import LADDER, MOST_SAVED, TARGET_RUNGS, RateLimit, RateTarget, choices, payload_bytes
 
 
 def test_every_length_keeps_the_promise() -> None:
@@ -108,3 +108,14 @@ def test_a_target_keeps_to_the_limit_and_goes_as_low_as_it_can(entropy: EntropyM
     found, _ = choices(entropy, _distances(values), f0, LADDER[:TARGET_RUNGS])
     least = min(len(coder.encode_payload(units, f0)) for units in found.swapaxes(0, 1))
     assert sizes[1] == least
+
+
+def test_what_a_packet_leaves_over_the_next_ones_may_have(entropy: EntropyModel) -> None:
+    rng, f0 = np.random.default_rng(5), np.full(32, 10, np.int32)
+    limit, coder = RateLimit(entropy), PacketCoder(entropy)
+    loud, quiet = rng.uniform(-0.5, 7.5, (4, 64)), np.full((4, 64), 4.2)
+    sizes = [len(coder.encode_payload(limit.apply(_distances(values), f0), f0)) for values in (loud, quiet, loud, loud, loud)]
+    share = payload_bytes(64)
+    assert sizes[0] <= share < sizes[2] <= share + MOST_SAVED
+    assert all(sum(sizes[:count]) <= count * share for count in range(1, 6))
+    assert sizes[4] <= share

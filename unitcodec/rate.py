@@ -36,12 +36,15 @@ MEAN_CODER_BITS = 2.7
 HEADER, FRAMING = 13, 3
 """Bytes of a stream besides its packets and speaker code, and of a full packet besides its payload."""
 
+MOST_SAVED = FULL_PAYLOAD
+"""Bytes that a packet may have more than its share, where earlier ones had less."""
+
 HORIZON = 10.0
 """Seconds in which what was spent too much, or left over, is made good."""
 
 
 def payload_bytes(frames: int, packet_frames: int = 64) -> int:
-    """Most bytes that the payload of a packet of so many 40 ms frames may have.
+    """The share in bytes of the payload of a packet of so many 40 ms frames.
 
     A file of T seconds may have 365 / 8 * T bytes: 20 of header, 3 beside each full packet's payload, and 6 beside that of a
     last, short one. With 99 bytes for a full packet that holds for every T >= 5; a short one has a little more than its share,
@@ -50,15 +53,35 @@ def payload_bytes(frames: int, packet_frames: int = 64) -> int:
     return LEAST_PAYLOAD + (FULL_PAYLOAD - LEAST_PAYLOAD) * (frames - 1) // (packet_frames - 1)
 
 
+class Allowance:
+    """What the next packet's payload may have: :func:`payload_bytes`, and what earlier packets left over of theirs.
+
+    So all packets up to any one together have no more than their shares, and speech after a pause need not do with less.
+    """
+
+    def __init__(self, spec: EntropySpec) -> None:
+        self.spec = spec
+        self._saved = 0
+
+    def bits(self, units: IntArray) -> float:
+        """Most that the codes of a packet (..., n) may cost, as the sum of -log2 p."""
+        return 8 * (payload_bytes(units.shape[-1], self.spec.packet_frames) + self._saved) - CODER_BITS
+
+    def spend(self, units: IntArray, bits: float) -> None:
+        """The packet is sent, and cost so much."""
+        left = self.bits(units) + CODER_BITS - 8 * math.ceil((bits + CODER_BITS) / 8)
+        self._saved = min(MOST_SAVED, max(0, int(left) // 8))
+
+
 class RateLimit:
-    """Keeps packets within :func:`payload_bytes`; most are coded by the nearest values and need nothing."""
+    """Keeps packets within their :class:`Allowance`; most are coded by the nearest values and need nothing."""
 
     def __init__(self, entropy: EntropyModel) -> None:
         self.entropy = entropy
-        self.spec = entropy.spec
+        self.allowance = Allowance(entropy.spec)
 
     def apply(self, distances: Sequence[NDArray[np.float64]], f0: IntArray) -> IntArray:
-        """Units for one packet.
+        """Units for the stream's next packet.
 
         Args:
             distances: for each codebook row (n, alphabet), how far every code is from what it stands for.
@@ -68,12 +91,14 @@ class RateLimit:
             (rows, n) the nearest codes if they fit, else others that do.
         """
         units = np.stack([row.argmin(axis=1) for row in distances]).astype(np.int32)
-        budget = _budget(units, self.spec)
-        if sum(self.entropy.packet_cost(units, f0).values()) <= budget:
-            return units
-        found, bits = choices(self.entropy, distances, f0)
-        fits = np.flatnonzero(bits <= budget)
-        return found[:, fits[0] if len(fits) else -1]
+        allowed, cost = self.allowance.bits(units), sum(self.entropy.packet_cost(units, f0).values())
+        if cost > allowed:
+            found, bits = choices(self.entropy, distances, f0)
+            fits = np.flatnonzero(bits <= allowed)
+            chosen = fits[0] if len(fits) else -1
+            units, cost = found[:, chosen], float(bits[chosen])
+        self.allowance.spend(units, cost)
+        return units
 
 
 class RateTarget:
@@ -85,10 +110,11 @@ class RateTarget:
     """
 
     def __init__(self, entropy: EntropyModel, bitrate: float, limited: bool = True) -> None:
-        """``limited``: packets keep to :func:`payload_bytes` too. Raises ValueError unless ``bitrate`` is a number above 0."""
+        """``limited``: packets keep to their :class:`Allowance` too. Raises ValueError unless ``bitrate`` is a number above 0."""
         if not 0 < bitrate < math.inf:
             raise ValueError(f"a bit rate of {bitrate} bit/s; it must be a number above 0")
-        self.entropy, self.bitrate, self.limited = entropy, bitrate, limited
+        self.entropy, self.bitrate = entropy, bitrate
+        self.allowance = Allowance(entropy.spec) if limited else None
         self._spent, self._seconds = 8.0 * (HEADER + entropy.spec.speaker_bytes), 0.0
         self._recent: NDArray[np.float64] = np.zeros(1 + TARGET_RUNGS)
         self._recent_seconds = 0.0
@@ -103,11 +129,13 @@ class RateTarget:
         self._recent_seconds = fading * self._recent_seconds + seconds
         allowed = (self.bitrate * (self._seconds + HORIZON) - self._spent) / HORIZON
         error = np.abs(self._recent - min(allowed * self._recent_seconds, self._recent[0]))
-        if self.limited and (large := bits > _budget(found, self.entropy.spec)).any():
+        if self.allowance and (large := bits > self.allowance.bits(found)).any():
             error[large] = np.inf if not large.all() else bits[large]
         chosen = int(error.argmin())
         self._spent += sizes[chosen]
         self._seconds += seconds
+        if self.allowance:
+            self.allowance.spend(found, float(bits[chosen]))
         return found[:, chosen]
 
 
@@ -128,8 +156,3 @@ def choices(
             symbols[:] = (distances[int(name)][position] + weights[:, None] * bits).argmin(axis=1)
         total += bits[everyone, symbols]
     return batch.units, total
-
-
-def _budget(units: IntArray, spec: EntropySpec) -> float:
-    """Bits that the codes of a packet (..., n) may have."""
-    return 8 * payload_bytes(units.shape[-1], spec.packet_frames) - CODER_BITS

@@ -51,6 +51,7 @@ class MelSpeech:
     def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
         """Units (1, rows, n) from unit frame ``low`` of the stream on, F0 codes (1, m) -> their samples [begin, end), (k,)."""
         mel, features, hz = decode_mel(self.networks, units, f0, self.fields)
+        generator = self.networks.generator
         hz = excitation.sample_f0(hz)
         # The phase is counted from this piece's first own sample; its surroundings run on to both sides.
         cycles = torch.cumsum(hz.double() / 16000.0, 1)
@@ -58,9 +59,13 @@ class MelSpeech:
         cycles = torch.remainder(cycles - origin[:, None] + self.phase, 1.0)
         self.phase = float(cycles[0, end - 1])
         pulses = excitation.voiced_pulses(hz, cycles, features[:, 2])
-        noise = excitation.white_noise(low * self.unit_hop, pulses.shape[1], self.device)[None]
-        waveform: Tensor = self.networks.generator.generate(mel, features, pulses, noise)[0, begin:end]
-        return waveform
+        # The mel decoder sees further than the generator, which costs more.
+        first = max(0, begin // HOP - generator.context)
+        part, samples = slice(first, -(-end // HOP) + generator.context), slice(first * HOP, end + generator.context * HOP)
+        pulses = pulses[:, samples]
+        noise = excitation.white_noise(low * self.unit_hop + first * HOP, pulses.shape[1], self.device)[None]
+        waveform: Tensor = generator.generate(mel[..., part], features[..., part], pulses, noise)
+        return waveform[0, begin - first * HOP : end - first * HOP]
 
 
 class CodeSpeech:

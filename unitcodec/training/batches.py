@@ -19,7 +19,7 @@ SHORTEST = 16000
 """Utterances of no more samples are not trained on."""
 
 
-CLEAN = 25.0
+CLEAN = 20.0
 """dB between speech and background from which on a recording is a decoder's target."""
 
 
