@@ -140,7 +140,7 @@ def test_a_stage_that_does_not_exist(manifest: Path, tmp_path: Path) -> None:
 def test_only_codes_that_stay_where_they_are_learn_to_be_spelled(trained: Path, manifest: Path, tmp_path: Path) -> None:
     for part in ("corpus", "pitch"):
         shutil.copytree(trained / part, tmp_path / part)
-    with pytest.raises(UnitcodecError, match=r"content\.ctc: only for the family fsq"):
+    with pytest.raises(UnitcodecError, match=r"content\.ctc: only for scalar codes"):
         run("content", manifest, tmp_path, _config(tmp_path, content={"ctc": 0.1, "codes": 8}), family="vqvae")
 
 
@@ -193,7 +193,7 @@ def test_only_scalar_codes_are_trained_to_a_rate(trained: Path, manifest: Path, 
     out = tmp_path / "run"
     for part in ("corpus", "pitch"):
         shutil.copytree(trained / part, out / part)
-    with pytest.raises(UnitcodecError, match="only the codes of the family fsq"):
+    with pytest.raises(UnitcodecError, match="only scalar codes"):
         run("content", manifest, out, _config(tmp_path, content={"bits": 100, "family": "vqvae"}))
     with pytest.raises(UnitcodecError, match=r"content\.thrift: needs a rate"):
         run("content", manifest, out, _config(tmp_path, content={"thrift": 0.5}))

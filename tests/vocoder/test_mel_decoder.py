@@ -30,6 +30,22 @@ def test_context_is_as_stated(blocks: tuple[int, int]) -> None:
     assert high < 4 * (own + decoder.context + 1)
 
 
+def test_memory_looks_back_and_begins_as_if_it_were_not_there() -> None:
+    torch.manual_seed(0)
+    plain = MelDecoder(rows=2, speaker=4, channels=(8, 8), blocks=(1, 1)).double()
+    decoder = MelDecoder(rows=2, speaker=4, channels=(8, 8), blocks=(1, 1), memory=(2, 7, 2)).double()
+    missing, _ = decoder.load_state_dict(plain.state_dict(), strict=False)
+    assert all(name.startswith("memory.") for name in missing)
+    units = torch.randn(1, 2, 61, dtype=torch.float64, requires_grad=True)
+    pitch, speaker = torch.randn(1, 3, 244, dtype=torch.float64), torch.randn(1, 4, dtype=torch.float64)
+    assert torch.equal(decoder(units, pitch, speaker), plain(units, pitch, speaker))
+    for block in decoder.memory:
+        torch.nn.init.ones_(block.scale)
+    (gradient,) = torch.autograd.grad(decoder(units, pitch, speaker)[..., 120:124].sum(), units)
+    assert _reach(gradient) == (30 - plain.context - 2 * 7, 30 + plain.context + 2 * 2)
+    assert decoder.context == plain.context + 14
+
+
 def test_every_input_matters_and_batches_do_not() -> None:
     torch.manual_seed(0)
     decoder = MelDecoder(rows=2, speaker=4, channels=(8, 8), blocks=(1, 1)).eval()

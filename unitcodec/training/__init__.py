@@ -180,7 +180,7 @@ class _Stages:
         if settings["bits"] and settings["family"] not in SCALAR:
             raise UnitcodecError("content.bits: only scalar codes (the families fsq and whisper) can be trained to a rate")
         if settings["ctc"] and settings["family"] not in SCALAR:
-            raise UnitcodecError("content.ctc: only for the families fsq and whisper, whose codebook does not move with what it is given")
+            raise UnitcodecError("content.ctc: only for scalar codes (the families fsq and whisper)")
         if settings["thrift"] and not settings["bits"]:
             raise UnitcodecError("content.thrift: needs a rate, content.bits")
         encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
@@ -224,8 +224,8 @@ class _Stages:
     def _export(self) -> None:
         from ..content import make_content
         from ..model import ModelConfig
-        from .corpus import prepare
         from .content import decoder_options
+        from .corpus import prepare
         from .export import export, gather, part_of
 
         options = self._content_options()

@@ -15,6 +15,7 @@ from .. import model as models
 from ..errors import UnitcodecError
 from .content import SCALAR, Autoencoder, content_options, decoder_options
 from .loop import INITIAL
+from .teacher import read_whisper
 
 BEGINNING = ("pitch", "content", "vocoder")
 """The stages that may begin with a model's weights. The joint stage begins with what these have."""
@@ -43,7 +44,8 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     family = settings["content"]["family"]
     if family not in SCALAR:
         raise UnitcodecError(
-            f"--initial: a content encoder of the family '{family}' cannot begin with a model's weights; only {' and '.join(SCALAR)}"
+            f"--initial: a content encoder of the family '{family}' cannot begin with a model's weights; "
+            f"only {' and '.join(SCALAR)}"
         )
     options = content_options(settings)
     if family == "whisper" and "kind" not in config.content:
@@ -66,6 +68,8 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
             missing, _ = getattr(parts, part).load_state_dict(getattr(networks, part).state_dict(), strict=False)
             if any(not name.startswith(ADDED) for name in missing):
                 raise RuntimeError(f"{missing}")
+            if any(name.startswith("whisper.") for name in missing):
+                parts.content.whisper.load_state_dict(read_whisper(settings["whisper"]["checkpoint"]).state_dict())
     except RuntimeError as error:
         raise UnitcodecError(f"{name}: its networks have other widths than those that are trained here") from error
     codebook = networks.pitch.quantizer

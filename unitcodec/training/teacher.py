@@ -25,8 +25,11 @@ def read_whisper(folder: str | Path | None) -> WhisperEncoder:
     network = WhisperEncoder()
     try:
         with safe_open(path, "pt") as file:
-            names = [name for name in file.keys() if name.startswith(PREFIX)]  # noqa: SIM118: not a dict
-            weights = {name.removeprefix(PREFIX): file.get_tensor(name).float() for name in names}
+            weights = {
+                name.removeprefix(PREFIX): file.get_tensor(name).float()
+                for name in list(file.keys())
+                if name.startswith(PREFIX)
+            }
         weights.pop("embed_positions.weight", None)  # sinusoids, which are computed
         for name, value in weights.items():
             large = value.ndim > 1 and value.numel() >= INT8_SIZE

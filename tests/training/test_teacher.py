@@ -1,0 +1,47 @@
+"""Whisper's weights as they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from unitcodec.content.whisper import WhisperEncoder
+from unitcodec.errors import UnitcodecError
+from unitcodec.model import from_int8, to_int8
+from unitcodec.training.teacher import PREFIX, read_whisper
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """A folder in the layout of transformers, with random weights."""
+    torch.manual_seed(0)
+    weights = {PREFIX + name: value.half() for name, value in WhisperEncoder().state_dict().items()}
+    weights[PREFIX + "embed_positions.weight"] = torch.zeros(1500, 384).half()
+    weights["model.decoder.layer_norm.weight"] = torch.ones(384).half()
+    save_file(weights, tmp_path / "model.safetensors")
+    return tmp_path
+
+
+def test_weights_are_those_that_a_model_folder_will_hold(published: Path) -> None:
+    torch.manual_seed(0)
+    given, read = WhisperEncoder().state_dict(), read_whisper(published).state_dict()
+    assert torch.equal(read["layers.0.fc1.bias"], given["layers.0.fc1.bias"].half().float())
+    rounded = read["layers.0.fc1.weight"]
+    assert torch.equal(from_int8(*to_int8(rounded)), rounded)
+    assert 0 < (rounded - given["layers.0.fc1.weight"]).abs().max() < 1e-3
+
+
+def test_what_is_no_whisper(tmp_path: Path) -> None:
+    with pytest.raises(UnitcodecError, match=r"whisper.checkpoint: a folder with Whisper tiny.en"):
+        read_whisper(None)
+    with pytest.raises(UnitcodecError, match="not the weights of Whisper"):
+        read_whisper(tmp_path)
+    save_file({PREFIX + "conv1.weight": torch.zeros(3)}, tmp_path / "model.safetensors")
+    with pytest.raises(UnitcodecError, match="not the weights of Whisper"):
+        read_whisper(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(UnitcodecError, match="not the weights of Whisper"):
+        read_whisper(tmp_path)
