@@ -10,7 +10,7 @@ import pytest
 from unitcodec.errors import UnitcodecError
 from unitcodec.features import REFERENCE_LEVEL, active_level
 from unitcodec.training.augmentation import Augmentation
-from unitcodec.training.batches import Batches, held_out_speakers, validation_batches
+from unitcodec.training.batches import Batches, held_out_speakers, speech_to_noise, validation_batches
 from unitcodec.training.corpus import Corpus, Utterance, prepare
 
 NOTHING = Augmentation(0, 0, 0, 0, 0)
@@ -41,6 +41,7 @@ def test_shapes(corpus: Corpus, augmentation: Augmentation) -> None:
         "deviation": (5,),
         "other": (5, 41600),
         "warp": (5,),
+        "clean_target": (5,),
         "thrift": (5,),
     }
     assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in batch.values())
@@ -140,3 +141,18 @@ def test_every_corpus_leaves_someone_to_train_on() -> None:
 def test_a_corpus_of_snippets_is_refused() -> None:
     with pytest.raises(UnitcodecError, match="no utterance of more than a second"):
         Batches(_Spoken(("a", 0.9)), 1.28, NOTHING, 0)
+
+
+def test_noise_between_words_is_heard_as_such() -> None:
+    rng = np.random.default_rng(0)
+    speech = np.repeat(np.tile([0.1, 0.0], 10), 3200) * np.sin(np.arange(64000) * 0.1)
+    for noise in (1e-2, 1e-3):
+        recording = speech + noise * rng.standard_normal(64000)
+        assert speech_to_noise(recording) == pytest.approx(20 * np.log10(0.1 / np.sqrt(2) / noise), abs=1.5)
+
+
+def test_hours_count_as_they_are_told_to() -> None:
+    corpus = _Spoken(("often", 8.0), ("often", 8.0), ("once", 4.0))
+    for power, share in ((0.0, 0.5), (0.5, 1 / 3), (1.0, 0.2)):
+        batches = Batches(corpus, 1.28, Augmentation(hours_power=power), 0)
+        assert batches.weights[1] == pytest.approx(share)
