@@ -1,5 +1,5 @@
 """Moonshine tiny, English: Jeffries et al. 2024, *Moonshine: Speech Recognition for Live Transcription and Voice Commands*
-(arXiv 2410.15608). 27 M parameters, MIT; its authors give 4.5 % WER on LibriSpeech test-clean and 11.7 % on test-other.
+(arXiv 2410.15608). 27 M parameters, MIT; its authors give 4.5 % WER on LibriSpeech test-clean and about 12 % on test-other.
 
 The weights are files in the package ``moonshine-voice``, which is found and not imported: ONNX Runtime runs them here, on one
 thread, so that the same waveform gives the same words. They hold 8-bit integers, whose products a processor without VNNI rounds
