@@ -23,7 +23,7 @@ WEIGHTS = "moonshine_voice"
 """The package whose files are read."""
 
 TOKENS_PER_SECOND = 6.5
-"""No one speaks more: where a recogniser does not come to an end, this ends it, as in the authors' code."""
+"""Where it does not come to an end, this ends it, as in the authors' code: read speech takes 3.3, and 4.4 at most."""
 
 _FILES = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")
 _BEGIN, _END = 1, 2
