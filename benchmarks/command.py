@@ -155,8 +155,9 @@ def compare(before: Path, after: Path, check: bool) -> int:
     """Print what moved from A to B by more than chance: folders of a run, or files such as benchmarks/baseline.json."""
     from benchmarks import compare as comparison
 
-    moves = comparison.moves(comparison.load(before), comparison.load(after))
-    click.echo(comparison.table(moves))
+    runs = comparison.load(before), comparison.load(after)
+    moves = comparison.moves(*runs)
+    click.echo("\n\n".join([comparison.table(moves), *comparison.left_out(*runs)]))
     return 1 if check and any(move.worse and move.certain for move in moves) else 0
 
 
@@ -178,9 +179,11 @@ def _quality(
     asr: str | None,
     baseline: str,
 ) -> None:
-    from benchmarks import corpus
+    from benchmarks import corpus, judge
     from benchmarks.quality import judge_corpus
 
+    if (warning := judge.warning(asr)) is not None:
+        click.echo(warning, err=True)
     chosen, names = _chosen(systems, quick, model, commands, folders, judges, baseline)
     utterances = corpus.load(data, _limit(quick, limit))
     judge_corpus(utterances, chosen, out, _name(data), min(jobs, len(utterances)), names, asr)

@@ -8,8 +8,8 @@ from typing import Any
 from benchmarks import cost, score
 from benchmarks.difference import difference
 
-_MAIN = ("bps", "cer", "wer", "per", "sim", "eer", "dnsmos", "vde", "gpe", "ffe", "ffe_yaapt", "estoi", "pesq", "mel_db")
-_PAIRED = ("cer", "per", "sim", "dnsmos", "ffe", "ffe_yaapt")
+_MAIN = ("bps", "wer", "dwer", "cer", "sim", "eer", "dnsmos", "vde", "gpe", "ffe", "ffe_yaapt", "estoi", "pesq", "mel_db")
+_PAIRED = ("wer", "dwer", "cer", "sim", "dnsmos", "ffe", "ffe_yaapt")
 
 
 def quality(results: dict[str, Any], keys: Sequence[str] = _MAIN, intervals: bool = True, gaps: bool = True) -> str:
