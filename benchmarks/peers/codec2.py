@@ -8,9 +8,8 @@ from benchmarks.peers.peer import Peer
 
 def mode(name: str, *, frame: int, frame_bits: int, delay_ms: int) -> Peer:
     """One of Codec2's modes, as ``c2enc`` calls it."""
-    left_out = "header, exact length, checksum; the bits that fill a frame's last byte"
     encode, decode = f"c2enc {name} {{pcm}} {{coded}}", f"c2dec {name} {{coded}} {{out}}"
-    return Narrowband(encode, decode, frame, frame_bits, delay_ms).peer(f"Codec2 {name}", left_out)
+    return Narrowband(encode, decode, frame, frame_bits, delay_ms).peer(f"Codec2 {name}")
 
 
 PEERS: dict[str, Peer] = {

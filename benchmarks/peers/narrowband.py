@@ -37,11 +37,13 @@ class Narrowband:
     frames: Callable[[bytes], int] | None = None
     flush: int = 0
 
-    def peer(self, title: str, left_out: str) -> Peer:
+    def peer(self, title: str, left_out: str = "header, exact length, checksum") -> Peer:
         """This codec beside the others."""
         needed = dict.fromkeys(command.split()[0] for command in (self.encode, self.decode))
         gap = partial(programs.missing, *needed)
         counted = "frames times bits a frame, packed end to end"
+        if fill := -self.frame_bits % 8:
+            left_out += f"; the {fill} bits that fill a frame's last byte"
         return Peer(title, self.code, gap, counted=counted, left_out=left_out, bits=self.bits)
 
     def bits(self, samples: int) -> int:

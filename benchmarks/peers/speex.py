@@ -39,6 +39,4 @@ _SPEEX = Narrowband(
     flush=1,
 )
 
-PEERS: dict[str, Peer] = {
-    "speex-2150": _SPEEX.peer("Speex 2.15 kbit/s", "the Ogg container; the bits that fill a frame's last byte")
-}
+PEERS: dict[str, Peer] = {"speex-2150": _SPEEX.peer("Speex 2.15 kbit/s", "the Ogg container")}
