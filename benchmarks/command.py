@@ -148,6 +148,37 @@ def report(out: Path, baseline: str, readme: Path | None, save_baseline: Path | 
 
 
 @bench.command()
+@click.option(
+    "--clean",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    required=True,
+    metavar="DIR",
+    help="The recordings without noise.",
+)
+@click.option(
+    "--noisy",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    required=True,
+    metavar="DIR",
+    help="The same utterances with noise, under the same names.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write DIR/noise.json.")
+@_options("model", "jobs")
+def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> None:
+    """Count the units that change when noise is added to the speech. Prints a table."""
+    from benchmarks import files
+    from benchmarks import noise as measurement
+    from benchmarks.provenance import provenance
+
+    found = measurement.pairs(clean, noisy)
+    measured = measurement.measure(found, model, min(jobs, len(found)))
+    if out is not None:
+        names = {"clean": _name(clean), "noisy": _name(noisy)}
+        files.write_json(out / "noise.json", {"version": 1, "made": provenance(names["noisy"]), **names, **measured})
+    click.echo(measurement.table(measured))
+
+
+@bench.command()
 @click.argument("before", metavar="A", type=click.Path(path_type=Path, exists=True))
 @click.argument("after", metavar="B", type=click.Path(path_type=Path, exists=True))
 @click.option("--check", is_flag=True, help="Exit status 1 when something got worse, with p < 0.005 where chance is in it.")
@@ -155,8 +186,9 @@ def compare(before: Path, after: Path, check: bool) -> int:
     """Print what moved from A to B by more than chance: folders of a run, or files such as benchmarks/baseline.json."""
     from benchmarks import compare as comparison
 
-    moves = comparison.moves(comparison.load(before), comparison.load(after))
-    click.echo(comparison.table(moves))
+    runs = comparison.load(before), comparison.load(after)
+    moves = comparison.moves(*runs)
+    click.echo("\n\n".join([comparison.table(moves), *comparison.left_out(*runs)]))
     return 1 if check and any(move.worse and move.certain for move in moves) else 0
 
 
@@ -178,9 +210,11 @@ def _quality(
     asr: str | None,
     baseline: str,
 ) -> None:
-    from benchmarks import corpus
+    from benchmarks import corpus, judge
     from benchmarks.quality import judge_corpus
 
+    if (warning := judge.warning(asr)) is not None:
+        click.echo(warning, err=True)
     chosen, names = _chosen(systems, quick, model, commands, folders, judges, baseline)
     utterances = corpus.load(data, _limit(quick, limit))
     judge_corpus(utterances, chosen, out, _name(data), min(jobs, len(utterances)), names, asr)

@@ -27,7 +27,7 @@ from benchmarks.report import tables as report_tables
 from benchmarks.system import OWN
 from benchmarks.waveform import read
 
-_SUMMARY = ("bps", "cer", "per", "sim", "eer", "dnsmos", "ffe", "estoi")
+_SUMMARY = ("bps", "wer", "dwer", "cer", "sim", "eer", "dnsmos", "ffe", "estoi")
 _SCRIPTS = ("session.js", "player.js", "listen.js", "abx.js", "mushra.js")
 
 _MAX_GAIN = 12.0

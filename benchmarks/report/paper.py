@@ -1,6 +1,7 @@
 """Tables 1 and 2 of Polyak et al. 2021 (arXiv 2104.00355) with this project's rows beside the paper's.
 
-The paper's figures, in per cent, are those printed there for VCTK, the corpus of many speakers.
+The paper's figures, in per cent, are those printed there for VCTK, the corpus of many speakers; its phone error rates have no
+counterpart here.
 """
 
 from __future__ import annotations
@@ -10,32 +11,31 @@ from typing import Any
 from benchmarks.system import CONVERSION, OWN
 
 RESYNTHESIS: dict[str, dict[str, float | None]] = {
-    "ground truth": {"per": 17.16, "wer": 4.32, "vde": None, "ffe": None, "eer": 3.25},
-    "CPC": {"per": 23.01, "wer": 14.49, "vde": 10.56, "ffe": 11.13, "eer": 4.25},
-    "HuBERT": {"per": 19.66, "wer": 11.44, "vde": 9.77, "ffe": 10.43, "eer": 5.79},
-    "VQ-VAE": {"per": 31.97, "wer": 19.80, "vde": 5.20, "ffe": 5.59, "eer": 4.28},
+    "ground truth": {"wer": 4.32, "vde": None, "ffe": None, "eer": 3.25},
+    "CPC": {"wer": 14.49, "vde": 10.56, "ffe": 11.13, "eer": 4.25},
+    "HuBERT": {"wer": 11.44, "vde": 9.77, "ffe": 10.43, "eer": 5.79},
+    "VQ-VAE": {"wer": 19.80, "vde": 5.20, "ffe": 5.59, "eer": 4.28},
 }
 """Table 1, VCTK."""
 
 CONVERTED: dict[str, dict[str, float | None]] = {
-    "ground truth": {"per": 17.16, "wer": 4.32, "vde": None, "ffe": None, "eer": 3.25},
-    "CPC": {"per": 23.58, "wer": 15.98, "vde": None, "ffe": None, "eer": 4.83},
-    "HuBERT": {"per": 20.85, "wer": 12.72, "vde": None, "ffe": None, "eer": 6.01},
-    "VQ-VAE": {"per": 36.88, "wer": 29.44, "vde": None, "ffe": None, "eer": 11.56},
+    "ground truth": {"wer": 4.32, "vde": None, "ffe": None, "eer": 3.25},
+    "CPC": {"wer": 15.98, "vde": None, "ffe": None, "eer": 4.83},
+    "HuBERT": {"wer": 12.72, "vde": None, "ffe": None, "eer": 6.01},
+    "VQ-VAE": {"wer": 29.44, "vde": None, "ffe": None, "eer": 11.56},
 }
 """Table 2, left half, VCTK; its right half flattens the F0 and is another experiment."""
 
 DIFFERENCES = """\
 What differs: the paper's content encoders saw 960 to 6,000 hours and code at 350 to 800 bit/s plus 65 for F0, counted as
 fixed-length codes; ours saw 8 hours, and its rate is that of whole files. The paper's vocoder knows the voices of VCTK from
-its training; our speakers were never heard. The paper's judges are wav2vec 2.0 (words, phones) and a speaker verifier trained
-on VoxCeleb2 against enrolled speakers; ours are pocketsphinx, whose own error on the original recordings stands in the row
-"original", and Resemblyzer on pairs of utterances. F0 is YAAPT's here as there (columns VDE and FFE), in conversion after
-the converted speech's median was brought to the source's. Compare each row with its own original, never across the two
+its training; our speakers were never heard. The paper's judges are wav2vec 2.0 (words) and a speaker verifier trained on
+VoxCeleb2 against enrolled speakers; ours are Moonshine tiny, whose own error on the original recordings stands in the row
+"original", and Resemblyzer on pairs of utterances. F0 is YAAPT's here as there (columns VDE and FFE), in conversion after the
+converted speech's median was brought to the source's. Compare each row with its own original, never across the two
 columns of judges."""
 
 _COLUMNS = (
-    ("per", "PER", "per"),
     ("wer", "WER", "wer"),
     ("vde", "VDE", "vde_yaapt"),
     ("ffe", "FFE", "ffe_yaapt"),

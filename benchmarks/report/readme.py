@@ -14,7 +14,7 @@ from benchmarks.system import OWN
 FIGURES = "docs/figures"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
-_COLUMNS = ("bps", "cer", "per", "sim", "eer", "dnsmos", "ffe", "ffe_yaapt")
+_COLUMNS = ("bps", "wer", "dwer", "cer", "sim", "eer", "dnsmos", "ffe", "ffe_yaapt")
 _PLOTS = {"rate_distortion": "Quality against bit rate", "cost": "Seconds and memory against duration"}
 
 
