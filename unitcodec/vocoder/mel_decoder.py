@@ -42,8 +42,8 @@ class MelDecoder(nn.Module):
         self.slow = nn.Sequential(*[ConvNeXtBlock(channels[0], 5) for _ in range(blocks[0])])
         count, self.back, self.ahead = memory
         # They begin as if they were not there, so that a decoder without them can be trained on.
-        options = {"kernel": self.back + 1 + self.ahead, "scale": 0.0, "ahead": self.ahead}
-        self.memory = nn.Sequential(*[ConvNeXtBlock(channels[0], **options) for _ in range(count)])
+        kernel = self.back + 1 + self.ahead
+        self.memory = nn.Sequential(*[ConvNeXtBlock(channels[0], kernel, scale=0.0, ahead=self.ahead) for _ in range(count)])
         self.expand = nn.Conv1d(channels[0], channels[1] * (stride // 2), 1)
         self.pitch = nn.Conv1d(pitch * 2, channels[1], 3, padding=1)
         self.fast = nn.Sequential(*[ConvNeXtBlock(channels[1], 5) for _ in range(blocks[1])])
