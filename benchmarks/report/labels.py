@@ -157,7 +157,7 @@ def _lead(axes: Axes, label: Label, point: Any, box: Bbox, pixels: float) -> lis
     """Draw the line; its boxes."""
     end = _end(point, box)
     line = axes.annotate(
-        "", (label.x, label.y), [(end[i] - point[i]) / pixels for i in (0, 1)], textcoords="offset points",
+        "", (label.x, label.y), ((end[0] - point[0]) / pixels, (end[1] - point[1]) / pixels), textcoords="offset points",
         arrowprops={"arrowstyle": "-", "color": label.style.get("color"), "linewidth": 0.5, "alpha": 0.6,
                     "shrinkA": 0, "shrinkB": label.radius},
     )  # fmt: skip
