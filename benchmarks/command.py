@@ -63,12 +63,12 @@ def _options(*chosen: str) -> Callable[[_Command], _Command]:
             "--limit", type=click.IntRange(1), metavar="N", help="Use only N short utterances, spread evenly over the speech."
         ),
         "jobs": click.option(
-            "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="the number of cores",
+            "--jobs", type=click.IntRange(1), metavar="N", default=os.cpu_count() or 1, show_default="the number of cores",
             help="How many processes work at once. Each uses one thread.",
         ),
         "systems": click.option(
             "--systems", metavar="A,B,...",
-            help="Judge only these of the built-in systems, beside the original; none for none of them. "
+            help="Judge only these of the built-in systems, beside the original. '--systems none' judges none of them. "
             "The report names those that are left out.",
         ),
         "system": click.option(

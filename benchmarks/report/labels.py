@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,22 +56,23 @@ def place(axes: Axes, labels: Iterable[Label], renderer: Any, taken: Sequence[Bb
         )
         text.set_in_layout(False)
         extent = text.get_window_extent(renderer)
-        best: tuple[float, float, Bbox] | None = None
-        for gap, box in _candidates(point, (extent.width, extent.height), each.radius, pixels):
-            lead = _leader(point, box, each.radius * pixels) if gap >= _LEADER else []
+        best: tuple[float, _Place] | None = None
+        for place in _places(point, (extent.width, extent.height), each.radius, pixels):
+            box = place.box
+            lead = _leader(point, box, each.radius * pixels) if place.gap >= _LEADER else []
             outside = box.width * box.height - _shared(box, frame)
             covered = 3 * outside + sum(_shared(part, other) for part in (box, *lead) for other in busy)
             if best is None or covered < best[0] - 1e-6:
-                best = covered, gap, box
+                best = covered, place
             if covered < 1e-6:
                 break
         assert best is not None
-        _, gap, box = best
-        # In points, not pixels: the file is drawn at another resolution than the one that was measured.
-        text.set_position(((box.x0 - point[0]) / pixels + _AIR, (box.y0 - point[1]) / pixels + _AIR))
-        busy.append(box)
-        if gap >= _LEADER:
-            busy += _lead(axes, each, point, box, pixels)
+        found = best[1]
+        # Bound to the side of the point: in another font a name grows away from it. In points, as the file has other pixels.
+        text.set(position=found.offset, ha=found.horizontal, va=found.vertical)
+        busy.append(found.box)
+        if found.gap >= _LEADER:
+            busy += _lead(axes, each, point, found.box, pixels)
 
 
 def level(axes: Axes, line: Any, labels: Iterable[Label], renderer: Any) -> list[Bbox]:
@@ -89,16 +90,18 @@ def level(axes: Axes, line: Any, labels: Iterable[Label], renderer: Any) -> list
     text.set_in_layout(False)
     extent, air = text.get_window_extent(renderer), _AIR * pixels
     width, height = extent.width + 2 * air, extent.height + 2 * air
-    best: tuple[float, Bbox] | None = None
+    best: tuple[float, Bbox, int] | None = None
     for step in range(21):
         for bottom in (y + pixels, y - pixels - height):
             box = Bbox.from_bounds(frame.x0 + air + step / 20 * (frame.width - width - 2 * air), bottom, width, height)
             covered = sum(_shared(box, other) for other in busy) + 3 * (width * height - _shared(box, frame))
             if best is None or covered < best[0] - 1e-6:
-                best = covered, box
+                best = covered, box, step
     assert best is not None
-    box = best[1]
-    text.set_position(((box.x0 + air - frame.x0) / pixels, (box.y0 + air - y) / pixels))
+    _, box, step = best
+    # Bound to the nearer side, so that in another font it does not leave the axes.
+    end = box.x0 + air if step <= 10 else box.x1 - air
+    text.set(position=((end - frame.x0) / pixels, (box.y0 + air - y) / pixels), ha="left" if step <= 10 else "right")
     return [Bbox.from_extents(frame.x0, y - pixels, frame.x1, y + pixels), box]
 
 
@@ -114,26 +117,45 @@ def obstacles(axes: Axes, label: Label, pixels: float) -> tuple[Bbox, Bbox]:
     )
 
 
-def _candidates(point: Any, size: tuple[float, float], radius: float, pixels: float) -> Iterable[tuple[float, Bbox]]:
-    """Gaps and boxes in rings about the point, nearest first, to the right first; the box touches the ring's circle."""
+@dataclass(frozen=True)
+class _Place:
+    """Where a name may stand: its box in pixels, ``gap`` from the marker and ``offset`` from the point in points."""
+
+    gap: float
+    box: Bbox
+    offset: tuple[float, float]
+    horizontal: Literal["left", "center", "right"]
+    vertical: Literal["bottom", "center", "top"]
+
+
+def _places(point: Any, size: tuple[float, float], radius: float, pixels: float) -> Iterable[_Place]:
+    """In rings about the point, nearest first, to the right first; a box touches the ring's circle."""
     from matplotlib.transforms import Bbox
 
     width, height = (side + 2 * _AIR * pixels for side in size)
     gap = _FIRST
     while gap <= _LAST:
-        distance = (radius + gap) * pixels
+        distance = radius + gap
         # Right, left, above and below, then what is between.
         turns = sorted(range(_DIRECTIONS), key=lambda turn: (turn % 4 != 0, min(turn, _DIRECTIONS - turn) > 4, turn))
         for turn in turns:
             angle = 2 * math.pi * turn / _DIRECTIONS
-            x = point[0] + distance * math.cos(angle) + width / 2 * (_sign(math.cos(angle)) - 1)
-            y = point[1] + distance * math.sin(angle) + height / 2 * (_sign(math.sin(angle)) - 1)
-            yield gap, Bbox.from_bounds(x, y, width, height)
+            x, y = distance * math.cos(angle), distance * math.sin(angle)
+            across, up = _sign(math.cos(angle)), _sign(math.sin(angle))
+            left = point[0] + x * pixels + width / 2 * (across - 1)
+            bottom = point[1] + y * pixels + height / 2 * (up - 1)
+            yield _Place(
+                gap,
+                Bbox.from_bounds(left, bottom, width, height),
+                (x + _AIR * across, y + _AIR * up),
+                ("center", "left", "right")[across],
+                ("center", "bottom", "top")[up],
+            )
         gap += _STEP
 
 
-def _sign(value: float) -> float:
-    return 0.0 if abs(value) < 0.2 else math.copysign(1.0, value)
+def _sign(value: float) -> int:
+    return 0 if abs(value) < 0.2 else 1 if value > 0 else -1
 
 
 def _end(point: Any, box: Bbox) -> tuple[float, float]:

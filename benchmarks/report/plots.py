@@ -174,7 +174,7 @@ def _drawn(size: tuple[float, float], draw: Callable[[Figure], None]) -> Figure:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size, layout="constrained", dpi=72)  # as SVG has it: text is measured as it will be drawn
         draw(figure)
     return figure
 

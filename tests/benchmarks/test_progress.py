@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 import threading
 import time
@@ -96,7 +97,7 @@ def test_bench_quality_writes_to_a_log_from_the_first_seconds(tmp_path: Path, st
     arguments = ["--data", str(tmp_path / "few"), "--name", "two words", "--out", str(tmp_path / "out"), "--jobs", "1"]
     arguments += ["--systems", "none", "--judges", "mel_db", "--system", "copy=cp {wav} {bits} && cp {bits} {out}"]
     begin = time.monotonic()
-    process = start("bench", "quality", *arguments, "--system", "bad=false", stdout=PIPE, stderr=PIPE)
+    process = start("bench", "quality", *arguments, "--system", "bad=false", stdout=PIPE, stderr=PIPE, bufsize=0)
     try:
         assert process.stderr is not None
         first = process.stderr.readline().decode()
@@ -117,4 +118,6 @@ def test_bench_quality_writes_to_a_log_from_the_first_seconds(tmp_path: Path, st
     assert any(line.startswith("copy: done in 0:") and "bit/s" in line for line in lines)
     assert any(line.startswith("bad: not judged in 0:") and "gap: exit 1" in line for line in lines)
     assert stdout.decode().startswith("## Quality")
+    assert "Not in this run: unitcodec, unitcodec-vc, Codec2 450, " in stdout.decode()
+    assert json.loads((tmp_path / "out" / "results.json").read_text())["made"]["data"] == "two words"
     assert not [line for line in stdout.decode().splitlines() if line.startswith(("quality:", "copy:"))]
