@@ -186,8 +186,9 @@ def compare(before: Path, after: Path, check: bool) -> int:
     """
     from benchmarks import compare as comparison
 
-    moves = comparison.moves(comparison.load(before), comparison.load(after))
-    click.echo(comparison.table(moves))
+    runs = comparison.load(before), comparison.load(after)
+    moves = comparison.moves(*runs)
+    click.echo("\n\n".join([comparison.table(moves), *comparison.left_out(*runs)]))
     return 1 if check and any(move.worse and move.certain for move in moves) else 0
 
 
@@ -210,10 +211,12 @@ def _quality(
     asr: str | None,
     baseline: str,
 ) -> None:
-    from benchmarks import corpus
+    from benchmarks import corpus, judge
     from benchmarks.progress import say
     from benchmarks.quality import judge_corpus, left_out
 
+    if (warning := judge.warning(asr)) is not None:
+        say(warning)
     chosen, names = _chosen(systems, quick, model, commands, folders, judges, baseline)
     say(f"quality: reading {data}")
     if absent := left_out([each.name for each in chosen]):

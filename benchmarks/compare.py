@@ -102,7 +102,10 @@ def _quality_moves(before: dict[str, Any], after: dict[str, Any]) -> list[Move]:
     for name in before:
         if name not in after:
             continue
+        heard_alike = _recogniser(before[name]) == _recogniser(after[name])
         for metric in score.metrics(before[name]):
+            if metric.key in score.WORDS and not heard_alike:
+                continue
             moved = difference(before[name], after[name], metric.key)
             # What no table shows is rounding, another machine's or the baseline's own.
             if moved is None or moved.low <= 0 <= moved.high or abs(moved.after - moved.before) < 0.5 * 10**-metric.digits:
@@ -110,6 +113,22 @@ def _quality_moves(before: dict[str, Any], after: dict[str, Any]) -> list[Move]:
             worse = metric.better == ("lower" if moved.after > moved.before else "higher")
             found.append(Move(f"{name} {metric.title}", moved.before, moved.after, moved.low, moved.high, worse, moved.p))
     return found
+
+
+def left_out(before: Run, after: Run) -> list[str]:
+    """What :func:`moves` does not compare though both runs have it, one line a system."""
+    common = [name for name in before.quality if name in after.quality]
+    heard = [(name, _recogniser(before.quality[name]), _recogniser(after.quality[name])) for name in common]
+    return [
+        f"{name}: words are not compared, their recognisers differ (moonshine-voice: A {a or 'none'}, B {b or 'none'})"
+        for name, a, b in heard
+        if a != b
+    ]
+
+
+def _recogniser(system: dict[str, Any]) -> str | None:
+    version: str | None = system.get("made", {}).get("moonshine-voice")
+    return version
 
 
 def _bit_moves(before: dict[str, int], after: dict[str, int]) -> list[Move]:

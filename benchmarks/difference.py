@@ -8,9 +8,7 @@ from typing import Any
 from benchmarks import score
 from benchmarks.metrics import bootstrap
 
-# What a pooled figure adds up over utterances: the row's pair of errors and references, by what stands before the first "_"
-# of its key (the rest names another recogniser or reference), or its counts.
-_PAIRS = {"cer": "characters", "wer": "words", "per": "phones"}
+# What a pooled figure of pitch adds up over utterances: the row's counts.
 _PITCH = {"vde": ("voicing_errors", "frames"), "gpe": ("gross_errors", "both_voiced"), "ffe": ("errors", "frames")}
 
 
@@ -75,8 +73,8 @@ def sample(row: dict[str, Any], key: str) -> Sample | None:
     if key == "bps":
         return None if row.get("bits") is None else (row["bits"], row["seconds"])
     name, _, tracker = key.partition("_")
-    if name in _PAIRS:
-        pair = row.get(_PAIRS[name] + key.removeprefix(name))
+    if name in score.COUNTED:
+        pair = row.get(score.COUNTED[name] + key.removeprefix(name))
         return None if pair is None else (pair[0], pair[1])
     if name in _PITCH and tracker in ("", "yaapt"):
         counts = score.pitch_errors(row, f"f0_{tracker}" if tracker else "f0")

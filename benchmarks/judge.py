@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import files
-from benchmarks.errors import BenchmarkError
-from benchmarks.metrics import asr, intrusive, loudness, mel, mos, naturalness, phones, pitch, speaker
+from benchmarks.metrics import asr, intrusive, loudness, mel, moonshine, mos, naturalness, pitch, speaker, text
 from benchmarks.waveform import FloatArray, read, to_int16
 
 
@@ -37,7 +36,8 @@ class Judge:
     """A named judgement of a pair and the packages it needs.
 
     ``revision`` counts up when the judgement itself changes, so that remembered values of the old one are not used.
-    ``lacking`` says what else is not there, such as weights; it is asked only where the packages are.
+    ``lacking`` says what else is not there, such as weights; it is asked only where the packages are. ``weights`` is a package
+    of which only files are read: it is not imported.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Judge:
     judge: Callable[[Pair], Any]
     revision: int = 1
     lacking: Callable[[], str | None] = lambda: None
+    weights: str = ""
 
     def gap(self) -> str | None:
         """Why this judge cannot work here; None where it can."""
@@ -52,8 +53,8 @@ class Judge:
         return "not installed: " + ", ".join(missing) if missing else _broken(self.packages) or self.lacking()
 
     def key(self) -> str:
-        """Name, revision and the version of the judging package: values under another key are another judge's."""
-        return f"{self.name}/{self.revision}/{_version(self.packages[0])}"
+        """Name, revision and the version of the judging package or weights: values under another key are another judge's."""
+        return f"{self.name}/{self.revision}/{_version(self.weights or self.packages[0])}"
 
 
 def _missing(packages: tuple[str, ...]) -> tuple[str, ...]:
@@ -102,8 +103,14 @@ def _embedding(decoded: FloatArray) -> list[float]:
 # What stands between the package and the value, such as unitcodec's log-mel or its call of YAAPT, has no version in the
 # key: a change there raises the revision.
 JUDGES = (
-    Judge("asr", asr.PACKAGES, lambda pair: asr.transcribe(pair.decoded), revision=2),
-    Judge("phones", phones.PACKAGES, lambda pair: phones.recognise(pair.decoded)),
+    Judge(
+        "asr",
+        (*moonshine.PACKAGES, *text.PACKAGES),
+        lambda pair: asr.transcribe(pair.decoded),
+        revision=3,
+        lacking=moonshine.gap,
+        weights=moonshine.WEIGHTS,
+    ),
     Judge("speaker", speaker.PACKAGES, lambda pair: _embedding(pair.decoded)),
     Judge("dnsmos", mos.PACKAGES, lambda pair: mos.dnsmos(pair.decoded)),
     Judge("utmos", naturalness.UTMOS_PACKAGES, lambda pair: naturalness.utmos(pair.decoded), lacking=naturalness.utmos_gap),
@@ -127,8 +134,6 @@ def extra(recogniser: str | None) -> tuple[Judge, ...]:
     if recogniser is None:
         return ()
     name = f"asr_{Path(recogniser).name}"
-    if name == "asr_original":
-        raise BenchmarkError(f"{recogniser}: 'original' names the recording; give the folder another name")
     folder = None if _missing(asr.TRANSFORMERS) else asr.checkpoint(recogniser)
     gap = f"weights not found: {recogniser} is neither a folder of them nor in the local Hugging Face cache"
     files = sorted(folder.iterdir()) if folder else []
@@ -136,12 +141,20 @@ def extra(recogniser: str | None) -> tuple[Judge, ...]:
     return (
         Judge(
             name,
-            asr.TRANSFORMERS,
+            (*asr.TRANSFORMERS, *text.PACKAGES),
             lambda pair: asr.transcribe_with(folder or Path(recogniser), pair.decoded),
             revision=zlib.crc32(stats.encode()),
             lacking=lambda: None if folder else gap,
         ),
     )
+
+
+def warning(recogniser: str | None) -> str | None:
+    """What speaks against a transformers checkpoint as a judge; None if nothing does, or if it is not here."""
+    folder = None if recogniser is None or _missing(asr.TRANSFORMERS) else asr.checkpoint(recogniser)
+    if folder is None or not asr.is_whisper(folder):
+        return None
+    return f"warning: {recogniser} is Whisper, a teacher: its error rates say nothing of a model that learned from it"
 
 
 def gaps(extra: Sequence[Judge] = ()) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import unitcodec
 
-_PACKAGES = ("torch", "numpy", "pocketsphinx", "Resemblyzer", "speechmos", "swift-f0")
+_PACKAGES = ("torch", "numpy", "moonshine-voice", "Resemblyzer", "speechmos", "swift-f0")
 
 
 def provenance(data: str) -> dict[str, str | None]:

@@ -111,8 +111,6 @@ def workers(jobs: int) -> Iterator[Workers]:
     if jobs == 1:
         yield Workers(None)
         return
-    # Read when a process starts: the recognisers' large tables in large pages are found in less time.
-    os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
     others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_one_thread)
     try:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from benchmarks.corpus import Utterance
-from benchmarks.metrics import bootstrap, eer, phones, speaker, text
+from benchmarks.metrics import bootstrap, eer, speaker, text
 from benchmarks.metrics.bootstrap import Array
 from benchmarks.metrics.pitch import PitchErrors
 
@@ -29,11 +29,10 @@ class Metric:
 
 METRICS = (
     Metric("bps", "bit/s", 0, "lower", "bits of the coded speech over its seconds; what they count differs, see there"),
-    Metric("cer", "CER", 3, "lower", "character error rate of a recogniser against the transcript"),
     Metric("wer", "WER", 3, "lower", "word error rate of a recogniser against the transcript"),
-    Metric("per", "PER", 3, "lower", "phone error rate of a phone recogniser against the transcript's pronunciation"),
-    Metric("cer_original", "CER to original", 3, "lower", "character error rate against what is recognised in the original"),
-    Metric("wer_original", "WER to original", 3, "lower", "word error rate against what is recognised in the original"),
+    Metric("dwer", "dWER", 3, "lower", "word error rate against what the same recogniser makes of the original"),
+    Metric("cer", "CER", 3, "lower", "character error rate of a recogniser against the transcript"),
+    Metric("dcer", "dCER", 3, "lower", "character error rate against what the same recogniser makes of the original"),
     Metric("sim", "SIM", 3, "higher", "speaker similarity: cosine to the d-vector of the wanted voice's recording"),
     Metric("eer", "EER", 3, "lower", "equal error rate of telling by d-vectors whether the wanted speaker speaks"),
     Metric("converted", "converted", 3, "higher", "share of converted utterances nearer to the wanted voice than to the own"),
@@ -56,13 +55,22 @@ METRICS = (
 )
 
 
+WORDS = {metric.key: metric.title for metric in METRICS if metric.key.endswith(("wer", "cer"))}
+"""The error rates of a recogniser, and their titles. Those of a further one have ``_`` and its name behind the key."""
+
+
 def metrics(figures: Mapping[str, Any]) -> tuple[Metric, ...]:
-    """:data:`METRICS` and, behind them, CER and WER by any further recogniser that a system's figures hold."""
-    known = {metric.key for metric in METRICS}
-    keys = [key for key in figures if key.startswith(("cer_", "wer_")) and not key.endswith("_95") and key not in known]
-    return METRICS + tuple(
-        Metric(key, f"{key[:3].upper()}, {key[4:]}", 3, "lower", f"{key[:3].upper()} of another recogniser") for key in keys
-    )
+    """:data:`METRICS` and, behind them, the error rates by any further recogniser that a system's figures hold."""
+    further = []
+    for key in figures:
+        rate, _, name = key.partition("_")
+        if rate in WORDS and name and not key.endswith("_95"):
+            further.append(Metric(key, f"{WORDS[rate]}, {name}", 3, "lower", f"{WORDS[rate]} of another recogniser"))
+    return METRICS + tuple(further)
+
+
+COUNTED = {"wer": "words", "dwer": "dwords", "cer": "characters", "dcer": "dcharacters"}
+"""An error rate -> the key of a row's pair, errors and references, which it pools."""
 
 
 def row(
@@ -82,8 +90,7 @@ def row(
     ``sim`` and ``converted`` stay None until :func:`figures` has the other recordings. ``target`` is None; who converts voices
     names there the utterance whose voice was wanted.
     """
-    hypothesis, heard = judged.get("asr"), judged.get("phones")
-    said = utterance.transcript or None
+    hypothesis, said = judged.get("asr"), utterance.transcript or None
     result: Row = {
         "utterance": utterance.name,
         "target": None,
@@ -92,8 +99,7 @@ def row(
         "sample_difference": sample_difference,
         "hypothesis": None if hypothesis is None else text.normalise(hypothesis),
         **_word_errors(said, hypothesis),
-        **_word_errors((original or {}).get("asr"), hypothesis, "_original"),
-        "phones": None if heard is None or said is None else phones.errors(said, heard),
+        **_word_errors((original or {}).get("asr"), hypothesis, "d"),
         "sim": None,
         "converted": None,
         "embedding": judged.get("speaker"),
@@ -104,16 +110,17 @@ def row(
     for name in judged:
         if name.startswith("asr_"):
             suffix = name.removeprefix("asr")
-            result |= _word_errors(said, judged[name], suffix)
-            result |= _word_errors((original or {}).get(name), judged[name], f"{suffix}_original")
+            result |= _word_errors(said, judged[name], suffix=suffix)
+            result |= _word_errors((original or {}).get(name), judged[name], "d", suffix)
     return result
 
 
-def _word_errors(reference: str | None, hypothesis: str | None, suffix: str = "") -> Row:
+def _word_errors(reference: str | None, hypothesis: str | None, prefix: str = "", suffix: str = "") -> Row:
+    """``prefix`` "d" says that the reference is what was recognised in the original."""
     errors: tuple[Any, Any] = (None, None)
     if reference is not None and hypothesis is not None:
         errors = text.character_errors(reference, hypothesis), text.word_errors(reference, hypothesis)
-    return {f"characters{suffix}": errors[0], f"words{suffix}": errors[1]}
+    return {f"{prefix}characters{suffix}": errors[0], f"{prefix}words{suffix}": errors[1]}
 
 
 def public(row: Row) -> Row:
@@ -142,9 +149,8 @@ def figures(rows: Sequence[Row], speakers: Mapping[str, str], references: Mappin
         result[f"{key}_95"] = bootstrap.interval_of(figure, *columns) if known else None
 
     put("bps", bootstrap.ratio, _column(rows, "bits"), _column(rows, "seconds"))
-    suffixes = [key.removeprefix("characters") for key in (rows[0] if rows else {}) if key.startswith("characters")]
-    counted = [(f"{rate}{end}", f"{unit}{end}") for end in suffixes for rate, unit in (("cer", "characters"), ("wer", "words"))]
-    for key, name in [*counted, ("per", "phones")]:
+    suffixes = [key.removeprefix("words") for key in (rows[0] if rows else ("words",)) if key.startswith("words")]
+    for key, name in [(rate + end, counted + end) for end in suffixes for rate, counted in COUNTED.items()]:
         pairs = [row.get(name) or (None, None) for row in rows]
         put(key, bootstrap.ratio, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
     for row in rows:

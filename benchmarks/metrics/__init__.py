@@ -3,9 +3,8 @@
 ===============  =======================================================  ==========================
 module           figure                                                   judge
 ===============  =======================================================  ==========================
-``text``         CER, WER                                                 edit distance
-``asr``          the transcript those are computed on                     pocketsphinx, transformers
-``phones``       PER                                                      pocketsphinx, phone loop
+``text``         WER, CER; dWER, dCER against the original                whisper-normalizer, rapidfuzz
+``asr``          the transcript those are computed on                     Moonshine, transformers
 ``speaker``      SIM, cosine of two speaker embeddings                    Resemblyzer
 ``eer``          EER, how often those mistake the speaker                 NumPy
 ``mos``          DNSMOS, predicted opinion, 1 to 5                        speechmos

@@ -1,50 +1,43 @@
 """Speech recognition, for the error rates of :mod:`benchmarks.metrics.text`.
 
-pocketsphinx with the US English model, language model and dictionary in its wheel: Huggins-Daines et al. 2006,
-*Pocketsphinx: a free, real-time continuous speech recognition system for hand-held devices*. It is a weak recogniser by
-today's standard, so its error rates are to be read beside the original's, never alone.
-
-Beside it any recogniser of ``transformers`` (Wolf et al. 2020) whose checkpoint is on this machine; nothing is fetched.
+Moonshine tiny, English, is the judge of words: :mod:`benchmarks.metrics.moonshine`. Beside it any recogniser of ``transformers``
+(Wolf et al. 2020) whose checkpoint is on this machine; nothing is fetched.
 """
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from benchmarks.metrics import moonshine, pieces
+from benchmarks.waveform import SAMPLE_RATE, FloatArray
 
-from benchmarks.waveform import SAMPLE_RATE, FloatArray, to_int16
-
-PACKAGES = ("pocketsphinx",)
 TRANSFORMERS = ("transformers", "huggingface_hub", "torch")
 
+LONGEST = 30 * SAMPLE_RATE
+"""Samples that a recogniser is given at once: both hear well up to 30 s."""
 
-@lru_cache(maxsize=1)
-def _decoder() -> Any:
-    from pocketsphinx import Decoder
+SHORTEST = SAMPLE_RATE // 10
+"""Samples below which there is no word."""
 
-    # Batch CMN: the mean comes from the utterance itself.
-    return Decoder(samprate=16000, cmn="batch", loglevel="FATAL")
-
-
-def listen(decoder: Any, waveform: FloatArray) -> None:
-    """Put a whole utterance through a pocketsphinx decoder."""
-    # The front end keeps a state from one utterance to the next, and the words would depend on what was heard before.
-    decoder.reinit_feat()
-    decoder.start_utt()
-    # An empty buffer is refused.
-    decoder.process_raw(to_int16(waveform if len(waveform) else np.zeros(1, np.float32)).astype("<i2").tobytes(), full_utt=True)
-    decoder.end_utt()
+SILENCE = 1e-3
+"""RMS of the loudest 20 ms (-60 dB of full scale) below which there is no speech."""
 
 
 def transcribe(waveform: FloatArray) -> str:
-    """The best hypothesis for the whole utterance; the empty string where nothing was recognised."""
-    decoder = _decoder()
-    listen(decoder, waveform)
-    hypothesis = decoder.hyp()
-    return "" if hypothesis is None else str(hypothesis.hypstr)
+    """What Moonshine hears, as it writes it. Longer than 30 s, a recording is cut at its pauses.
+
+    A recogniser of this kind writes a word or two when it hears nothing. So a piece that is shorter than 0.1 s, or nowhere louder
+    than -60 dB, is not shown to it and gives the empty string. Noise is shown to it.
+    """
+    heard = (moonshine.transcribe(piece) for piece in pieces.cut(waveform, LONGEST) if not _nothing(piece))
+    return " ".join(filter(None, heard))
+
+
+def _nothing(waveform: FloatArray) -> bool:
+    return len(waveform) < SHORTEST or float(pieces.levels(waveform).max()) < SILENCE
 
 
 def checkpoint(name: str) -> Path | None:
@@ -62,6 +55,15 @@ def checkpoint(name: str) -> Path | None:
     return folder if any(folder.glob("*.safetensors")) or any(folder.glob("*.bin")) else None
 
 
+def is_whisper(folder: Path) -> bool:
+    """Whether the checkpoint in :func:`checkpoint`'s folder is one of Whisper, which teaches and so must not judge."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("model_type") == "whisper"
+
+
 @lru_cache(maxsize=1)
 def _pipeline(folder: Path) -> Any:
     from transformers import pipeline
@@ -71,5 +73,5 @@ def _pipeline(folder: Path) -> Any:
 
 def transcribe_with(folder: Path, waveform: FloatArray) -> str:
     """What the recogniser in :func:`checkpoint`'s folder hears; more than 30 s go through it in overlapping pieces."""
-    long = {"chunk_length_s": 30} if len(waveform) > 30 * SAMPLE_RATE else {}
+    long = {"chunk_length_s": 30} if len(waveform) > LONGEST else {}
     return str(_pipeline(folder)({"raw": waveform, "sampling_rate": SAMPLE_RATE}, **long)["text"])

@@ -27,7 +27,7 @@ from benchmarks.report import tables as report_tables
 from benchmarks.system import OWN
 from benchmarks.waveform import read
 
-_SUMMARY = ("bps", "wer", "cer", "sim", "eer", "dnsmos", "ffe", "ffe_yaapt", "estoi")
+_SUMMARY = ("bps", "wer", "dwer", "cer", "sim", "eer", "dnsmos", "ffe", "ffe_yaapt", "estoi")
 _SCRIPTS = ("session.js", "player.js", "listen.js", "abx.js", "mushra.js")
 
 _MAX_GAIN = 12.0

@@ -24,14 +24,12 @@ def aligned(shared: Path) -> tuple[corpus.Utterance, list[str]]:
 
 
 def test_phones_in_their_order_and_silence_where_it_is_quiet(aligned: tuple[corpus.Utterance, list[str]]) -> None:
-    from benchmarks.metrics import phones, text
-
     utterance, frames = aligned
     wave = read(utterance.path)
     assert len(frames) == -(-len(wave) // 160)
     said = [phone for phone, _ in itertools.groupby(frames) if phone != alignment.SILENCE]
-    words = text.normalise(utterance.transcript).lower().split()
-    first, last = (phones.dictionary()[words[at]] for at in (0, -1))
+    words = alignment.spoken(utterance.transcript)
+    first, last = (alignment.dictionary()[words[at]] for at in (0, -1))
     assert said[0] in {way[0] for way in first}
     assert said[-1] in {way[-1] for way in last}
     power = np.square(wave[: len(wave) // 160 * 160].reshape(-1, 160)).mean(1)

@@ -130,9 +130,23 @@ def test_a_conversion_to_another_voice_is_not_the_same_utterance() -> None:
 def test_a_further_recogniser_is_compared_too() -> None:
     before, after = system(1), system(2, shift=0.03)
     for side in (before, after):
-        side["cer_whisper"] = side["cer"]
+        side["cer_large"] = side["cer"]
         for row in side["rows"]:
-            row["characters_whisper"] = row["characters"]
+            row["characters_large"] = row["characters"]
     moved = compare.moves(run(quality={"unitcodec": before}), run(quality={"unitcodec": after}))
-    assert [move.what for move in moved] == ["unitcodec CER", "unitcodec CER, whisper"]
+    assert [move.what for move in moved] == ["unitcodec CER", "unitcodec CER, large"]
     assert all(move.certain for move in moved)
+
+
+def test_what_one_side_lacks_or_another_recogniser_heard_is_not_compared() -> None:
+    before, after = system(1), system(2, shift=0.03)
+    before["made"], after["made"] = {"pocketsphinx": "5.1.1"}, {"moonshine-voice": "0.0.59"}
+    before["per"], before["per_95"], before["dnsmos"] = 0.6, [0.5, 0.7], 3.0
+    after["dwer"], after["dwer_95"] = 0.2, [0.1, 0.3]
+    sides = run(quality={"unitcodec": before}), run(quality={"unitcodec": after})
+    assert compare.moves(*sides) == []
+    (note,) = compare.left_out(*sides)
+    assert "0.0.59" in note
+    before["made"] = after["made"]
+    assert [move.what for move in compare.moves(*sides)] == ["unitcodec CER"]
+    assert compare.left_out(*sides) == []

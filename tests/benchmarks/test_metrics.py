@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.metrics import asr, bootstrap, eer, intrusive, loudness, mel, phones, pitch, speaker, text
+from benchmarks.metrics import bootstrap, eer, intrusive, loudness, mel, pitch, speaker
 from benchmarks.waveform import SAMPLE_RATE, read
 
 
@@ -16,38 +16,6 @@ def tone(hz: float, seconds: float = 1.0) -> np.ndarray:
     t = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     harmonics = [np.sin(2 * np.pi * hz * k * t) / k for k in range(1, 21) if hz * k < 7000]
     return (0.15 * sum(harmonics)).astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("reference", "hypothesis", "distance"),
-    [("", "", 0), ("ABC", "", 3), ("", "ABC", 3), ("KITTEN", "SITTING", 3), ("ABC", "ABC", 0), ("AB", "BA", 2)],
-)
-def test_edit_distance(reference: str, hypothesis: str, distance: int) -> None:
-    assert text.edit_distance(reference, hypothesis) == distance
-
-
-def test_normalise_keeps_letters_apostrophes_and_single_spaces() -> None:
-    assert text.normalise("  It's  a <sil> dog-cart.\n") == "IT'S A SIL DOG CART"
-
-
-def test_error_counts_are_of_the_normalised_reference() -> None:
-    assert text.character_errors("the  cat", "THE CAR") == (1, 7)
-    assert text.word_errors("the  cat sat", "THE CAR") == (2, 3)
-
-
-def test_what_was_heard_before_does_not_change_the_words(speech: Path) -> None:
-    pytest.importorskip("pocketsphinx", reason="the recogniser, pocketsphinx, is not installed")
-    if not speech.exists():
-        pytest.skip(f"{speech} is not there")
-    rng = np.random.default_rng(0)
-    # In noise the recogniser is near many decisions.
-    words = read(speech)[: 3 * SAMPLE_RATE]
-    words = words + 0.3 * words.std() * rng.standard_normal(len(words)).astype(np.float32)
-    first = asr.transcribe(words)
-    for level in (0.001, 0.3):
-        asr.transcribe((level * rng.standard_normal(SAMPLE_RATE)).astype(np.float32))
-        assert asr.transcribe(words) == first
-    assert first
 
 
 def test_pitch_errors_count_each_frame_once() -> None:
@@ -122,48 +90,6 @@ def words(speech: Path, seconds: float = 4.0) -> np.ndarray:
 def noisy(waveform: np.ndarray, level: float) -> np.ndarray:
     noise = np.random.default_rng(0).standard_normal(len(waveform))
     return (waveform + level * waveform.std() * noise).astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("transcript", "heard", "errors"),
-    [
-        ("THE CAT", "DH AH K AE T", (0, 5)),
-        ("the cat", "DH IY K AE T", (0, 5)),  # the dictionary's other pronunciation
-        ("THE CAT", "DH AH K T S", (2, 5)),
-        ("THE CAT", "", (5, 5)),
-        ("XYZZYQ CAT", "HH W AH T K AE T", (0, 3)),  # not in the dictionary: not scored
-        ("CAT XYZZYQ CAT", "K AE T N AE T", (1, 6)),
-        ("", "AH", (1, 0)),
-    ],
-)
-def test_phone_errors(transcript: str, heard: str, errors: tuple[int, int]) -> None:
-    pytest.importorskip("pocketsphinx", reason="the recogniser, pocketsphinx, is not installed")
-    assert phones.errors(transcript, heard) == errors
-
-
-def test_noise_costs_phones(shared: Path) -> None:
-    pytest.importorskip("pocketsphinx", reason="the recogniser, pocketsphinx, is not installed")
-    import csv
-
-    folder = shared / "data" / "dev"
-    with (folder / "manifest.tsv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[::25]
-    clean, noise = 0, 0
-    for row in rows:
-        waveform = read(folder / row["path"])
-        heard = phones.recognise(waveform)
-        assert set(heard.split()) <= {phone for ways in phones.dictionary().values() for way in ways for phone in way}
-        clean += phones.errors(row["transcript"], heard)[0]
-        noise += phones.errors(row["transcript"], phones.recognise(noisy(waveform, 1.0)))[0]
-    assert clean < 0.9 * noise
-
-
-def test_recognisers_take_nothing_and_silence() -> None:
-    pytest.importorskip("pocketsphinx", reason="the recogniser, pocketsphinx, is not installed")
-    for samples in (0, 100, SAMPLE_RATE):
-        # Silence is not to be heard as speech; a stray phone is all that the loop may find in it.
-        assert len(phones.recognise(np.zeros(samples, np.float32)).split()) <= 1
-        assert len(asr.transcribe(np.zeros(samples, np.float32)).split()) <= 1
 
 
 def test_equal_error_rate_of_known_scores() -> None:

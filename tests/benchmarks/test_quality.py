@@ -16,6 +16,7 @@ import pytest
 import cli
 from benchmarks import judge, quality
 from benchmarks.corpus import load
+from benchmarks.metrics import text
 from benchmarks.peers import PEERS, Coded, Peer
 from benchmarks.waveform import SAMPLE_RATE, read, write
 
@@ -35,6 +36,8 @@ def corpus(tmp_path: Path) -> Path:
 @pytest.fixture
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Only a counting recogniser is left of the judges; the list grows with every waveform that it hears."""
+    for package in text.PACKAGES:
+        pytest.importorskip(package, reason=f"{package} is not installed (the extra eval)")
     calls: list[Path] = []
 
     def hear(pair: judge.Pair) -> str:
@@ -60,7 +63,7 @@ def test_only_what_changed_is_judged_again(corpus: Path, heard: list[Path]) -> N
     assert len(heard) == 3
     assert first["cer"] == pytest.approx(1 / 5)
     assert first["wer"] == pytest.approx(1 / 2)
-    assert first["cer_original"] == 0
+    assert first["dcer"] == first["dwer"] == 0
     assert first["bps"] == pytest.approx(16 * SAMPLE_RATE)
     assert first["sim"] is None
     assert run(corpus, "--systems", "original")["original"] == first
@@ -144,6 +147,20 @@ def test_the_codec_and_its_voice_conversion(corpus: Path, heard: list[Path], def
     assert [row["target"] for row in systems["unitcodec-vc"]["rows"]] == ["u1", "u2", "u1"]
     # The same words in another voice.
     assert (decoded / "unitcodec" / "u0.wav").read_bytes() != (decoded / "unitcodec-vc" / "u0.wav").read_bytes()
+
+
+def test_a_teacher_that_judges_is_warned_of(
+    corpus: Path, heard: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("transformers", reason="transformers is not installed (the extra eval)")
+    monkeypatch.setattr(judge, "extra", lambda recogniser: ())
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "model.safetensors").touch()
+    for kind in ("wav2vec2", "whisper"):
+        (tmp_path / "large" / "config.json").write_text(json.dumps({"model_type": kind}))
+        run(corpus, "--systems", "original", "--asr", str(tmp_path / "large"))
+        assert ("Whisper, a teacher" in capsys.readouterr().err) == (kind == "whisper")
+    assert judge.warning(None) is judge.warning("nobody/no-such-recogniser") is None
 
 
 def test_processes_say_what_one_says(corpus: Path) -> None:
