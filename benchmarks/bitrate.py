@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks import progress
 from benchmarks.errors import BenchmarkError
+from benchmarks.rates import compared
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, read
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def measure(paths: Sequence[Path], names: Sequence[str], model: str = "default",
         ``fixed_bps`` (ceil(log2 alphabet) bits a symbol), ``ideal_bps`` (-log2 p) and ``saved``, 1 - ideal / fixed; "all"
         also has ``coded_bps``, what the range coder wrote, in whole bytes a packet. ``compressors``: by name, bit/s of the
         codes, a byte each, with nothing to frame or check them: ``files_bps`` each utterance alone, ``corpus_bps`` all at
-        once. ``by_duration``: as :func:`by_duration`.
+        once. ``by_duration``: as :func:`by_duration`. ``rates``: this codec beside others, as :func:`.compared`.
 
     Raises:
         BenchmarkError: there are no recordings, they are all empty, or one is no sound file.
@@ -76,7 +77,7 @@ def measure(paths: Sequence[Path], names: Sequence[str], model: str = "default",
     """
     entropy = _codec(model).model.entropy
     coded = []
-    for codes in progress.track("bitrate", _encoded(paths, model, jobs), len(paths)):
+    for codes in progress.track("bitrate", encoded(paths, model, jobs), len(paths)):
         coded.append(_facts(codes, entropy))
     progress.say("bitrate: all utterances are coded; next, compressors and streams of other lengths")
     seconds = sum(one.info.duration for one in coded)
@@ -90,6 +91,8 @@ def measure(paths: Sequence[Path], names: Sequence[str], model: str = "default",
         for one, sizes in zip(coded, packets, strict=True)
         for size in sizes[: one.codes.num_samples // entropy.spec.packet_samples]
     ]
+    joined = _joined(paths)
+    durations = by_duration(joined, model)
     return {
         "bits": {name: 8 * one.info.size for name, one in zip(names, coded, strict=True)},
         "utterances": [{"name": name, **row, "packets": sizes} for name, row, sizes in zip(names, figures, packets, strict=True)],
@@ -103,23 +106,29 @@ def measure(paths: Sequence[Path], names: Sequence[str], model: str = "default",
         "packet_bits": {"mean": statistics.fmean(full) if full else None, "max": max(full, default=None)},
         "entropy_coder": _entropy_coder([one.codes for one in coded], entropy, seconds),
         "compressors": _compressors([one.codes for one in coded], seconds),
-        "by_duration": by_duration(paths, model),
+        "by_duration": durations,
+        "rates": compared({round(row["seconds"]): 8 * row["bytes"] for row in durations}, joined),
     }
 
 
-def by_duration(paths: Sequence[Path], model: str = "default") -> list[dict[str, Any]]:
-    """The recordings joined and cut to each of :data:`DURATIONS` that they reach: how a stream's fixed cost fades.
+def by_duration(speech: FloatArray, model: str = "default") -> list[dict[str, Any]]:
+    """``(T,)`` at 16 kHz cut to each of :data:`DURATIONS` that it reaches: how a stream's fixed cost fades.
 
     Objects with ``seconds``, ``bytes``, ``bps`` and ``streams``, bits by part.
     """
     codec = _codec(model)
+    cuts = (seconds * SAMPLE_RATE for seconds in DURATIONS)
+    return [_facts(codec.encode(speech[:cut]), codec.model.entropy).figures() for cut in cuts if cut <= len(speech)]
+
+
+def _joined(paths: Sequence[Path]) -> FloatArray:
+    """The recordings one after another, until they reach the longest of :data:`DURATIONS`."""
     joined: FloatArray = np.zeros(0, np.float32)
     for path in paths:
         if len(joined) >= DURATIONS[-1] * SAMPLE_RATE:
             break
         joined = np.concatenate([joined, read(path)])
-    cuts = (seconds * SAMPLE_RATE for seconds in DURATIONS)
-    return [_facts(codec.encode(joined[:cut]), codec.model.entropy).figures() for cut in cuts if cut <= len(joined)]
+    return joined
 
 
 def _facts(codes: SpeechCodes, entropy: EntropyModel) -> Coded:
@@ -166,7 +175,8 @@ def _compressors(coded: Sequence[SpeechCodes], seconds: float) -> dict[str, dict
     }
 
 
-def _encoded(paths: Sequence[Path], model: str, jobs: int) -> Iterator[SpeechCodes]:
+def encoded(paths: Sequence[Path], model: str, jobs: int) -> Iterator[SpeechCodes]:
+    """The codes of the recordings, in their order, made by ``jobs`` processes. Raises as :func:`measure` does."""
     tasks = [(path, model) for path in paths]
     if jobs == 1:
         yield from map(_encode, tasks)

@@ -176,6 +176,40 @@ def report(out: Path, baseline: str, readme: Path | None, save_baseline: Path | 
 
 
 @bench.command()
+@click.option(
+    "--clean",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    required=True,
+    metavar="DIR",
+    help="The recordings without noise.",
+)
+@click.option(
+    "--noisy",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    required=True,
+    metavar="DIR",
+    help="The same utterances with noise, under the same names.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write DIR/noise.json.")
+@_options("model", "jobs")
+def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> None:
+    """Count the units that change when noise is added to the speech. Prints a table."""
+    from benchmarks import files
+    from benchmarks import noise as measurement
+    from benchmarks.progress import say
+    from benchmarks.provenance import provenance
+
+    say(f"noise: reading {clean} and {noisy}")
+    found = measurement.pairs(clean, noisy)
+    say(f"noise: {len(found)} pairs; loading the model {model}")
+    measured = measurement.measure(found, model, min(jobs, len(found)))
+    if out is not None:
+        names = {"clean": _name(clean), "noisy": _name(noisy)}
+        files.write_json(out / "noise.json", {"version": 1, "made": provenance(names["noisy"]), **names, **measured})
+    click.echo(measurement.table(measured))
+
+
+@bench.command()
 @click.argument("before", metavar="A", type=click.Path(path_type=Path, exists=True))
 @click.argument("after", metavar="B", type=click.Path(path_type=Path, exists=True))
 @click.option("--check", is_flag=True, help="Exit with status 1 if a figure got worse and p < 0.005.")

@@ -40,7 +40,9 @@ DEFAULT_SYSTEMS = (ORIGINAL, OWN, CONVERSION, *(name for name in PEERS if name !
 """Everything there is; what is not installed becomes a named gap."""
 
 QUICK_SYSTEMS = tuple(
-    name for name in DEFAULT_SYSTEMS if name not in {"codec2-450", "codec2-1300", "codec2-3200", "opus-12k", "gsm"}
+    name
+    for name in DEFAULT_SYSTEMS
+    if name not in {"codec2-450", "codec2-1300", "codec2-3200", "opus-12k", "gsm", "lyra-6k", "lyra-9.2k"}
 )
 """Without those that a neighbour in rate stands for."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.peers import codec2, dac, encodec, mimi, opus, snac, sox, speex
+from benchmarks.peers import codec2, dac, encodec, lyra, mimi, opus, snac, sox, speex
 from benchmarks.peers.peer import Coded, Peer
 from benchmarks.waveform import FloatArray
 
@@ -15,11 +15,18 @@ def original(waveform: FloatArray) -> Coded:
 
 
 PEERS: dict[str, Peer] = {
-    "original": Peer("original, 16 bit", original, counted="16-bit PCM"),
+    "original": Peer(
+        "original, 16 bit",
+        original,
+        counted="16-bit PCM",
+        left_out="the WAV header, 44 bytes",
+        bits=lambda samples: 16 * samples,
+    ),
     **codec2.PEERS,
     **opus.PEERS,
     **speex.PEERS,
     **sox.PEERS,
+    **lyra.PEERS,
     **encodec.PEERS,
     **mimi.PEERS,
     **snac.PEERS,

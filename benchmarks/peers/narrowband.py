@@ -26,7 +26,7 @@ class Narrowband:
     in a coded file; by default each takes whole bytes and nothing lies between them.
 
     A delay is where the cross-correlation of log energy between input and output peaks, the median over 13 utterances:
-    speech that is synthesised from parameters keeps no waveform to correlate.
+    speech that is synthesised from parameters keeps no waveform to correlate. ``flush`` frames follow those of the input.
     """
 
     encode: str
@@ -35,12 +35,21 @@ class Narrowband:
     frame_bits: int
     delay_ms: int
     frames: Callable[[bytes], int] | None = None
+    flush: int = 0
 
-    def peer(self, title: str) -> Peer:
+    def peer(self, title: str, left_out: str = "header, exact length, checksum") -> Peer:
         """This codec beside the others."""
         needed = dict.fromkeys(command.split()[0] for command in (self.encode, self.decode))
         gap = partial(programs.missing, *needed)
-        return Peer(title, self.code, gap, counted="frames times bits a frame, packed end to end")
+        counted = "frames times bits a frame, packed end to end"
+        if fill := -self.frame_bits % 8:
+            left_out += f"; the {fill} bits that fill a frame's last byte"
+        return Peer(title, self.code, gap, counted=counted, left_out=left_out, bits=self.bits)
+
+    def bits(self, samples: int) -> int:
+        """Of ``samples`` at 16 kHz."""
+        frames = self._whole(round(samples * RATE / SAMPLE_RATE)) // self.frame + self.flush
+        return frames * self.frame_bits
 
     def code(self, waveform: FloatArray) -> Coded:
         """Through 8 kHz and the codec and back, the delay taken out.
@@ -50,16 +59,22 @@ class Narrowband:
         """
         import soxr
 
-        delay = RATE // 1000 * self.delay_ms
         narrow = soxr.resample(waveform, SAMPLE_RATE, RATE)
-        whole = -(-(len(narrow) + delay) // self.frame) * self.frame
         with tempfile.TemporaryDirectory() as folder:
             files = {name: Path(folder, f"{name}.raw") for name in ("pcm", "coded", "out")}
-            files["pcm"].write_bytes(to_int16(fit(narrow, whole)).tobytes())
+            files["pcm"].write_bytes(to_int16(fit(narrow, self._whole(len(narrow)))).tobytes())
             for command in (self.encode, self.decode):
                 programs.run(*(part.format_map(files) for part in command.split()))
             coded = files["coded"].read_bytes()
             decoded = np.fromfile(files["out"], np.int16).astype(np.float32) / 32768
         frames = self.frames(coded) if self.frames else len(coded) // -(-self.frame_bits // 8)
-        wide = soxr.resample(decoded[delay:], RATE, SAMPLE_RATE)
+        wide = soxr.resample(decoded[self._delay :], RATE, SAMPLE_RATE)
         return Coded(fit(wide.astype(np.float32), len(waveform)), frames * self.frame_bits)
+
+    @property
+    def _delay(self) -> int:
+        return RATE // 1000 * self.delay_ms
+
+    def _whole(self, samples: int) -> int:
+        """Samples of the frames that hold these at 8 kHz, and the delay."""
+        return -(-(samples + self._delay) // self.frame) * self.frame

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Neural:
     """``model`` is a class of ``package``, its weights are published as ``repository``; ``build`` makes one with random weights.
 
-    ``rate`` is in Hz; ``hop`` samples at that rate hold a whole number of frames; a code takes ``code_bits``.
+    ``rate`` is in Hz; ``hop`` samples at that rate hold a whole number of frames, one of each codebook unless ``peer`` is told
+    otherwise; a code takes ``code_bits``.
     ``speak(model, waveform, codebooks)``: ``(1, 1, T)`` -> the tensors of codes, and a waveform ``(..., about T)`` of them alone.
     """
 
@@ -41,10 +42,22 @@ class Neural:
     build: Callable[[], Any]
     speak: Callable[[Any, Tensor, int], tuple[list[Tensor], Tensor]]
 
-    def peer(self, title: str, codebooks: int) -> Peer:
-        """This codec with its first ``codebooks`` codebooks, beside the others."""
+    def peer(self, title: str, codebooks: int, codes: int | None = None) -> Peer:
+        """This codec with its first ``codebooks`` codebooks, beside the others; a hop holds ``codes``, by default one of each."""
         trained, untrained = partial(self._trained, codebooks), partial(self._untrained, codebooks)
-        return Peer(title, trained, self.gap, untrained, counted="codes of fixed length, without a container")
+        return Peer(
+            title,
+            trained,
+            self.gap,
+            untrained,
+            counted="codes of fixed length, without a container",
+            left_out="container: header, exact length, checksum",
+            bits=partial(self.bits, codebooks if codes is None else codes),
+        )
+
+    def bits(self, codes: int, samples: int) -> int:
+        """Of ``samples`` at 16 kHz, where a hop holds ``codes``."""
+        return -(-round(samples * self.rate / SAMPLE_RATE) // self.hop) * codes * self.code_bits
 
     def gap(self) -> str | None:
         """Why the trained codec cannot run here, or None."""

@@ -27,7 +27,8 @@ def opus(kilobits: int, waveform: FloatArray) -> Coded:
 
 def _peer(kilobits: int) -> Peer:
     gap = partial(programs.missing, "opusenc", "opusdec")
-    return Peer(f"Opus {kilobits} kbit/s", partial(opus, kilobits), gap, counted="the whole Ogg file")
+    title, coded = f"Opus {kilobits} kbit/s", partial(opus, kilobits)
+    return Peer(title, coded, gap, counted="the whole Ogg file", left_out="nothing")
 
 
 PEERS: dict[str, Peer] = {"opus-6k": _peer(6), "opus-12k": _peer(12)}

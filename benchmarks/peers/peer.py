@@ -22,11 +22,12 @@ def no_gap() -> None:
 
 @dataclass(frozen=True)
 class Peer:
-    """A codec under its ``title``; ``counted`` says what its bits are.
+    """A codec under its ``title``; ``counted`` says what its bits are, ``left_out`` what a transmission needs besides.
 
     ``gap()`` is None where the codec can run here, else the reason with its cure. ``untrained()``, of neural codecs
     alone, makes the same ``code`` with random weights of the published configuration, for speed; it raises ``Gap``
-    where the package is not installed.
+    where the package is not installed. ``bits(samples)``, where a rate is fixed, is what that many samples at 16 kHz take,
+    the same number that ``code`` gives with them, without running anything.
     """
 
     title: str
@@ -34,3 +35,5 @@ class Peer:
     gap: Callable[[], str | None] = no_gap
     untrained: Callable[[], Callable[[FloatArray], Coded]] | None = None
     counted: str = ""
+    left_out: str = ""
+    bits: Callable[[int], int] | None = None

@@ -35,4 +35,4 @@ def _speak(model: Any, waveform: Tensor, codebooks: int) -> tuple[list[Tensor], 
 # 2048 samples: one frame of the slowest codebook.
 SNAC_24KHZ = Neural("snac", "SNAC", "hubertsiuzdak/snac_24khz", 24000, 2048, 12, _build, _speak)
 
-PEERS: dict[str, Peer] = {"snac-0.98k": SNAC_24KHZ.peer("SNAC 0.98 kbit/s", 3)}
+PEERS: dict[str, Peer] = {"snac-0.98k": SNAC_24KHZ.peer("SNAC 0.98 kbit/s", 3, codes=1 + 2 + 4)}

@@ -35,6 +35,8 @@ _SPEEX = Narrowband(
     # the ESTOI is highest.
     delay_ms=7,
     frames=_frames,
+    # The lookahead takes one more.
+    flush=1,
 )
 
-PEERS: dict[str, Peer] = {"speex-2150": _SPEEX.peer("Speex 2.15 kbit/s")}
+PEERS: dict[str, Peer] = {"speex-2150": _SPEEX.peer("Speex 2.15 kbit/s", "the Ogg container")}

@@ -139,7 +139,22 @@ def bitrate(measured: dict[str, Any]) -> str:
     for name, each in measured["compressors"].items():
         lines.append(f"| codes by {name}, file by file / all at once | {each['files_bps']:.1f} / {each['corpus_bps']:.1f} |")
     lines += [f"| a file of {each['seconds']:.0f} s | {each['bps']:.1f} |" for each in measured["by_duration"]]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", compared(measured["rates"])] if "rates" in measured else lines)
+
+
+def compared(measured: dict[str, Any]) -> str:
+    """Bits, and in brackets bit/s, of a few durations for every system; what is counted, and what the count leaves out."""
+    seconds = measured["seconds"]
+    head = "".join(f" {each} s: bits (bit/s) ↓ |" for each in seconds)
+    lines = [f"| system |{head} counted | left out |", "|---" * (len(seconds) + 3) + "|"]
+    for row in measured["systems"]:
+        cells = [
+            f" {bits} ({bits / each:.0f}) |" if bits is not None else " - |"
+            for bits, each in zip(row["bits"], seconds, strict=True)
+        ]
+        counted = f"gap: {row['gap']}" if "gap" in row else row["counted"]
+        lines.append(f"| {_inert(row['title'])} |{''.join(cells)} {_inert(counted)} | {_inert(row['left_out'])} |")
+    return "\n".join([*lines, "", "↓ lower is better."])
 
 
 def speed(measured: dict[str, Any]) -> str:

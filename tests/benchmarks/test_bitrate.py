@@ -11,6 +11,8 @@ import pytest
 import bitstream
 from benchmarks import bitrate
 from benchmarks.errors import BenchmarkError
+from benchmarks.peers import PEERS
+from benchmarks.report import tables
 from benchmarks.waveform import SAMPLE_RATE, read, write
 from unitcodec.codec import Codec
 
@@ -94,6 +96,17 @@ def test_the_fixed_cost_fades_with_duration(measured: dict[str, Any], recordings
     assert rows[2]["bytes"] == len(narrow.compress(read(recordings[0])[: 5 * SAMPLE_RATE]))
     shares = [(row["streams"]["framing"] + row["streams"]["speaker"]) / row["seconds"] for row in rows]
     assert shares == sorted(shares, reverse=True)
+
+
+def test_the_rates_beside_others_are_those_of_the_files(measured: dict[str, Any], recordings: list[Path], narrow: Codec) -> None:
+    own, *others = measured["rates"]["systems"]
+    joined = read(recordings[0])[: 2 * SAMPLE_RATE]
+    # 8.6 s in all.
+    assert own["bits"] == [8 * len(narrow.compress(joined)), None, None]
+    assert [row["name"] for row in others] == list(PEERS)
+    table = tables.bitrate(measured)
+    assert f"| unitcodec | {own['bits'][0]} ({own['bits'][0] / 2:.0f}) | - | - | the whole file | nothing |" in table
+    assert table.count("\n\n") == 1
 
 
 def test_two_processes_count_the_same(measured: dict[str, Any], recordings: list[Path], narrow_folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from benchmarks.errors import Gap
-from benchmarks.peers import PEERS, dac, encodec, mimi, programs, snac
+from benchmarks.peers import PEERS, dac, encodec, lyra, mimi, programs, snac
 from benchmarks.peers.neural import Neural
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, read
 
@@ -32,6 +33,9 @@ RATES = {
     "speex-2150": 2150,
     "lpc10": 2400,
     "gsm": 13000,
+    "lyra-3.2k": 3200,
+    "lyra-6k": 6000,
+    "lyra-9.2k": 9200,
     "encodec-1.5k": 1500,
     "mimi-0.55k": 550,
     "mimi-0.69k": 687.5,
@@ -40,9 +44,20 @@ RATES = {
     "dac-0.5k": 500,
     "dac-1k": 1000,
 }
+ROOT = Path(__file__).parents[2]
 NEURAL = {"encodec-1.5k": encodec.ENCODEC, "mimi-1.1k": mimi.MIMI, "snac-0.98k": snac.SNAC_24KHZ, "dac-1k": dac.DAC_16KHZ}
 
+LYRA = [name for name in RATES if name.startswith("lyra")]
+
 classical = pytest.mark.parametrize("name", [name for name, peer in PEERS.items() if peer.untrained is None])
+
+
+@pytest.fixture(autouse=True)
+def lyra_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lyra's weights beside the checkout, unless the environment says where they are."""
+    beside = ROOT.parent / "shared"
+    if not os.environ.get("UNITCODEC_SHARED") and beside.is_dir():
+        monkeypatch.setenv("UNITCODEC_SHARED", str(beside))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +67,7 @@ def talk(speech: Path) -> FloatArray:
 
 
 def coder(name: str) -> Callable[[FloatArray], Any]:
-    """A codec that is no network, or a skip."""
+    """A codec that needs no random weights, or a skip."""
     if gap := PEERS[name].gap():
         pytest.skip(gap)
     return PEERS[name].code
@@ -75,11 +90,13 @@ def test_length_rate_and_alignment(name: str, talk: FloatArray) -> None:
 
     # The delay and the last frame cost up to 180 ms; the pages and headers of Ogg Opus, more.
     assert -0.001 < coded.bits / RATES[name] - 2.5 < (0.7 if name.startswith("opus") else 0.18)
+    fixed = PEERS[name].bits
+    assert fixed is None or fixed(len(talk)) == coded.bits
 
     inner, heard = log_energy(talk)[60:-60], log_energy(coded.waveform)
     lags = [np.corrcoef(inner, heard[60 + lag :][: len(inner)])[0, 1] for lag in range(-60, 61)]
     assert max(lags) > 0.85
-    assert abs(np.argmax(lags) - 60) <= (2 if name in ("original", "opus-6k", "opus-12k", "gsm") else 10)
+    assert abs(np.argmax(lags) - 60) <= (2 if name in ("original", "opus-6k", "opus-12k", "gsm", *LYRA) else 10)
 
     # Nothing is lost at the end, where a delay would push it out.
     assert heard[-20:].mean() - log_energy(talk)[-20:].mean() > -2.5
@@ -91,8 +108,50 @@ def test_silence_and_next_to_nothing(name: str, waveform: FloatArray) -> None:
     coded = coder(name)(waveform)
     assert coded.waveform.shape == waveform.shape
     assert coded.bits > 0
+    fixed = PEERS[name].bits
+    assert fixed is None or fixed(len(waveform)) == coded.bits
     if not waveform.any():
         assert np.abs(coded.waveform).max() < 0.01
+
+
+@pytest.mark.parametrize("name", LYRA)
+def test_lyra_keeps_its_state_within_an_utterance_and_not_beyond(name: str, talk: FloatArray) -> None:
+    code = coder(name)
+    coded = code(talk)
+    np.testing.assert_array_equal(code(talk).waveform, coded.waveform)
+    # What went before within the same utterance is heard; the same half alone sounds otherwise.
+    half = len(talk) // 2 // lyra.FRAME * lyra.FRAME
+    np.testing.assert_array_equal(code(talk[:half]).waveform, coded.waveform[:half])
+    assert np.abs(code(talk[half:]).waveform - coded.waveform[half:]).max() > 0.01
+
+
+def test_lyra_with_more_bits_is_nearer(talk: FloatArray) -> None:
+    likeness = [np.corrcoef(coder(name)(talk).waveform, talk)[0, 1] for name in LYRA]
+    assert likeness == sorted(likeness)
+    assert likeness[0] > 0.8
+
+
+def test_lyra_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
+    monkeypatch.setenv("UNITCODEC_LYRA", str(tmp_path))
+    wanted = f"weights not found: no soundstream_encoder.tflite and so on in {tmp_path} (set UNITCODEC_LYRA to the folder"
+    assert (lyra.gap() or "").startswith(wanted)
+    with pytest.raises(Gap, match="UNITCODEC_LYRA"):
+        PEERS["lyra-6k"].code(np.zeros(10, np.float32))
+    for name in lyra.FILES:
+        (tmp_path / name).touch()
+    assert lyra.folder() == tmp_path
+    monkeypatch.setattr(lyra, "find_spec", lambda _: None)
+    assert PEERS["lyra-6k"].gap() == "not installed: ai-edge-litert"
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_bits_and_what_they_leave_out_are_told(name: str) -> None:
+    peer = PEERS[name]
+    assert peer.counted
+    assert peer.left_out
+    assert ("last byte" in peer.left_out) == (name in ("codec2-450", "codec2-700c", "codec2-1300", "speex-2150", "lpc10", "gsm"))
+    assert peer.bits is None or 1 <= peer.bits(60 * SAMPLE_RATE) / (60 * RATES[name]) < 1.005
 
 
 def test_a_program_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -124,6 +183,7 @@ def test_the_published_architecture_runs_without_weights(name: str, talk: FloatA
     np.testing.assert_array_equal(code(waveform).waveform, coded.waveform)
     # Mimi's frame lasts 80 ms, SNAC's 85.
     assert 0.5 <= coded.bits / RATES[name] < 0.586
+    assert PEERS[name].bits(len(waveform)) == coded.bits
     assert code(np.zeros(10, np.float32)).waveform.shape == (10,)
 
 

@@ -1,0 +1,84 @@
+"""``unitcodec bench noise`` on two small folders, with a model of random weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cli
+from benchmarks import noise
+from benchmarks.errors import BenchmarkError
+from benchmarks.waveform import SAMPLE_RATE, read, to_int16, write
+from unitcodec.codec import Codec
+
+pytest.importorskip("rapidfuzz", reason="rapidfuzz is not installed")
+
+
+@pytest.fixture
+def folders(tmp_path: Path, speech: Path) -> tuple[Path, Path]:
+    """Two utterances: ``same`` in both folders, ``hiss`` with white noise in the second, at half the level."""
+    waveform = read(speech)
+    hiss = np.random.default_rng(0).normal(0, 0.02, 2 * SAMPLE_RATE).astype(np.float32)
+    clean, noisy = tmp_path / "clean", tmp_path / "noisy"
+    for folder, loudness, added in ((clean, 1.0, 0.0), (noisy, 0.5, hiss)):
+        write(folder / "same.wav", waveform[: 2 * SAMPLE_RATE])
+        write(folder / "hiss.wav", loudness * (waveform[16000 : 16000 + 2 * SAMPLE_RATE] + added))
+    return clean, noisy
+
+
+def test_the_command_counts_what_encode_gives(
+    folders: tuple[Path, Path], tmp_path: Path, narrow_folder: Path, narrow: Codec, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean, noisy = folders
+    arguments = ["bench", "noise", "--clean", str(clean), "--noisy", str(noisy), "--model", str(narrow_folder), "--jobs", "1"]
+    assert cli.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    measured = json.loads((tmp_path / "out" / "noise.json").read_text())
+    assert measured["model"] == narrow.model.entropy.fingerprint
+    assert (measured["clean"], measured["noisy"]) == ("clean", "noisy")
+    rows = {row["name"]: row for row in measured["utterances"]}
+    assert list(rows) == ["hiss", "same"]
+    assert rows["same"]["edits"] == 0
+    assert not any(rows["same"]["differ"])
+
+    one, other = (narrow.encode(read(folder / "hiss.wav")).units for folder in folders)
+    assert rows["hiss"]["differ"] == (one != other).sum(axis=1).tolist()
+    assert 0 < rows["hiss"]["edits"] <= (one != other).any(axis=0).sum()
+    frames = one.shape[1]
+    assert measured["edit_distance"] == pytest.approx(rows["hiss"]["edits"] / frames / 2)
+    assert measured["codes_differ"] == pytest.approx((one != other).mean() / 2)
+    for i, row in enumerate(measured["rows"]):
+        assert row["edit_distance"] == pytest.approx(rows["hiss"]["row_edits"][i] / frames / 2)
+        assert row["codes_differ"] == pytest.approx((one[i] != other[i]).mean() / 2)
+    low, high = measured["edit_distance_95"]
+    assert low <= measured["edit_distance"] <= high
+
+    printed = capsys.readouterr().out
+    assert f"| all rows, 2 utterances | {measured['edit_distance']:.3f} ±" in printed
+    assert "HuBERT" in printed
+
+
+def test_a_louder_copy_has_the_same_units(tmp_path: Path, speech: Path, narrow_folder: Path) -> None:
+    # Powers of two lose nothing in 16 bits, and the level is no part of the units.
+    quiet = to_int16(read(speech)[: 2 * SAMPLE_RATE]) // 8 / np.float32(32768)
+    for folder, loudness in (("clean", 1), ("noisy", 4)):
+        write(tmp_path / folder / "u.wav", loudness * quiet)
+    measured = noise.measure(noise.pairs(tmp_path / "clean", tmp_path / "noisy"), str(narrow_folder))
+    assert measured["codes_differ"] < 0.05
+
+
+def test_a_recording_without_a_partner_is_named(folders: tuple[Path, Path]) -> None:
+    clean, noisy = folders
+    (noisy / "hiss.wav").unlink()
+    with pytest.raises(BenchmarkError, match="noisy: no recording hiss"):
+        noise.pairs(clean, noisy)
+    with pytest.raises(BenchmarkError, match="noisy: no recording hiss"):
+        noise.pairs(noisy, clean)
+
+
+def test_a_package_that_is_missing_is_named(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noise, "find_spec", lambda _: None)
+    with pytest.raises(BenchmarkError, match="not installed: rapidfuzz"):
+        noise.measure(noise.pairs(*folders))
