@@ -31,8 +31,8 @@ Lower is better in every column. What differs: the paper's content encoders saw 
 plus 65 for F0, counted as fixed-length codes; ours saw 8 hours, and its rate is that of whole files. The paper's vocoder knows
 the voices of VCTK from its training; our speakers were never heard. The paper's judges are wav2vec 2.0 (words) and a speaker
 verifier trained on VoxCeleb2 against enrolled speakers; ours are Moonshine tiny, whose own error on the original recordings
-stands in the row "original", and Resemblyzer on pairs of utterances. The paper's phone error rates are left out: no judge here hears
-phones. F0 is YAAPT's here as there (columns VDE and FFE), in conversion after the converted speech's median was brought to the
+stands in the row "original", and Resemblyzer on pairs of utterances. The paper's phone error rates are left out: no judge here
+hears phones. F0 is YAAPT's here as there (columns VDE and FFE), in conversion after the converted speech's median was brought to the
 source's. Compare each row with its own original, never across the two columns of judges."""
 
 _COLUMNS = (

@@ -139,7 +139,8 @@ def bitrate(measured: dict[str, Any]) -> str:
     for name, each in measured["compressors"].items():
         lines.append(f"| codes by {name}, file by file / all at once | {each['files_bps']:.1f} / {each['corpus_bps']:.1f} |")
     lines += [f"| a file of {each['seconds']:.0f} s | {each['bps']:.1f} |" for each in measured["by_duration"]]
-    return "\n".join([*lines, "", compared(measured["rates"])] if "rates" in measured else lines)
+    beside = ["", compared(measured["rates"])] if "rates" in measured else []
+    return "\n".join([*lines, *beside, "", "↓ lower is better."])
 
 
 def compared(measured: dict[str, Any]) -> str:
@@ -154,7 +155,7 @@ def compared(measured: dict[str, Any]) -> str:
         ]
         counted = f"gap: {row['gap']}" if "gap" in row else row["counted"]
         lines.append(f"| {_inert(row['title'])} |{''.join(cells)} {_inert(counted)} | {_inert(row['left_out'])} |")
-    return "\n".join([*lines, "", "↓ lower is better."])
+    return "\n".join(lines)
 
 
 def speed(measured: dict[str, Any]) -> str:
