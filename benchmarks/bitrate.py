@@ -12,7 +12,6 @@ import lzma
 import multiprocessing
 import os
 import statistics
-import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks import progress
 from benchmarks.errors import BenchmarkError
 from benchmarks.rates import compared
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, read
@@ -77,10 +77,9 @@ def measure(paths: Sequence[Path], names: Sequence[str], model: str = "default",
     """
     entropy = _codec(model).model.entropy
     coded = []
-    for codes in encoded(paths, model, jobs):
+    for codes in progress.track("bitrate", encoded(paths, model, jobs), len(paths)):
         coded.append(_facts(codes, entropy))
-        print(f"\rbitrate: {len(coded)}/{len(paths)}", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+    progress.say("bitrate: all utterances are coded; next, compressors and streams of other lengths")
     seconds = sum(one.info.duration for one in coded)
     if not seconds:
         raise BenchmarkError("no speech to count the bits of")

@@ -24,9 +24,10 @@ _QUICK = 12
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def bench() -> None:
-    """Measure bitrate, quality and speed beside other codecs.
+    """Measure bit rate, quality and speed, and compare with other codecs.
 
-    Needs the extra eval (pip install 'unitcodec[eval]'). A judge or codec that is not installed is named as a gap.
+    This needs more packages: pip install 'unitcodec[eval]'. A judge or codec that is not installed is left out, and the
+    report says so. Progress goes to stderr, results go to stdout and to files.
     """
 
 
@@ -34,45 +35,69 @@ def _options(*chosen: str) -> Callable[[_Command], _Command]:
     add: dict[str, Callable[[_Command], _Command]] = {
         "data": click.option(
             "--data", type=click.Path(path_type=Path, exists=True), required=True, metavar="MANIFEST",
-            help="TSV with the columns path and transcript, and speaker if known; its folder; or a folder of recordings.",
+            help="The speech to measure on: a TSV file with the columns path and transcript and, if known, speaker; "
+            "the folder of such a manifest.tsv; or a folder of recordings.",
         ),
+        "name": click.option("--name", metavar="NAME", help="What the report calls this speech. Default: the folder's name."),
         "speech": click.option(
             "--data", type=click.Path(path_type=Path, exists=True), metavar="MANIFEST",
-            help="Time on this corpus's speech instead of synthetic; speed hardly depends on it.",
+            help="Time on this speech. Default: synthetic speech; the result is nearly the same.",
         ),
         "report": click.option(
             "--out", type=click.Path(path_type=Path, file_okay=False, exists=True), required=True, metavar="DIR",
-            help="What a run wrote.",
+            help="The folder that a run wrote its results to.",
         ),
         "out": click.option(
             "--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR",
-            help="Results, plots, page, decoded speech and what the judges remember.",
+            help="Write everything to this folder. A later run with the same folder judges only what is new.",
         ),
-        "model": click.option("--model", metavar="NAME|DIR", default="default", show_default=True),
-        "quick": click.option("--quick", is_flag=True, help=f"{_QUICK} short utterances, fewer peers and rounds, no long files."),
-        "limit": click.option("--limit", type=click.IntRange(1), metavar="N", help="Only N short utterances, evenly spread."),
+        "model": click.option(
+            "--model", metavar="NAME|DIR", default="default", show_default=True,
+            help="The model of unitcodec: the name of a packaged one, or a folder.",
+        ),
+        "quick": click.option(
+            "--quick", is_flag=True,
+            help=f"Measure less: {_QUICK} short utterances, fewer codecs, fewer rounds, no file longer than a minute.",
+        ),
+        "limit": click.option(
+            "--limit", type=click.IntRange(1), metavar="N", help="Use only N short utterances, spread evenly over the speech."
+        ),
         "jobs": click.option(
-            "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="cores", help="Processes, a thread each."
+            "--jobs", type=click.IntRange(1), metavar="N", default=os.cpu_count() or 1, show_default="the number of cores",
+            help="How many processes work at once. Each uses one thread.",
         ),
-        "systems": click.option("--systems", metavar="A,B,...", help="Only these of the systems known here; none for none."),
+        "systems": click.option(
+            "--systems", metavar="A,B,...",
+            help="Judge only these of the built-in systems, beside the original. '--systems none' judges none of them. "
+            "The report names those that are left out.",
+        ),
         "system": click.option(
             "--system", "commands", multiple=True, metavar="NAME=COMMAND", callback=_named,
-            help="Another codec: a shell command with {wav} {bits} {out}. Repeatable.",
+            help="Judge another codec too: a shell command that reads {wav} and writes {bits} and {out}. Can be given again.",
         ),
         "decoded": click.option(
             "--decoded", "folders", multiple=True, metavar="NAME=DIR", callback=_named,
-            help="A folder of decoded STEM.wav, with STEM.uc beside them for the bits. Repeatable.",
+            help="Judge speech that is decoded already: a folder with a STEM.wav for each recording and, for the bit rate, "
+            "a STEM.uc beside it. Can be given again.",
         ),
-        "judges": click.option("--judges", metavar="A,B,...", help="Put only these to work, as speaker,f0 for a quick look."),
-        "asr": click.option("--asr", metavar="NAME|DIR", help="One more recogniser: a transformers checkpoint that is here."),
+        "judges": click.option(
+            "--judges", metavar="A,B,...", help="Use only these judges, such as speaker,f0. What others said before is kept."
+        ),
+        "asr": click.option(
+            "--asr", metavar="NAME|DIR",
+            help="Use one more speech recogniser: a transformers checkpoint, by its folder or its name in the local cache.",
+        ),
         "baseline": click.option(
-            "--baseline", metavar="SYSTEM", default="codec2-700c", show_default=True, help="Test every system against this one."
+            "--baseline", metavar="SYSTEM", default="codec2-700c", show_default=True,
+            help="Compare every system with this one, by a paired test.",
         ),
         "readme": click.option(
-            "--readme", type=click.Path(path_type=Path, dir_okay=False), help="Put table and plots between its bench marks."
+            "--readme", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+            help="Put the table and the plots into this Markdown file, between its two bench marks.",
         ),
         "save": click.option(
-            "--save-baseline", type=click.Path(path_type=Path, dir_okay=False), help="Write what later runs are compared with."
+            "--save-baseline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+            help="Write the figures of unitcodec to this file, for a later bench compare.",
         ),
     }  # fmt: skip
 
@@ -94,30 +119,33 @@ def _named(context: click.Context, parameter: click.Parameter, values: tuple[str
     return tuple(pairs)
 
 
-_QUALITY = ("data", "out", "model", "quick", "limit", "jobs", "systems", "system", "decoded", "judges", "asr", "baseline")
+_QUALITY = ("data", "name", "out", "model", "quick", "limit", "jobs", "systems", "system", "decoded", "judges", "asr", "baseline")
 
 
 @bench.command()
 @_options(*_QUALITY)
 def quality(**options: Any) -> None:
-    """What it sounds like: words, voice, pitch, opinion. Writes OUT/results.json and OUT/report/index.html."""
+    """Judge the decoded speech: words, voice, pitch, sound.
+
+    Writes DIR/results.json, tables and plots in DIR/report, and a page to listen to, DIR/report/index.html.
+    """
     _quality(**options)
     _report(options["out"], options["baseline"])
 
 
 @bench.command()
-@_options("data", "out", "model", "quick", "limit", "jobs")
+@_options("data", "name", "out", "model", "quick", "limit", "jobs")
 def bitrate(**options: Any) -> None:
-    """What it takes: bits by stream and by duration. Writes OUT/bitrate.json."""
+    """Count the bits: of each part of a stream, and of streams of several durations. Writes DIR/bitrate.json."""
     from benchmarks.report import tables
 
     click.echo(tables.bitrate(_bitrate(**options)))
 
 
 @bench.command()
-@_options("speech", "out", "model", "quick")
+@_options("speech", "name", "out", "model", "quick")
 def speed(**options: Any) -> None:
-    """What it costs: times real time, seconds and memory against duration. Writes OUT/speed.json."""
+    """Measure the time and the memory that encoding and decoding take. Writes DIR/speed.json."""
     from benchmarks.report import tables
 
     click.echo(tables.speed(_speed(**options)))
@@ -126,7 +154,7 @@ def speed(**options: Any) -> None:
 @bench.command(name="all")
 @_options(*_QUALITY, "readme", "save")
 def everything(readme: Path | None, save_baseline: Path | None, **options: Any) -> None:
-    """Bitrate, speed, quality, and the report of them all: OUT/report/index.html."""
+    """Run bitrate, speed and quality, and write one report of all: DIR/report/index.html."""
     from benchmarks.report import readme as readme_file
 
     out = options["out"]
@@ -134,8 +162,8 @@ def everything(readme: Path | None, save_baseline: Path | None, **options: Any) 
     _chosen(**{name: options[name] for name in ("systems", "quick", "model", "commands", "folders", "judges", "baseline")})
     if readme is not None:
         readme_file.checked(readme)
-    _bitrate(**{name: options[name] for name in ("data", "out", "model", "quick", "limit", "jobs")})
-    _speed(options["data"], out, options["model"], options["quick"])
+    _bitrate(**{name: options[name] for name in ("data", "name", "out", "model", "quick", "limit", "jobs")})
+    _speed(**{name: options[name] for name in ("data", "name", "out", "model", "quick")})
     _quality(**options)
     _report(out, options["baseline"], readme, save_baseline)
 
@@ -143,7 +171,7 @@ def everything(readme: Path | None, save_baseline: Path | None, **options: Any) 
 @bench.command()
 @_options("report", "baseline", "readme", "save")
 def report(out: Path, baseline: str, readme: Path | None, save_baseline: Path | None) -> None:
-    """Draw again what DIR holds, without measuring: tables, plots and page."""
+    """Write tables, plots and page again from the results in a folder. Nothing is measured."""
     _report(out, baseline, readme, save_baseline)
 
 
@@ -168,9 +196,12 @@ def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> 
     """Count the units that change when noise is added to the speech. Prints a table."""
     from benchmarks import files
     from benchmarks import noise as measurement
+    from benchmarks.progress import say
     from benchmarks.provenance import provenance
 
+    say(f"noise: reading {clean} and {noisy}")
     found = measurement.pairs(clean, noisy)
+    say(f"noise: {len(found)} pairs; loading the model {model}")
     measured = measurement.measure(found, model, min(jobs, len(found)))
     if out is not None:
         names = {"clean": _name(clean), "noisy": _name(noisy)}
@@ -181,9 +212,12 @@ def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> 
 @bench.command()
 @click.argument("before", metavar="A", type=click.Path(path_type=Path, exists=True))
 @click.argument("after", metavar="B", type=click.Path(path_type=Path, exists=True))
-@click.option("--check", is_flag=True, help="Exit status 1 when something got worse, with p < 0.005 where chance is in it.")
+@click.option("--check", is_flag=True, help="Exit with status 1 if a figure got worse and p < 0.005.")
 def compare(before: Path, after: Path, check: bool) -> int:
-    """Print what moved from A to B by more than chance: folders of a run, or files such as benchmarks/baseline.json."""
+    """Print which figures differ between the runs A and B by more than chance.
+
+    A and B are folders that runs wrote, or files such as benchmarks/baseline.json.
+    """
     from benchmarks import compare as comparison
 
     runs = comparison.load(before), comparison.load(after)
@@ -198,6 +232,7 @@ def _limit(quick: bool, limit: int | None) -> int | None:
 
 def _quality(
     data: Path,
+    name: str | None,
     out: Path,
     model: str,
     quick: bool,
@@ -211,13 +246,17 @@ def _quality(
     baseline: str,
 ) -> None:
     from benchmarks import corpus, judge
-    from benchmarks.quality import judge_corpus
+    from benchmarks.progress import say
+    from benchmarks.quality import judge_corpus, left_out
 
     if (warning := judge.warning(asr)) is not None:
-        click.echo(warning, err=True)
+        say(warning)
     chosen, names = _chosen(systems, quick, model, commands, folders, judges, baseline)
+    say(f"quality: reading {data}")
+    if absent := left_out([each.name for each in chosen]):
+        say(f"quality: not in this run: {', '.join(absent)}")
     utterances = corpus.load(data, _limit(quick, limit))
-    judge_corpus(utterances, chosen, out, _name(data), min(jobs, len(utterances)), names, asr)
+    judge_corpus(utterances, chosen, out, name or _name(data), min(jobs, len(utterances)), names, asr)
 
 
 def _chosen(
@@ -263,27 +302,33 @@ def _listed(text: str, known: tuple[str, ...], option: str) -> tuple[str, ...]:
     return names
 
 
-def _bitrate(data: Path, out: Path, model: str, quick: bool, limit: int | None, jobs: int) -> dict[str, Any]:
+def _bitrate(data: Path, name: str | None, out: Path, model: str, quick: bool, limit: int | None, jobs: int) -> dict[str, Any]:
     from benchmarks import bitrate as measurement
     from benchmarks import corpus, files
+    from benchmarks.progress import say
     from benchmarks.provenance import provenance
 
+    say(f"bitrate: reading {data}")
     utterances: list[Utterance] = corpus.load(data, _limit(quick, limit))
+    say(f"bitrate: {len(utterances)} utterances; loading the model {model}")
     measured = measurement.measure([each.path for each in utterances], [each.name for each in utterances], model, jobs)
-    measured = {"version": 1, "made": provenance(_name(data)), **measured}
+    say(f"bitrate: done; {measured['bps']['pooled']:.1f} bit/s over all utterances")
+    measured = {"version": 1, "made": provenance(name or _name(data)), **measured}
     files.write_json(out / "bitrate.json", measured)
     return measured
 
 
-def _speed(data: Path | None, out: Path, model: str, quick: bool) -> dict[str, Any]:
+def _speed(data: Path | None, name: str | None, out: Path, model: str, quick: bool) -> dict[str, Any]:
     from benchmarks import corpus, cost, files
     from benchmarks import speed as measurement
+    from benchmarks.progress import say
     from benchmarks.provenance import provenance
 
+    say(f"speed: loading the model {model} and the other codecs; a line for each case that is timed")
     paths = None if data is None else [each.path for each in corpus.load(data)]
     measured = measurement.measure(model, quick, speech=paths)
-    name = "synthetic speech" if data is None else _name(data)
-    measured = {"version": 1, "made": provenance(name), **measured, "cost": cost.measure(model, quick=quick)}
+    spoken = "synthetic speech" if data is None else name or _name(data)
+    measured = {"version": 1, "made": provenance(spoken), **measured, "cost": cost.measure(model, quick=quick)}
     files.write_json(out / "speed.json", measured)
     return measured
 
@@ -301,6 +346,6 @@ def _report(out: Path, baseline: str, readme: Path | None = None, save_baseline:
 
 
 def _name(data: Path) -> str:
-    """``dev`` for dev/ and for dev/manifest.tsv."""
+    """The folder's name, ``talks`` for talks/ and for talks/manifest.tsv; of another manifest its own name."""
     folder = data.resolve()
     return folder.name if folder.is_dir() else folder.parent.name if folder.stem == "manifest" else folder.stem

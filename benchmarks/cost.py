@@ -22,6 +22,7 @@ from typing import Any
 
 import bitstream
 from benchmarks.errors import BenchmarkError
+from benchmarks.progress import Stage, say
 from benchmarks.waveform import SAMPLE_RATE
 from bitstream import EntropyModel
 
@@ -57,13 +58,18 @@ def measure(model: str = "default", durations: Sequence[int] = DURATIONS, quick:
     """
     chosen = sorted((duration for duration in durations if not quick or duration <= FULL), reverse=True)
     rows: dict[int, dict[str, Any]] = {duration: {"duration": duration} for duration in chosen}
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+    say(f"cost: encode and decode files of {', '.join(map(str, reversed(chosen)))} s")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Stage("cost", 2 * len(chosen), "commands") as stage,
+        ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool,
+    ):
 
         def run(direction: str, duration: int, source: Path, target: Path) -> None:
             used = _command(direction, source, target, model)
             rows[duration][direction] = {**used, "times_real_time": duration / used["seconds"]}
-            told = f"{direction} {used['seconds']:.1f} s, {used['peak_rss_mib']:.0f} MiB"
-            print(f"{duration} s of speech: {told}", file=sys.stderr, flush=True)
+            stage.advance()
+            stage.say(f"cost: {duration} s of speech: {direction} {used['seconds']:.1f} s, {used['peak_rss_mib']:.0f} MiB")
 
         def encode(duration: int) -> bytes:
             wav, coded = (Path(folder, f"{duration}.{suffix}") for suffix in ("wav", "uc"))
@@ -92,6 +98,7 @@ def measure(model: str = "default", durations: Sequence[int] = DURATIONS, quick:
         everything: list[Future[Any]] = [*streams.values(), *decoded]
         for each in everything:
             each.result()
+    say(f"cost: done in {stage.elapsed}")
     return [rows[duration] for duration in reversed(chosen)]
 
 

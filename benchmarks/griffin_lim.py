@@ -3,8 +3,8 @@
 Griffin and Lim 1984, *Signal estimation from modified short-time Fourier transform*, with the momentum of Perraudin,
 Balazs and Sondergaard 2013.
 
-    python -m benchmarks.griffin_lim --data dev/manifest.tsv --out runs/griffin-lim
-    unitcodec bench quality --data dev --out runs/quality --decoded griffin-lim=runs/griffin-lim
+    python -m benchmarks.griffin_lim --data talks/manifest.tsv --out runs/griffin-lim
+    unitcodec bench quality --data talks --out runs/quality --decoded griffin-lim=runs/griffin-lim
 
 The first line speaks the true log-mel of every utterance, with ``--model NAME`` the one that a model predicts from its codes.
 The first shows what Griffin-Lim loses, the difference between the two what the code loses, and that between the second and the

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bitrate, corpus
+from benchmarks import bitrate, corpus, progress
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import bootstrap
 from benchmarks.metrics.edit import PACKAGES, Edits, edits
@@ -50,7 +50,8 @@ def measure(found: Sequence[tuple[corpus.Utterance, corpus.Utterance]], model: s
     """
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise BenchmarkError(f"not installed: {', '.join(missing)} (pip install 'unitcodec[eval]')")
-    coded = list(bitrate.encoded([each.path for pair in found for each in pair], model, jobs))
+    paths = [each.path for pair in found for each in pair]
+    coded = list(progress.track("noise", bitrate.encoded(paths, model, jobs), len(paths)))
     compared = [edits(clean.units, noisy.units) for clean, noisy in zip(coded[::2], coded[1::2], strict=True)]
     counts = [each for each in compared if each.frames]
     if not counts:
@@ -81,7 +82,7 @@ def _figures(counts: Sequence[Edits], changed: Sequence[int], differ: Sequence[f
 
 def table(measured: dict[str, Any]) -> str:
     """The figures as a Markdown table, published ones below."""
-    lines = ["| units | edit distance | codes that differ |", "|---|---|---|"]
+    lines = ["| units | edit distance, edits a frame ↓ | codes that differ, share ↓ |", "|---|---|---|"]
     whole = f"all rows, {len(measured['utterances'])} utterances"
     for title, figures in [(whole, measured), *((f"row {i} alone", row) for i, row in enumerate(measured["rows"]))]:
         cells = []
@@ -90,4 +91,4 @@ def table(measured: dict[str, Any]) -> str:
             cells.append(f"{figures[key]:.3f} ± {(high - low) / 2:.3f}")
         lines.append(f"| {title} | {' | '.join(cells)} |")
     lines += [f"| published, other noise: {name} | {figure:.2f} | - |" for name, figure in PUBLISHED.items()]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "↓ lower is better. ± is half a 95 % bootstrap interval over the utterances."])

@@ -16,18 +16,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import files, judge, score
+from benchmarks import files, headline, judge, score
 from benchmarks.corpus import Utterance, fingerprint
 from benchmarks.errors import Gap
 from benchmarks.peers import PEERS
+from benchmarks.progress import Stage, say
 from benchmarks.provenance import provenance
 from benchmarks.system import CONVERSION, OWN, System
 from benchmarks.waveform import SAMPLE_RATE, duration, fit, read
@@ -45,6 +45,15 @@ QUICK_SYSTEMS = tuple(
     if name not in {"codec2-450", "codec2-1300", "codec2-3200", "opus-12k", "gsm", "lyra-6k", "lyra-9.2k"}
 )
 """Without those that a neighbour in rate stands for."""
+
+
+def left_out(names: Iterable[str]) -> list[str]:
+    """The built-in systems that are not among ``names``: nobody asked for them, so that they are no gap.
+
+    The original is judged in any case.
+    """
+    present = {*names, ORIGINAL}
+    return [name for name in DEFAULT_SYSTEMS if name not in present]
 
 
 @dataclass(frozen=True)
@@ -140,8 +149,6 @@ def judge_corpus(
         judges: names of the only ones to put to work; None means all. What the others said before still counts.
         recogniser: a transformers checkpoint that hears everything too.
     """
-    from tqdm import tqdm
-
     results = out / RESULTS
     out.mkdir(parents=True, exist_ok=True)
     speakers = {each.name: each.speaker for each in utterances}
@@ -149,27 +156,46 @@ def judge_corpus(
     document: dict[str, Any] = {}
     made = provenance(data)
     original = next((each for each in systems if each.name == ORIGINAL), System(ORIGINAL, "peer"))
+    queue = (original, *(each for each in systems if each.name != ORIGINAL))
+    say(f"quality: {len(utterances)} utterances of {data}, {len(queue)} systems; looking for the judges")
     with workers(jobs) as pool:
-        for system in (original, *(each for each in systems if each.name != ORIGINAL)):
+        gaps = judge.gaps(judge.extra(recogniser))
+        heard_by = _at_work(gaps, judges, recogniser)
+        for name, reason in gaps.items():
+            if judges is None or name in judges:
+                say(f"quality: no judge {name}: {reason}")
+        say(f"quality: the judges are loaded with the first utterance, in {jobs} process{'es' * (jobs > 1)}")
+        for system in queue:
             rows: dict[str, score.Row] = {}
             figures: dict[str, Any]
-            try:
-                if (gap := system.gap()) is not None:
-                    raise Gap(gap)
-                tasks = [Task(system, each, out, judges, recogniser) for each in utterances]
-                for row in tqdm(pool.rows(tasks), system.name, len(tasks), file=sys.stderr, unit=" utterances", disable=None):
-                    rows[row["utterance"]] = row
-                ordered = [rows[each.name] for each in utterances]
-                if system.name == ORIGINAL:
-                    references = {row["utterance"]: row["embedding"] for row in ordered if row.get("embedding")}
-                figures = {**score.figures(ordered, speakers, references), "gaps": judge.gaps(judge.extra(recogniser))}
-                figures["rows"] = [score.public(row) for row in ordered]
-            except Gap as gap:
-                figures = {"gap": str(gap)}
+            say(f"{system.name}: loading")
+            with Stage(system.name, len(utterances)) as stage:
+                try:
+                    if (gap := system.gap()) is not None:
+                        raise Gap(gap)
+                    stage.say(f"{system.name}: {len(utterances)} utterances, judges: {heard_by}")
+                    for row in pool.rows([Task(system, each, out, judges, recogniser) for each in utterances]):
+                        rows[row["utterance"]] = row
+                        stage.advance()
+                    ordered = [rows[each.name] for each in utterances]
+                    if system.name == ORIGINAL:
+                        references = {row["utterance"]: row["embedding"] for row in ordered if row.get("embedding")}
+                    figures = {**score.figures(ordered, speakers, references), "gaps": gaps}
+                    figures["rows"] = [score.public(row) for row in ordered]
+                except Gap as gap:
+                    figures = {"gap": str(gap)}
+            outcome = f"gap: {figures['gap']}" if "gap" in figures else headline.told(figures)
+            say(f"{system.name}: {'not judged' if 'gap' in figures else 'done'} in {stage.elapsed}; {outcome}")
             document = _document(results, utterances, made)
             document["systems"][system.name] = {"title": system.title, "made": made, **system.facts(), **figures}
             files.write_json(results, document)
     return document
+
+
+def _at_work(gaps: dict[str, str], judges: tuple[str, ...] | None, recogniser: str | None) -> str:
+    """The names of the judges that will be put to work."""
+    chosen = [each.name for each in judge.JUDGES if judges is None or each.name in judges]
+    return ", ".join(name for name in [*chosen, *(each.name for each in judge.extra(recogniser))] if name not in gaps) or "none"
 
 
 def _document(results: Path, utterances: Sequence[Utterance], made: dict[str, str | None]) -> dict[str, Any]:
@@ -179,7 +205,7 @@ def _document(results: Path, utterances: Sequence[Utterance], made: dict[str, st
     if before.get("corpus") == corpus and before.get("version") == VERSION:
         return {**before, "made": made}
     if before:
-        print(f"{results}: was of another choice of utterances and is begun anew", file=sys.stderr)
+        say(f"{results}: was of another choice of utterances and is begun anew")
     listed = [
         {
             "name": each.name,

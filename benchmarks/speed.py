@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.progress import Stage, say
 from benchmarks.synthetic import SECONDS
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, read, write
 from benchmarks.yardstick import DESCRIPTION
@@ -72,15 +73,20 @@ def run(model: str, quick: bool = False, select: str = "", speech: Sequence[Path
             write(Path(scratch, "speech.wav"), _opening(speech))
             command.append(f"--speech={Path(scratch, 'speech.wav')}")
         environment = {**os.environ, "PYTEST_ADDOPTS": ""}
-        with subprocess.Popen(
-            command + ["--quick"] * quick, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process:
+        with (
+            Stage("speed", None, "cases") as stage,
+            subprocess.Popen(
+                command + ["--quick"] * quick, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            ) as process,
+        ):
             assert process.stdout is not None
             tail = deque[str](maxlen=30)
             for line in process.stdout:
                 tail.append(line)
                 if line.endswith("x real time\n"):
-                    print(line, end="", file=sys.stderr, flush=True)
+                    stage.advance()
+                    stage.say(f"speed: {line.rstrip()}")
+        say(f"speed: {stage.done} cases in {stage.elapsed}")
         if process.returncode:
             raise BenchmarkError(f"the timing failed, pytest exits {process.returncode}:\n{''.join(tail)}")
         return [_case(each) for each in json.loads(out.read_text())["benchmarks"]]

@@ -18,7 +18,7 @@ def report(out: Path, baseline: str) -> str:
     folder = out / "report"
     missing = ", ".join(name for module, name in (("matplotlib", "matplotlib"), ("PIL", "pillow")) if find_spec(module) is None)
     sections = {
-        "Quality": tables.quality(results),
+        "Quality": "\n\n".join(filter(None, [tables.quality(results), tables.absent(results)])),
         "Further figures": tables.further(results),
         "What the bits are": tables.counted(results),
         f"Against {baseline}": tables.paired(results, baseline),

@@ -22,12 +22,12 @@ from benchmarks import files
 from benchmarks.errors import BenchmarkError, Gap
 from benchmarks.metrics import text
 from benchmarks.metrics.pitch import PitchErrors
-from benchmarks.report import markdown, stimulus
+from benchmarks.report import markdown, plots, stimulus
 from benchmarks.report import tables as report_tables
 from benchmarks.system import OWN
 from benchmarks.waveform import read
 
-_SUMMARY = ("bps", "wer", "dwer", "cer", "sim", "eer", "dnsmos", "ffe", "estoi")
+_SUMMARY = ("bps", "wer", "dwer", "cer", "sim", "eer", "dnsmos", "ffe", "ffe_yaapt", "estoi")
 _SCRIPTS = ("session.js", "player.js", "listen.js", "abx.js", "mushra.js")
 
 _MAX_GAIN = 12.0
@@ -52,7 +52,6 @@ def write(results: dict[str, Any], out: Path, figures: Sequence[Path] = (), tabl
     """
     chosen = choose(results["utterances"], limit)
     shown = [_utterance(results, out, i, utterance) for i, utterance in enumerate(chosen)]
-    measured = [key for key in _SUMMARY if any(system.get(key) is not None for system in results["systems"].values())]
     script = "\n".join(_asset(name) for name in _SCRIPTS)
     style = _asset("page.css")
     html = Template(_asset("page.html")).substitute(
@@ -61,7 +60,7 @@ def write(results: dict[str, Any], out: Path, figures: Sequence[Path] = (), tabl
         script=script,
         data=_inert_json(_blind_data(results, [trial for _, trial in shown])),
         made=_listed(results["made"]),
-        summary=markdown.to_html(report_tables.quality(results, measured)),
+        summary=markdown.to_html(f"{report_tables.quality(results, _SUMMARY)}\n\n{report_tables.absent(results)}"),
         figures="".join(_figure(path) for path in figures),
         tables=f"<details><summary>All tables</summary>{markdown.to_html(tables)}</details>" if tables else "",
         count=f"{len(chosen)} of {len(results['utterances'])}",
@@ -138,9 +137,11 @@ def _target(row: dict[str, Any], out: Path) -> str:
 def _judged(row: dict[str, Any], transcript: str) -> str:
     """What the judges said of one utterance; a judge that was not there leaves nothing."""
     values = {name: f"{row[key]:.2f}" for name, key in (("SIM", "sim"), ("DNSMOS", "dnsmos")) if row.get(key) is not None}
-    if row.get("characters"):
-        errors, characters = row["characters"]
-        values = {"CER": f"{errors / max(1, characters):.2f}", **values}
+    for name, key in (("WER", "words"), ("CER", "characters")):
+        if row.get(key):
+            errors, wanted = row[key]
+            values = {name: f"{errors / max(1, wanted):.2f}", **values}
+            break
     if row.get("f0"):
         errors = PitchErrors(**row["f0"])
         values["FFE"] = f"{(errors.scaled() if row.get('target') else errors).ffe:.3f}"
@@ -165,7 +166,7 @@ def _marked(heard: str, transcript: str) -> str:
 def _figure(path: Path) -> str:
     # As an image, not as elements of the page: scripts in it stay inert, and ids of two figures cannot collide.
     source = stimulus.data_uri(mimetypes.guess_type(path)[0] or "image/svg+xml", path.read_bytes())
-    title = _text(path.stem.replace("_", " ").capitalize())
+    title = _text(plots.TITLES.get(path.stem, path.stem))
     return f'<figure><img src="{source}" alt="{title}"><figcaption>{title}</figcaption></figure>'
 
 

@@ -27,13 +27,13 @@ CONVERTED: dict[str, dict[str, float | None]] = {
 """Table 2, left half, VCTK; its right half flattens the F0 and is another experiment."""
 
 DIFFERENCES = """\
-What differs: the paper's content encoders saw 960 to 6,000 hours and code at 350 to 800 bit/s plus 65 for F0, counted as
-fixed-length codes; ours saw 8 hours, and its rate is that of whole files. The paper's vocoder knows the voices of VCTK from
-its training; our speakers were never heard. The paper's judges are wav2vec 2.0 (words) and a speaker verifier trained on
-VoxCeleb2 against enrolled speakers; ours are Moonshine tiny, whose own error on the original recordings stands in the row
-"original", and Resemblyzer on pairs of utterances. F0 is YAAPT's here as there (columns VDE and FFE), in conversion after the
-converted speech's median was brought to the source's. Compare each row with its own original, never across the two
-columns of judges."""
+Lower is better in every column. What differs: the paper's content encoders saw 960 to 6,000 hours and code at 350 to 800
+bit/s plus 65 for F0, counted as fixed-length codes; ours saw 8 hours, and its rate is that of whole files. The paper's
+vocoder knows the voices of VCTK from its training; our speakers were never heard. The paper's judges are wav2vec 2.0 (words)
+and a speaker verifier trained on VoxCeleb2 against enrolled speakers; ours are Moonshine tiny, whose own error on the
+original recordings stands in the row "original", and Resemblyzer on pairs of utterances. The paper's phone error rates are
+left out: no judge here hears phones. F0 is YAAPT's here as there (columns VDE and FFE), in conversion after the converted
+speech's median was brought to the source's. Compare each row with its own original, never across the two columns of judges."""
 
 _COLUMNS = (
     ("wer", "WER", "wer"),
@@ -50,14 +50,15 @@ def tables(results: dict[str, Any]) -> str:
     parts = []
     halves = (("Resynthesis (table 1)", RESYNTHESIS, OWN), ("Voice conversion (table 2)", CONVERTED, CONVERSION))
     for title, paper, own in halves:
-        lines = [f"{title}, per cent", "", "| system, data | " + " | ".join(name for _, name, _ in _COLUMNS) + " |"]
+        lines = [f"{title}, per cent", "", "| system, data | " + " | ".join(f"{name} ↓" for _, name, _ in _COLUMNS) + " |"]
         lines.append("|---" * (len(_COLUMNS) + 1) + "|")
         for name, figures in paper.items():
             lines.append(f"| paper: {name}, VCTK | " + " | ".join(_percent(figures[key]) for key, _, _ in _COLUMNS) + " |")
         for name in ("original", own):
-            measured = systems.get(name, {"gap": "not measured"})
-            if "gap" in measured:
-                lines.append(f"| {name}, {data} | gap: {measured['gap']} |" + " |" * (len(_COLUMNS) - 1))
+            measured = systems.get(name)
+            if measured is None or "gap" in measured:
+                reason = "not in this run" if measured is None else f"gap: {measured['gap']}"
+                lines.append(f"| {name}, {data} | {reason} |" + " |" * (len(_COLUMNS) - 1))
                 continue
             values = [measured.get(key) for _, _, key in _COLUMNS]
             cells = [_percent(None if value is None else 100 * value) for value in values]

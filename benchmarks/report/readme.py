@@ -8,14 +8,14 @@ from pathlib import Path
 from benchmarks import files
 from benchmarks.errors import BenchmarkError
 from benchmarks.quality import RESULTS
-from benchmarks.report import tables
+from benchmarks.report import plots, tables
 from benchmarks.system import OWN
 
 FIGURES = "docs/figures"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 _COLUMNS = ("bps", "wer", "dwer", "cer", "sim", "eer", "dnsmos", "ffe", "ffe_yaapt")
-_PLOTS = {"rate_distortion": "Quality against bit rate", "cost": "Seconds and memory against duration"}
+_PLOTS = ("rate_distortion", "cost")
 
 
 def update(readme: Path, out: Path) -> None:
@@ -48,12 +48,12 @@ def _section(out: Path, figures: Path) -> str:
         f"{len(results['utterances'])} utterances of `{made['data']}`, {len(speakers)} speakers; "
         f"{made['date']}, commit {made['commit'] or 'unknown'}, {made['machine']}."
     )
-    parts = [first, tables.quality(results, _COLUMNS, gaps=False), _gaps(results)]
-    for name, title in _PLOTS.items():
+    parts = [first, tables.quality(results, _COLUMNS, gaps=False), _gaps(results), tables.absent(results)]
+    for name in _PLOTS:
         drawn = out / "report" / f"{name}.svg"
         if drawn.exists():
             files.write_text(figures / drawn.name, drawn.read_text(encoding="utf-8"))
-            parts.append(f"![{title}]({FIGURES}/{drawn.name})")
+            parts.append(f"![{plots.TITLES[name]}]({FIGURES}/{drawn.name})")
     return "\n\n".join(part for part in parts if part)
 
 
@@ -64,4 +64,4 @@ def _gaps(results: dict[str, dict[str, dict[str, str]]]) -> str:
             # What of it is to be had where is told where it is missed, in the report.
             reasons.setdefault(system["gap"].partition(":")[0], []).append(system["title"])
     told = "; ".join(f"{', '.join(titles)} ({reason})" for reason, titles in reasons.items())
-    return f"Not measured here: {told}." if told else ""
+    return f"Could not run here: {told}." if told else ""

@@ -7,6 +7,9 @@ from typing import Any
 
 from benchmarks import cost, score
 from benchmarks.difference import difference
+from benchmarks.peers import PEERS
+from benchmarks.quality import left_out
+from benchmarks.report import units
 
 _MAIN = ("bps", "wer", "dwer", "cer", "sim", "eer", "dnsmos", "vde", "gpe", "ffe", "ffe_yaapt", "estoi", "pesq", "mel_db")
 _PAIRED = ("wer", "dwer", "cer", "sim", "dnsmos", "ffe", "ffe_yaapt")
@@ -15,13 +18,14 @@ _PAIRED = ("wer", "dwer", "cer", "sim", "dnsmos", "ffe", "ffe_yaapt")
 def quality(results: dict[str, Any], keys: Sequence[str] = _MAIN, intervals: bool = True, gaps: bool = True) -> str:
     """One line a system of results.json, half the 95 % interval's width behind each figure; gaps say why.
 
-    The error rates of a further recogniser always have their columns.
+    An arrow at each figure's title says which way is better; below the table a line gives the units. A figure that no system
+    has gets no column; the error rates of a further recogniser always have theirs.
     """
     systems = results["systems"].values()
-    known = {metric.key for metric in score.METRICS}
-    every = {metric.key: metric for system in systems for metric in score.metrics(system)}
-    metrics = [metric for metric in every.values() if metric.key in keys or metric.key not in known]
-    lines = ["| system | " + " | ".join(metric.title for metric in metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
+    metrics = _columns(results, keys)
+    if not metrics:
+        metrics = [metric for metric in score.METRICS if metric.key == "bps"]
+    lines = ["| system | " + " | ".join(map(units.headed, metrics)) + " |", "|---" * (len(metrics) + 1) + "|"]
     for system in systems:
         if "gap" not in system:
             lines.append(
@@ -29,14 +33,32 @@ def quality(results: dict[str, Any], keys: Sequence[str] = _MAIN, intervals: boo
             )
         elif gaps:
             lines.append(f"| {_inert(system['title'])} | gap: {_inert(system['gap'])} |" + " |" * (len(metrics) - 1))
-    return "\n".join(lines)
+    spread = " ± is half a 95 % bootstrap interval over the utterances." if intervals else ""
+    return "\n".join([*lines, "", units.explained(metrics) + spread])
+
+
+def _columns(results: dict[str, Any], keys: Sequence[str]) -> list[score.Metric]:
+    """The metrics of these keys, and those of further recognisers, that some system has."""
+    systems = results["systems"].values()
+    known = {metric.key for metric in score.METRICS}
+    every = {metric.key: metric for system in systems for metric in score.metrics(system)}
+    return [
+        metric
+        for metric in every.values()
+        if metric.key not in known or (metric.key in keys and any(system.get(metric.key) is not None for system in systems))
+    ]
+
+
+def absent(results: dict[str, Any]) -> str:
+    """The built-in systems that nobody asked for in this run or an earlier one in the same folder; empty where all are there."""
+    titles = [PEERS[name].title if name in PEERS else name for name in left_out(results["systems"])]
+    return f"Not in this run: {', '.join(titles)}." if titles else ""
 
 
 def further(results: dict[str, Any]) -> str:
-    """The figures that :func:`quality` leaves out, as far as any system has them; systems that are gaps are not told again."""
-    systems = results["systems"].values()
+    """The figures that :func:`quality` leaves out; empty where no system has one. Systems that are gaps are not told again."""
     keys = [metric.key for metric in score.METRICS if metric.key not in _MAIN]
-    return quality(results, [key for key in keys if any(system.get(key) is not None for system in systems)], gaps=False)
+    return quality(results, keys, gaps=False) if _columns(results, keys) else ""
 
 
 def judge_gaps(results: dict[str, Any]) -> str:
@@ -47,11 +69,15 @@ def judge_gaps(results: dict[str, Any]) -> str:
 
 def paired(results: dict[str, Any], baseline: str) -> str:
     """Every system less the baseline: a paired bootstrap over utterances, 95 % interval, two-sided p."""
-    base = results["systems"].get(baseline, {"gap": "not measured"})
+    base = results["systems"].get(baseline)
+    if base is None:
+        return f"No paired test: {baseline} is not in this run."
     if "gap" in base:
         return f"gap: no paired test against {baseline}: {base['gap']}"
-    metrics = [metric for metric in score.METRICS if metric.key in _PAIRED]
-    lines = [f"| less {base['title']} | " + " | ".join(metric.title for metric in metrics) + " |"]
+    metrics = [metric for metric in score.METRICS if metric.key in _PAIRED and base.get(metric.key) is not None]
+    if not metrics:
+        return f"No paired test: no figure of {baseline} was judged."
+    lines = [f"| less {base['title']} | " + " | ".join(map(units.headed, metrics)) + " |"]
     lines.append("|---" * (len(metrics) + 1) + "|")
     for name, system in results["systems"].items():
         if name == baseline or "gap" in system:
@@ -66,13 +92,16 @@ def paired(results: dict[str, Any], baseline: str) -> str:
             digits = metric.digits
             cells.append(f"{found.after - found.before:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]{p}")
         lines.append(f"| {_inert(system['title'])} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    told = " Each cell: difference, [95 % interval], two-sided p of a paired bootstrap over the utterances."
+    return "\n".join([*lines, "", units.explained(metrics) + told])
 
 
 def legend() -> str:
-    """What each figure is, and which way is better."""
-    rows = [f"| {metric.title} | {metric.description} | {metric.better or ''} |" for metric in score.METRICS]
-    return "\n".join(["| figure | what it is | better |", "|---|---|---|", *rows])
+    """What each figure is, its unit, and which way is better."""
+    rows = [
+        f"| {metric.title} | {metric.description} | {units.unit(metric)} | {metric.better or ''} |" for metric in score.METRICS
+    ]
+    return "\n".join(["| figure | what it is | unit | better |", "|---|---|---|---|", *rows])
 
 
 def counted(results: dict[str, Any]) -> str:
@@ -101,7 +130,7 @@ def _cell(system: dict[str, Any], metric: score.Metric, intervals: bool) -> str:
 def bitrate(measured: dict[str, Any]) -> str:
     """The rate of whole files, what it is made of, and what general compressors make of the same codes."""
     rates, coder = measured["bps"], measured["entropy_coder"]["all"]
-    lines = ["| | bit/s |", "|---|---|", f"| all files, {measured['seconds']:.0f} s of speech | {rates['pooled']:.1f} |"]
+    lines = ["| rate | bit/s ↓ |", "|---|---|", f"| all files, {measured['seconds']:.0f} s of speech | {rates['pooled']:.1f} |"]
     if rates["utterances"]:
         title = f"{rates['utterances']} files of 5 s and more: least, median, most"
         lines.append(f"| {title} | {rates['min']:.1f}, {rates['median']:.1f}, {rates['max']:.1f} |")
@@ -110,13 +139,14 @@ def bitrate(measured: dict[str, Any]) -> str:
     for name, each in measured["compressors"].items():
         lines.append(f"| codes by {name}, file by file / all at once | {each['files_bps']:.1f} / {each['corpus_bps']:.1f} |")
     lines += [f"| a file of {each['seconds']:.0f} s | {each['bps']:.1f} |" for each in measured["by_duration"]]
-    return "\n".join([*lines, "", compared(measured["rates"])] if "rates" in measured else lines)
+    beside = ["", compared(measured["rates"])] if "rates" in measured else []
+    return "\n".join([*lines, *beside, "", "↓ lower is better."])
 
 
 def compared(measured: dict[str, Any]) -> str:
     """Bits, and in brackets bit/s, of a few durations for every system; what is counted, and what the count leaves out."""
     seconds = measured["seconds"]
-    head = "".join(f" {each} s: bits (bit/s) |" for each in seconds)
+    head = "".join(f" {each} s: bits (bit/s) ↓ |" for each in seconds)
     lines = [f"| system |{head} counted | left out |", "|---" * (len(seconds) + 3) + "|"]
     for row in measured["systems"]:
         cells = [
@@ -130,17 +160,20 @@ def compared(measured: dict[str, Any]) -> str:
 
 def speed(measured: dict[str, Any]) -> str:
     """Times real time of every case and peer; seconds and peak memory of the command against duration."""
-    lines = ["| case | x real time | time / yardstick |", "|---|---|---|"]
+    lines = ["| case | times real time ↑ | time / yardstick ↓ |", "|---|---|---|"]
     for case in [*measured["cases"], *measured["peers"]]:
         name = case["name"] + (f" ({case['note']})" if case.get("note") else "")
         figures = f"gap: {case['gap']} |" if "gap" in case else f"{case['times_real_time']:.1f} | {case['per_yardstick']:.3g}"
         lines.append(f"| {name} | {figures} |")
-    lines.append("\n| duration, s | encode, s | decode, s | encode, MiB | decode, MiB | bit/s |\n|---|---|---|---|---|---|")
+    lines.append(
+        "\n| duration, s | encode, s ↓ | decode, s ↓ | encode, MiB ↓ | decode, MiB ↓ | bit/s ↓ |\n|---|---|---|---|---|---|"
+    )
     for row in measured.get("cost", []):
         cells = [
             f"{row[way][key]:.{digits}f}" for key, digits in (("seconds", 1), ("peak_rss_mib", 0)) for way in ("encode", "decode")
         ]
         lines.append(f"| {row['duration']} | {' | '.join(cells)} | {row['bps']:.1f} |")
+    lines.append("\n↓ lower is better, ↑ higher is better. s: seconds of the whole command; MiB: its peak memory.")
     slopes = {way: cost.slope(measured.get("cost", []), way) for way in ("encode", "decode")}
     lines += [f"\n{way}: {slope:+.1f} MiB an hour of speech" for way, slope in slopes.items() if slope is not None]
     return "\n".join(lines)

@@ -106,7 +106,8 @@ def test_the_rates_beside_others_are_those_of_the_files(measured: dict[str, Any]
     assert [row["name"] for row in others] == list(PEERS)
     table = tables.bitrate(measured)
     assert f"| unitcodec | {own['bits'][0]} ({own['bits'][0] / 2:.0f}) | - | - | the whole file | nothing |" in table
-    assert table.count("\n\n") == 1
+    assert table.count("\n\n") == 2
+    assert table.endswith("\n\n↓ lower is better.")
 
 
 def test_two_processes_count_the_same(measured: dict[str, Any], recordings: list[Path], narrow_folder: Path) -> None:

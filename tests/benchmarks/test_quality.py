@@ -234,10 +234,11 @@ def test_a_bad_corpus_or_a_broken_result_is_one_line(corpus: Path, heard: list[P
     run(corpus, "--systems", "original")
     capsys.readouterr()
     (corpus.parent / "out" / "results.json").write_text("{")
-    assert bench(corpus, "--systems", "original") == 1
-    corpus.write_text("path\n")
-    assert bench(corpus) == 1
-    first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith("unitcodec: ")
-    assert "not JSON" in first
-    assert "path and transcript" in second
+    corpus_text = corpus.read_text()
+    for bad, complaint in ((corpus_text, "not JSON"), ("path\n", "path and transcript")):
+        corpus.write_text(bad)
+        assert bench(corpus, "--systems", "original") == 1
+        *progress, last = capsys.readouterr().err.splitlines()
+        assert last.startswith("unitcodec: ")
+        assert complaint in last
+        assert all(line.startswith(("quality: ", "original: ")) for line in progress)

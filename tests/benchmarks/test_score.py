@@ -174,9 +174,7 @@ def test_a_transformers_checkpoint_hears_too(speech: Path, tmp_path: Path) -> No
     figures = score.figures([said("a1", **judged)], SPEAKERS, {})
     assert figures["cer_tiny"] > 0
     assert figures["cer"] is None
-    assert {metric.key for metric in score.metrics(figures)[-4:]} == {
-        f"{rate}_tiny" for rate in ("wer", "dwer", "cer", "dcer")
-    }
+    assert {metric.key for metric in score.metrics(figures)[-4:]} == {f"{rate}_tiny" for rate in ("wer", "dwer", "cer", "dcer")}
     # More than the network is given at once.
     assert asr.transcribe_with(folder, np.tile(waveform, 5))
 

@@ -24,6 +24,7 @@ def row(name: str, gain: float) -> dict[str, Any]:
         "bits": 320,
         "hypothesis": f"A CAR {HOSTILE}",
         "characters": [2, 8],
+        "words": [1, 2],
         "sim": 0.8125,
         "dnsmos": None,
         "f0": {"frames": 100, "both_voiced": 50, "voicing_errors": 3, "gross_errors": 2},
