@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 import unitcodec
-from unitcodec.content.whisper import WhisperEncoder
 from unitcodec.errors import ModelError, UnitcodecError
 from unitcodec.training import run
-from unitcodec.training.teacher import PREFIX, read_whisper
+from unitcodec.training.teacher import read_whisper
 
 STEPS = {"content": {"steps": 1, "batch": 2, "seconds": 1.28, "rate": 1e-9}, "joint": {"steps": 1, "batch": 2, "seconds": 0.64}}
 
@@ -46,22 +44,20 @@ def test_stages_go_on_from_a_model(default_model: Path, manifest: Path, tmp_path
     assert all(torch.equal(trained[name], weight) for name, weight in after["model"].items())
 
 
-def test_whisper_joins_a_model_that_was_trained_without(default_model: Path, manifest: Path, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "whisper"
-    checkpoint.mkdir()
-    torch.manual_seed(0)
-    save_file({PREFIX + name: value for name, value in WhisperEncoder().state_dict().items()}, checkpoint / "model.safetensors")
+def test_whisper_joins_a_model_that_was_trained_without(
+    default_model: Path, manifest: Path, published_whisper: Path, tmp_path: Path
+) -> None:
     content = {"family": "whisper", "feature_loss": 1.0, "heard_tract": 0.5, "levels": [10, 10, 10, 10]}
     config = _config(
         tmp_path,
         default_model,
         content={**STEPS["content"], **content},
         decoder={"memory": [1, 6, 2]},
-        whisper={"checkpoint": str(checkpoint)},
+        whisper={"checkpoint": str(published_whisper)},
     )
     run("content", manifest, tmp_path / "out", config, initial="default")
     trained = torch.load(tmp_path / "out" / "content" / "state.pt", weights_only=True)["model"]
-    for name, weight in read_whisper(checkpoint).state_dict().items():
+    for name, weight in read_whisper(published_whisper).state_dict().items():
         assert torch.equal(trained[f"content.whisper.{name}"], weight)
     assert trained["decoder.memory.0.scale"].abs().max() < 1e-6
     assert "feature_loss" in (tmp_path / "out" / "content" / "log.csv").read_text().splitlines()[0]

@@ -144,20 +144,24 @@ def test_only_codes_that_stay_where_they_are_learn_to_be_spelled(trained: Path, 
         run("content", manifest, tmp_path, _config(tmp_path, content={"ctc": 0.1, "codes": 8}), family="vqvae")
 
 
-def test_content_trained_to_a_rate_for_other_ears(trained: Path, manifest: Path, speech: Path, tmp_path: Path) -> None:
+def test_content_trained_to_a_rate_with_whisper(
+    trained: Path, manifest: Path, speech: Path, published_whisper: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     for part in ("corpus", "pitch", "vocoder"):
         shutil.copytree(trained / part, out / part)
-    hubert = {"steps": 2, "batch": 2, "seconds": 1.28, "targets": [8], "encoder": {"channels": 16, "layers": 2}, "layer": 2}
-    content = {"bits": 60, "thrift": 0.5, "warp": 1.0, "equalizer": 0.5, "ears": 0.5, "ctc": 0.1, "steps": 4, "stride": 8}
-    run("content", manifest, out, _config(tmp_path, content=content, hubert=hubert))
+    options = {"whisper": {"checkpoint": str(published_whisper)}, "decoder": {"memory": [1, 4, 2]}}
+    content = {"family": "whisper", "feature_loss": 0.5, "heard_tract": 0.5, "equalizer": 0.5, "steps": 4, "stride": 8}
+    content |= {"bits": 60, "thrift": 0.5, "ctc": 0.1}
+    run("content", manifest, out, _config(tmp_path, content=content, **options))
     header, row = (out / "content" / "log.csv").read_text().splitlines()
     logged = dict(zip(header.split(","), row.split(","), strict=True))
-    assert {"rate", "weight", "ears", "ctc", "test_bits", "test_ears", "thrifty_l1", "thrifty_bits"} <= set(logged)
+    assert {"rate", "weight", "feature_loss", "ctc"} <= set(logged)
+    assert {"test_bits", "test_feature_loss", "thrifty_l1", "thrifty_bits"} <= set(logged)
     assert float(logged["rate"]) > 60 / 12.5
     assert float(logged["weight"]) > 1e-3, "codes that cost too much are held back more"
     joint = {"steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 1.0}
-    config = _config(tmp_path, content={**content, "steps": 5}, hubert=hubert, joint=joint)
+    config = _config(tmp_path, content={**content, "steps": 5}, joint=joint, **options)
     for stage in ("content", "joint", "entropy", "export"):
         run(stage, manifest, out, config)
     state = torch.load(out / "content" / "state.pt", weights_only=True)
@@ -199,5 +203,5 @@ def test_only_scalar_codes_are_trained_to_a_rate(trained: Path, manifest: Path, 
         run("content", manifest, out, _config(tmp_path, content={"thrift": 0.5}))
     with pytest.raises(UnitcodecError, match=r"trained without content\.bits"):
         run("joint", manifest, trained, _config(tmp_path, content={"thrift": 0.5, "bits": 100}))
-    with pytest.raises(UnitcodecError, match="needs a HuBERT that hears log-mel"):
-        run("content", manifest, out, _config(tmp_path, content={"ears": 1.0}, hubert={"encoder": {"front_end": "waveform"}}))
+    with pytest.raises(UnitcodecError, match=r"whisper\.checkpoint: a folder with Whisper"):
+        run("content", manifest, out, _config(tmp_path, content={"feature_loss": 1.0}))
