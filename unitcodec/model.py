@@ -2,8 +2,8 @@
 
 A folder holds ``config.json`` (what to build), ``model.safetensors`` (its weights), ``entropy.safetensors`` (the integer
 tables that ``bitstream`` codes with) and ``MODEL_CARD.md``. Nothing in it can run code. Weights are float16, except that the
-large matrices of the decoder's side are int8 with one float16 scale an output channel (``NAME.scale_int8``); or all are
-float32, where a model has to compute what it did elsewhere.
+large matrices of the decoder's side, and of Whisper where the encoder has it, are int8 with one float16 scale an output channel
+(``NAME.scale_int8``); or all are float32, where a model has to compute what it did elsewhere.
 """
 
 from __future__ import annotations
