@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from unitcodec.content.whisper import WhisperEncoder
-from unitcodec.training.teacher import PREFIX
+from unitcodec.training.teacher import PUBLISHED
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +32,8 @@ def published_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in the layout that transformers gives Whisper tiny.en, with random weights."""
     folder = tmp_path_factory.mktemp("whisper")
     torch.manual_seed(0)
-    weights = {PREFIX + name: value.half() for name, value in WhisperEncoder().state_dict().items()}
-    weights[PREFIX + "embed_positions.weight"] = torch.zeros(1500, 384).half()
+    weights = {PUBLISHED + name: value.half() for name, value in WhisperEncoder().state_dict().items()}
+    weights[PUBLISHED + "embed_positions.weight"] = torch.zeros(1500, 384).half()
     weights["model.decoder.layer_norm.weight"] = torch.ones(384).half()
     save_file(weights, folder / "model.safetensors")
     return folder

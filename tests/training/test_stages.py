@@ -203,5 +203,5 @@ def test_only_scalar_codes_are_trained_to_a_rate(trained: Path, manifest: Path, 
         run("content", manifest, out, _config(tmp_path, content={"thrift": 0.5}))
     with pytest.raises(UnitcodecError, match=r"trained without content\.bits"):
         run("joint", manifest, trained, _config(tmp_path, content={"thrift": 0.5, "bits": 100}))
-    with pytest.raises(UnitcodecError, match=r"whisper\.checkpoint: a folder with Whisper"):
+    with pytest.raises(UnitcodecError, match=r"whisper\.checkpoint: needs a folder with Whisper"):
         run("content", manifest, out, _config(tmp_path, content={"feature_loss": 1.0}))

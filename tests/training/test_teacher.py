@@ -8,10 +8,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import unitcodec
 from unitcodec.content.whisper import WhisperEncoder
 from unitcodec.errors import UnitcodecError
 from unitcodec.model import from_int8, to_int8
-from unitcodec.training.teacher import PREFIX, read_whisper
+from unitcodec.training.teacher import PUBLISHED, read_whisper
 
 
 def test_weights_are_those_that_a_model_folder_will_hold(published_whisper: Path) -> None:
@@ -24,13 +25,20 @@ def test_weights_are_those_that_a_model_folder_will_hold(published_whisper: Path
 
 
 def test_what_is_no_whisper(tmp_path: Path) -> None:
-    with pytest.raises(UnitcodecError, match=r"whisper.checkpoint: a folder with Whisper tiny.en"):
+    with pytest.raises(UnitcodecError, match=r"whisper\.checkpoint: needs a folder with Whisper tiny.en"):
         read_whisper(None)
-    with pytest.raises(UnitcodecError, match="not the weights of Whisper"):
+    with pytest.raises(UnitcodecError, match="no model '"):
         read_whisper(tmp_path)
-    save_file({PREFIX + "conv1.weight": torch.zeros(3)}, tmp_path / "model.safetensors")
+    save_file({PUBLISHED + "conv1.weight": torch.zeros(3)}, tmp_path / "model.safetensors")
     with pytest.raises(UnitcodecError, match="not the weights of Whisper"):
         read_whisper(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"nonsense")
     with pytest.raises(UnitcodecError, match="not the weights of Whisper"):
         read_whisper(tmp_path)
+
+
+def test_a_model_with_whisper_inside_hands_it_on(default_model: Path) -> None:
+    inside = unitcodec.load("default", device="cpu").model.networks.content.whisper
+    for name in ("default", default_model):
+        read = read_whisper(name).state_dict()
+        assert all(torch.equal(read[key], value) for key, value in inside.state_dict().items())
