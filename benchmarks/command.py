@@ -212,7 +212,7 @@ def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> 
 @bench.command()
 @click.argument("before", metavar="A", type=click.Path(path_type=Path, exists=True))
 @click.argument("after", metavar="B", type=click.Path(path_type=Path, exists=True))
-@click.option("--check", is_flag=True, help="Exit with status 1 if a figure got worse and p < 0.005.")
+@click.option("--check", is_flag=True, help="Exit with status 1 if a figure got worse, p < 0.005, or if nothing can be compared.")
 def compare(before: Path, after: Path, check: bool) -> int:
     """Print which figures differ between the runs A and B by more than chance.
 
@@ -221,9 +221,10 @@ def compare(before: Path, after: Path, check: bool) -> int:
     from benchmarks import compare as comparison
 
     runs = comparison.load(before), comparison.load(after)
-    moves = comparison.moves(*runs)
-    click.echo("\n\n".join([comparison.table(moves), *comparison.left_out(*runs)]))
-    return 1 if check and any(move.worse and move.certain for move in moves) else 0
+    moves, common = comparison.moves(*runs), comparison.common(*runs)
+    tables = [comparison.table(moves)] if common.figures else []
+    click.echo("\n\n".join([*tables, common.told(), *comparison.left_out(*runs)]))
+    return 1 if check and (not common.complete or any(move.worse and move.certain for move in moves)) else 0
 
 
 def _limit(quick: bool, limit: int | None) -> int | None:

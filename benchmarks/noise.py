@@ -87,8 +87,8 @@ def table(measured: dict[str, Any]) -> str:
     for title, figures in [(whole, measured), *((f"row {i} alone", row) for i, row in enumerate(measured["rows"]))]:
         cells = []
         for key in ("edit_distance", "codes_differ"):
-            low, high = figures[f"{key}_95"]
-            cells.append(f"{figures[key]:.3f} ± {(high - low) / 2:.3f}")
+            bounds = figures[f"{key}_95"]
+            cells.append(f"{figures[key]:.3f} ± " + ("-" if bounds is None else f"{(bounds[1] - bounds[0]) / 2:.3f}"))
         lines.append(f"| {title} | {' | '.join(cells)} |")
     lines += [f"| published, other noise: {name} | {figure:.2f} | - |" for name, figure in PUBLISHED.items()]
     return "\n".join([*lines, "", "↓ lower is better. ± is half a 95 % bootstrap interval over the utterances."])
