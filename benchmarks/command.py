@@ -196,12 +196,12 @@ def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> 
     """Count the units that change when noise is added to the speech. Prints a table."""
     from benchmarks import files
     from benchmarks import noise as measurement
-    from benchmarks.progress import say
+    from benchmarks.progress import many, say
     from benchmarks.provenance import provenance
 
     say(f"noise: reading {clean} and {noisy}")
     found = measurement.pairs(clean, noisy)
-    say(f"noise: {len(found)} pairs; loading the model {model}")
+    say(f"noise: {many(len(found), 'pair')}; loading the model {model}")
     measured = measurement.measure(found, model, min(jobs, len(found)))
     if out is not None:
         names = {"clean": _name(clean), "noisy": _name(noisy)}
@@ -306,12 +306,12 @@ def _listed(text: str, known: tuple[str, ...], option: str) -> tuple[str, ...]:
 def _bitrate(data: Path, name: str | None, out: Path, model: str, quick: bool, limit: int | None, jobs: int) -> dict[str, Any]:
     from benchmarks import bitrate as measurement
     from benchmarks import corpus, files
-    from benchmarks.progress import say
+    from benchmarks.progress import many, say
     from benchmarks.provenance import provenance
 
     say(f"bitrate: reading {data}")
     utterances: list[Utterance] = corpus.load(data, _limit(quick, limit))
-    say(f"bitrate: {len(utterances)} utterances; loading the model {model}")
+    say(f"bitrate: {many(len(utterances), 'utterance')}; loading the model {model}")
     measured = measurement.measure([each.path for each in utterances], [each.name for each in utterances], model, jobs)
     say(f"bitrate: done; {measured['bps']['pooled']:.1f} bit/s over all utterances")
     measured = {"version": 1, "made": provenance(name or _name(data)), **measured}

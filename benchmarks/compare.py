@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import files, score
+from benchmarks import document, files, score
 from benchmarks.difference import Difference, difference
 from benchmarks.errors import BenchmarkError
 from benchmarks.progress import many
@@ -82,18 +82,18 @@ def load(path: Path) -> Run:
     """A run's folder or file.
 
     Raises:
-        BenchmarkError: it holds nothing of a run.
+        BenchmarkError: it holds nothing of a run, or what it holds is broken.
     """
     found = [path / name for name in _FILES if (path / name).exists()] if path.is_dir() else [path]
     quality: dict[str, Any] = {}
     bits: dict[str, int] = {}
     ratios: dict[str, float] = {}
-    for document in map(files.read_json, found):
-        quality |= document.get("systems") or document.get("quality") or {}
-        bits |= document.get("bits") or {}
-        ratios |= document.get("ratios") or {}
+    for each in map(document.read, found):
+        quality |= each.get("systems") or each.get("quality") or {}
+        bits |= each.get("bits") or {}
+        ratios |= each.get("ratios") or {}
         # On several cores the ratio follows whatever else the machine does.
-        cases = [case for case in document.get("cases") or [] if case["threads"] == 1 or case["device"] != "cpu"]
+        cases = [case for case in each.get("cases") or [] if case["threads"] == 1 or case["device"] != "cpu"]
         ratios |= {case["name"]: case["per_yardstick"] for case in cases}
     if not (quality or bits or ratios):
         raise BenchmarkError(f"{path}: holds no run of the benchmarks ({', '.join(_FILES)})")
@@ -108,7 +108,7 @@ def save(out: Path, file: Path) -> None:
         for name in (OWN, CONVERSION)
         if name in run.quality
     }
-    made = next(files.read_json(out / name)["made"] for name in _FILES if (out / name).exists())
+    made = next(document.read(out / name, "made")["made"] for name in _FILES if (out / name).exists())
     baseline = {"version": 1, "made": made, "quality": quality, "bits": run.bits, "ratios": run.ratios}
     files.write_text(file, json.dumps(baseline, separators=(",", ":")).replace('{"utterance"', '\n{"utterance"') + "\n")
 

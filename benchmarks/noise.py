@@ -16,6 +16,7 @@ from benchmarks import bitrate, corpus, progress
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import bootstrap
 from benchmarks.metrics.edit import PACKAGES, Edits, edits
+from benchmarks.progress import many
 
 PUBLISHED = {"HuBERT, 500 clusters": 0.20, "StableToken": 0.10}
 """Unit edit distances of other units, as Song et al. 2025 (arXiv 2509.22220) give them; their noise is other noise."""
@@ -83,7 +84,7 @@ def _figures(counts: Sequence[Edits], changed: Sequence[int], differ: Sequence[f
 def table(measured: dict[str, Any]) -> str:
     """The figures as a Markdown table, published ones below."""
     lines = ["| units | edit distance, edits a frame ↓ | codes that differ, share ↓ |", "|---|---|---|"]
-    whole = f"all rows, {len(measured['utterances'])} utterances"
+    whole = f"all rows, {many(len(measured['utterances']), 'utterance')}"
     for title, figures in [(whole, measured), *((f"row {i} alone", row) for i, row in enumerate(measured["rows"]))]:
         cells = []
         for key in ("edit_distance", "codes_differ"):

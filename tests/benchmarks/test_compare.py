@@ -82,8 +82,8 @@ def test_a_baseline_holds_what_a_later_run_needs_and_no_words(tmp_path: Path) ->
     judged = system(1)
     for row in judged["rows"]:
         row["hypothesis"] = "SOME WORDS"
-    made = {"data": "test-other-100", "date": "2026-01-01"}
-    one = {"name": "encode", "device": "cpu", "threads": 1, "per_yardstick": 2.5}
+    made = {"data": "test-other-100", "date": "2026-01-01", "commit": None}
+    one = {"name": "encode", "device": "cpu", "threads": 1, "times_real_time": 9.0, "per_yardstick": 2.5}
     for name, value in (
         ("results.json", {"version": 1, "made": made, "systems": {"unitcodec": judged, "opus-6k": judged}}),
         ("bitrate.json", {"version": 1, "made": made, "bits": {"u0": 1600}}),

@@ -38,7 +38,8 @@ def results() -> dict[str, Any]:
 
     return {
         "made": {"data": "test-other-100", "date": "2026-01-01", "commit": "abc1234", "machine": "2 cores"},
-        "utterances": [{"name": f"u{i}", "speaker": str(i % 3)} for i in range(8)],
+        "corpus": "0123456789abcdef",
+        "utterances": [{"name": f"u{i}", "speaker": str(i % 3), "seconds": 4.0, "transcript": ""} for i in range(8)],
         "systems": {
             "original": judged("original", 256000, 10),
             "unitcodec": judged("unitcodec", 320, 16),
