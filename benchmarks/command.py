@@ -21,6 +21,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _QUICK = 12
 """Utterances of a quick look."""
 
+_LONGEST_NAME = 64
+"""Bytes of a system's name: it is a folder's, and stands in charts."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def bench() -> None:
@@ -113,11 +116,18 @@ def _named(context: click.Context, parameter: click.Parameter, values: tuple[str
     pairs = []
     for text in values:
         name, equals, value = text.partition("=")
-        if not (name and equals and value) or "/" in name or name.startswith("."):
+        if not (name and equals and value) or "/" in name or name.startswith(".") or not name.isprintable():
             raise click.BadParameter(f"{text!r}: NAME=VALUE is wanted, and a NAME that can be a folder's")
+        if len(name.encode()) > _LONGEST_NAME:
+            raise click.BadParameter(f"{name[:20]}...: a NAME has at most {_LONGEST_NAME} bytes")
+        if parameter.name == "commands" and "{out}" not in value:
+            raise click.BadParameter(f"{name}: the COMMAND has no {{out}}, so that it cannot say where the decoded speech goes")
         pairs.append((name, value))
     return tuple(pairs)
 
+
+_NAMING = ("systems", "quick", "model", "commands", "folders", "judges", "asr", "baseline")
+"""Of the options those that name something that there must be."""
 
 _QUALITY = ("data", "name", "out", "model", "quick", "limit", "jobs", "systems", "system", "decoded", "judges", "asr", "baseline")
 
@@ -159,7 +169,7 @@ def everything(readme: Path | None, save_baseline: Path | None, **options: Any) 
 
     out = options["out"]
     # An hour later would be late to hear of a typing error.
-    _chosen(**{name: options[name] for name in ("systems", "quick", "model", "commands", "folders", "judges", "baseline")})
+    _chosen(**{name: options[name] for name in _NAMING})
     if readme is not None:
         readme_file.checked(readme)
     _bitrate(**{name: options[name] for name in ("data", "name", "out", "model", "quick", "limit", "jobs")})
@@ -250,9 +260,9 @@ def _quality(
     from benchmarks.progress import say
     from benchmarks.quality import judge_corpus, left_out
 
+    chosen, names = _chosen(systems, quick, model, commands, folders, judges, asr, baseline)
     if (warning := judge.warning(asr)) is not None:
         say(warning)
-    chosen, names = _chosen(systems, quick, model, commands, folders, judges, baseline)
     say(f"quality: reading {data}")
     if absent := left_out([each.name for each in chosen]):
         say(f"quality: not in this run: {', '.join(absent)}")
@@ -267,11 +277,15 @@ def _chosen(
     commands: tuple[tuple[str, str], ...],
     folders: tuple[tuple[str, str], ...],
     judges: str | None,
+    asr: str | None,
     baseline: str,
 ) -> tuple[list[System], tuple[str, ...] | None]:
     """The systems and, if they are not all, the judges. Raises click.UsageError for a name that nothing has."""
     from benchmarks import judge
     from benchmarks.quality import DEFAULT_SYSTEMS
+
+    if (absent := judge.absent(asr)) is not None:
+        raise click.UsageError(f"--asr: {absent}")
 
     chosen = _systems(systems, quick, model, commands, folders)
     _listed(baseline, (*DEFAULT_SYSTEMS, *(each.name for each in chosen)), "--baseline")

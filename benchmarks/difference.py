@@ -47,7 +47,8 @@ def difference(before: dict[str, Any], after: dict[str, Any], key: str) -> Diffe
         sides = [tuple(zip(*side, strict=True)) for side in zip(*pairs.values(), strict=True)]
         _, bounds, p = bootstrap.paired(*sides[0], *sides[1])
         first, second = (sum(numerators) / max(1e-12, sum(denominators)) for numerators, denominators in sides)
-        return Difference(first, second, *(bounds or (None, None)), p, frozenset(pairs))
+        low, high = bounds or (None, None)
+        return Difference(first, second, low, high, p, frozenset(pairs))
     if _choice(before) != _choice(after) or any(
         side.get(name) is None for side in (before, after) for name in (key, f"{key}_95")
     ):
