@@ -6,7 +6,8 @@ Nothing heavy is imported before it is needed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -139,43 +140,47 @@ def quality(**options: Any) -> None:
 
     Writes DIR/results.json, tables and plots in DIR/report, and a page to listen to, DIR/report/index.html.
     """
-    _quality(**options)
-    _report(options["out"], options["baseline"])
+    with _interruptible(_RESUMES):
+        _quality(**options)
+        _report(options["out"], options["baseline"])
 
 
 @bench.command()
 @_options("data", "name", "out", "model", "quick", "limit", "jobs")
 def bitrate(**options: Any) -> None:
     """Count the bits: of each part of a stream, and of streams of several durations. Writes DIR/bitrate.json."""
-    from benchmarks.report import tables
+    with _interruptible(_BEGINS_ANEW):
+        from benchmarks.report import tables
 
-    click.echo(tables.bitrate(_bitrate(**options)))
+        click.echo(tables.bitrate(_bitrate(**options)))
 
 
 @bench.command()
 @_options("speech", "name", "out", "model", "quick")
 def speed(**options: Any) -> None:
     """Measure the time and the memory that encoding and decoding take. Writes DIR/speed.json."""
-    from benchmarks.report import tables
+    with _interruptible(_BEGINS_ANEW):
+        from benchmarks.report import tables
 
-    click.echo(tables.speed(_speed(**options)))
+        click.echo(tables.speed(_speed(**options)))
 
 
 @bench.command(name="all")
 @_options(*_QUALITY, "readme", "save")
 def everything(readme: Path | None, save_baseline: Path | None, **options: Any) -> None:
     """Run bitrate, speed and quality, and write one report of all: DIR/report/index.html."""
-    from benchmarks.report import readme as readme_file
-
     out = options["out"]
-    # An hour later would be late to hear of a typing error.
-    _chosen(**{name: options[name] for name in _NAMING})
-    if readme is not None:
-        readme_file.checked(readme)
-    _bitrate(**{name: options[name] for name in ("data", "name", "out", "model", "quick", "limit", "jobs")})
-    _speed(**{name: options[name] for name in ("data", "name", "out", "model", "quick")})
-    _quality(**options)
-    _report(out, options["baseline"], readme, save_baseline)
+    with _interruptible(_MOSTLY_RESUMES):
+        from benchmarks.report import readme as readme_file
+
+        # An hour later would be late to hear of a typing error.
+        _chosen(**{name: options[name] for name in _NAMING})
+        if readme is not None:
+            readme_file.checked(readme)
+        _bitrate(**{name: options[name] for name in ("data", "name", "out", "model", "quick", "limit", "jobs")})
+        _speed(**{name: options[name] for name in ("data", "name", "out", "model", "quick")})
+        _quality(**options)
+        _report(out, options["baseline"], readme, save_baseline)
 
 
 @bench.command()
@@ -212,7 +217,8 @@ def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> 
     say(f"noise: reading {clean} and {noisy}")
     found = measurement.pairs(clean, noisy)
     say(f"noise: {many(len(found), 'pair')}; loading the model {model}")
-    measured = measurement.measure(found, model, min(jobs, len(found)))
+    with _interruptible(_BEGINS_ANEW):
+        measured = measurement.measure(found, model, min(jobs, len(found)))
     if out is not None:
         names = {"clean": _name(clean), "noisy": _name(noisy)}
         files.write_json(out / "noise.json", {"version": 1, "made": provenance(names["noisy"]), **names, **measured})
@@ -235,6 +241,23 @@ def compare(before: Path, after: Path, check: bool) -> int:
     tables = [comparison.table(moves)] if common.figures else []
     click.echo("\n\n".join([*tables, common.told(), *comparison.left_out(*runs)]))
     return 1 if check and (not common.complete or any(move.worse and move.certain for move in moves)) else 0
+
+
+_RESUMES = "the same command goes on from here; what was judged is kept"
+_MOSTLY_RESUMES = "the same command measures bit rate and speed again and goes on with quality; what was judged is kept"
+_BEGINS_ANEW = "the same command begins anew"
+
+
+@contextmanager
+def _interruptible(cure: str) -> Iterator[None]:
+    """Say on stderr what became of the work when SIGINT or SIGTERM ends it; the exit status is cli.py's."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        from benchmarks.progress import say
+
+        say(f"unitcodec: interrupted; {cure}")
+        raise
 
 
 def _limit(quick: bool, limit: int | None) -> int | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -115,7 +116,7 @@ def workers(jobs: int) -> Iterator[Workers]:
         yield Workers(None)
         return
     others = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_one_thread)
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_worker)
     try:
         yield Workers(pool)
     except BaseException:
@@ -126,6 +127,13 @@ def workers(jobs: int) -> Iterator[Workers]:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _worker() -> None:
+    _one_thread()
+    # Ctrl-C reaches every process of a terminal. The first of them ends the others; they need not complain too. A handler, since
+    # a codec's command would inherit that the signal is ignored.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
 
 
 def _one_thread() -> None:

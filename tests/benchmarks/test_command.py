@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE, Popen
 
+import numpy as np
 import pytest
 
 import cli
+from benchmarks.waveform import SAMPLE_RATE, write
 
 
 def test_bitrate_counts_the_files_that_encode_writes(
@@ -45,6 +48,25 @@ def test_compare_tells_what_moved_and_checks_on_demand(tmp_path: Path, capsys: p
     told = capsys.readouterr().out
     assert told.count("Nothing was compared") == 2
     assert "Nothing moved" not in told
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_says_that_it_can_go_on(
+    tmp_path: Path, start: Callable[..., Popen[bytes]], number: signal.Signals, status: int
+) -> None:
+    write(tmp_path / "few" / "u0.wav", np.zeros(SAMPLE_RATE, np.float32))
+    arguments = ["--data", str(tmp_path / "few"), "--out", str(tmp_path / "out"), "--jobs", "1", "--systems", "none"]
+    process = start("bench", "quality", *arguments, "--system", "slow=true {out}; exec sleep 60", stdout=PIPE, stderr=PIPE, bufsize=0)
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith(b"quality: reading")
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == status
+    told = [line for line in stderr.decode().splitlines() if line and not line.startswith("quality: ")]
+    assert told == ["unitcodec: interrupted; the same command goes on from here; what was judged is kept"]
 
 
 def test_help_and_usage_need_no_heavy_import(start: Callable[..., Popen[bytes]]) -> None:

@@ -113,10 +113,10 @@ def test_bench_quality_writes_to_a_log_from_the_first_seconds(tmp_path: Path, st
     # Python's start and some imports; a busy machine takes longer for them. The run itself takes many times as long.
     assert waited < 10
     assert "quality: not in this run: unitcodec, unitcodec-vc, codec2-450" in lines[1]
-    assert lines[2] == "quality: 1 utterances of two words, 3 systems; looking for the judges"
+    assert lines[2] == "quality: 1 utterance of two words, 3 systems; looking for the judges"
     for name in ("original", "copy", "bad"):
         assert f"{name}: loading" in lines
-        assert f"{name}: 1 utterances, judges: mel_db" in lines
+        assert f"{name}: 1 utterance, judges: mel_db" in lines
     assert any(line.startswith("copy: done in 0:") and "bit/s" in line for line in lines)
     assert any(line.startswith("bad: not judged in 0:") and "gap: exit 1" in line for line in lines)
     assert stdout.decode().startswith("## Quality")
