@@ -194,7 +194,7 @@ def judge_corpus(
                     figures["rows"] = [score.public(row) for row in ordered]
                 except Gap as gap:
                     figures = {"gap": str(gap)}
-            outcome = f"gap: {figures['gap']}" if "gap" in figures else headline.told(figures)
+            outcome = f"gap: {figures['gap']}" if "gap" in figures else headline.told(figures) or "no main figure"
             say(f"{system.name}: {'not judged' if 'gap' in figures else 'done'} in {stage.elapsed}; {outcome}")
             document = _document(results, utterances, made)
             document["systems"][system.name] = {"title": system.title, "made": made, **system.facts(), **figures}
