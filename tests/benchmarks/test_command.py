@@ -56,7 +56,9 @@ def test_an_interrupted_run_says_that_it_can_go_on(
 ) -> None:
     write(tmp_path / "few" / "u0.wav", np.zeros(SAMPLE_RATE, np.float32))
     arguments = ["--data", str(tmp_path / "few"), "--out", str(tmp_path / "out"), "--jobs", "1", "--systems", "none"]
-    process = start("bench", "quality", *arguments, "--system", "slow=true {out}; exec sleep 60", stdout=PIPE, stderr=PIPE, bufsize=0)
+    process = start(
+        "bench", "quality", *arguments, "--system", "slow=true {out}; exec sleep 60", stdout=PIPE, stderr=PIPE, bufsize=0
+    )
     try:
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"quality: reading")
