@@ -52,6 +52,27 @@ def test_an_utterance_without_a_pesq_is_left_out_of_its_mean() -> None:
     assert figures["estoi"] is figures["estoi_95"] is None
 
 
+def test_silence_is_nobodys_voice() -> None:
+    silence = [0.0, 0.0, 0.0]
+    references = {**REFERENCES, "b2": silence}
+    original = [said(name, speaker=embedding) for name, embedding in references.items()]
+    figures = score.figures(original, SPEAKERS, references)
+    assert [row["sim"] for row in original] == [pytest.approx(1)] * 3 + [None]
+    assert figures["sim"] == pytest.approx(1)
+    # What is left of the speakers is told apart.
+    assert figures["eer"] == 0
+    # Silence in place of speech has the least likeness. Of speech in place of silence nothing can be said.
+    names = ("a1", "a2", "b1", "b2")
+    mute = [said(name, speaker=embedding) for name, embedding in zip(names, (silence, *[REFERENCES["a2"]] * 3), strict=True)]
+    mute[1]["target"] = "b2"
+    sim = score.figures(mute, SPEAKERS, references)["sim"]
+    like = speaker.cosine(np.array(REFERENCES["a2"]), np.array(REFERENCES["b1"]))
+    assert [row["sim"] for row in mute] == [0, None, pytest.approx(like), None]
+    assert sim == pytest.approx(like / 2)
+    # Without the judge there is no figure, silence or not.
+    assert score.figures([said("a1", speaker=REFERENCES["a1"]), said("a2")], SPEAKERS, references)["sim"] is None
+
+
 def test_without_a_transcript_only_the_original_is_compared_with() -> None:
     row = score.row(Utterance(Path("a1.wav"), ""), 2.0, 640, 0, {"asr": "the cat"}, {"asr": "the bat"})
     figures = score.figures([row], SPEAKERS, {})
