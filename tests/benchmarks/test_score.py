@@ -166,6 +166,11 @@ def test_the_reference_is_tracked_once(speech: Path, tmp_path: Path, monkeypatch
     for file in tmp_path.glob("*.json"):
         file.write_text("{")
     assert judge.judge_pair(speech, waveform[::-1], tmp_path, names=("f0",))["f0"] == judged[1], "what is cut short is made again"
+    for file in tmp_path.glob("*.json"):
+        file.write_text("{")
+    for kept in (tmp_path / "tracks").iterdir():
+        np.save(kept, np.full(9, 100, np.float32))
+    assert judge.judge_pair(speech, waveform[::-1], tmp_path, names=("f0",))["f0"] == judged[1], "a track of other speech too"
     assert judged[1] == fresh
     assert judged[0]["voicing_errors"] == 0
 
