@@ -28,7 +28,7 @@ def _encoder() -> Any:
 
 
 def embed(waveform: FloatArray) -> FloatArray:
-    """The d-vector ``(256,)`` of unit norm, after Resemblyzer's own level and silence trimming; zeros for silence, which has none."""
+    """The d-vector ``(256,)`` of unit norm, after Resemblyzer's own level and silence trimming; zeros for silence."""
     encoder = _encoder()
     from resemblyzer import preprocess_wav
 
