@@ -77,6 +77,8 @@ class System:
             waveform = read(utterance.path)
             try:
                 coded = PEERS[self.name].code(waveform)
+            except Gap:
+                raise
             except Exception as error:  # another's program or package, with errors of its own
                 raise Gap(" ".join(f"{type(error).__name__}: {error}".split())[-300:]) from error
             spoken = Spoken(coded.waveform, coded.bits)
