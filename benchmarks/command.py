@@ -21,6 +21,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _QUICK = 12
 """Utterances of a quick look."""
 
+_LONGEST_NAME = 64
+"""Bytes of a system's name: it is a folder's, and stands in charts."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def bench() -> None:
@@ -113,11 +116,18 @@ def _named(context: click.Context, parameter: click.Parameter, values: tuple[str
     pairs = []
     for text in values:
         name, equals, value = text.partition("=")
-        if not (name and equals and value) or "/" in name or name.startswith("."):
+        if not (name and equals and value) or "/" in name or name.startswith(".") or not name.isprintable():
             raise click.BadParameter(f"{text!r}: NAME=VALUE is wanted, and a NAME that can be a folder's")
+        if len(name.encode()) > _LONGEST_NAME:
+            raise click.BadParameter(f"{name[:20]}...: a NAME has at most {_LONGEST_NAME} bytes")
+        if parameter.name == "commands" and "{out}" not in value:
+            raise click.BadParameter(f"{name}: the COMMAND has no {{out}}, so that it cannot say where the decoded speech goes")
         pairs.append((name, value))
     return tuple(pairs)
 
+
+_NAMING = ("systems", "quick", "model", "commands", "folders", "judges", "asr", "baseline")
+"""Of the options those that name something that there must be."""
 
 _QUALITY = ("data", "name", "out", "model", "quick", "limit", "jobs", "systems", "system", "decoded", "judges", "asr", "baseline")
 
@@ -159,7 +169,7 @@ def everything(readme: Path | None, save_baseline: Path | None, **options: Any) 
 
     out = options["out"]
     # An hour later would be late to hear of a typing error.
-    _chosen(**{name: options[name] for name in ("systems", "quick", "model", "commands", "folders", "judges", "baseline")})
+    _chosen(**{name: options[name] for name in _NAMING})
     if readme is not None:
         readme_file.checked(readme)
     _bitrate(**{name: options[name] for name in ("data", "name", "out", "model", "quick", "limit", "jobs")})
@@ -196,12 +206,12 @@ def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> 
     """Count the units that change when noise is added to the speech. Prints a table."""
     from benchmarks import files
     from benchmarks import noise as measurement
-    from benchmarks.progress import say
+    from benchmarks.progress import many, say
     from benchmarks.provenance import provenance
 
     say(f"noise: reading {clean} and {noisy}")
     found = measurement.pairs(clean, noisy)
-    say(f"noise: {len(found)} pairs; loading the model {model}")
+    say(f"noise: {many(len(found), 'pair')}; loading the model {model}")
     measured = measurement.measure(found, model, min(jobs, len(found)))
     if out is not None:
         names = {"clean": _name(clean), "noisy": _name(noisy)}
@@ -212,7 +222,7 @@ def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> 
 @bench.command()
 @click.argument("before", metavar="A", type=click.Path(path_type=Path, exists=True))
 @click.argument("after", metavar="B", type=click.Path(path_type=Path, exists=True))
-@click.option("--check", is_flag=True, help="Exit with status 1 if a figure got worse and p < 0.005.")
+@click.option("--check", is_flag=True, help="Exit with status 1 if a figure got worse, p < 0.005, or if nothing can be compared.")
 def compare(before: Path, after: Path, check: bool) -> int:
     """Print which figures differ between the runs A and B by more than chance.
 
@@ -221,9 +231,10 @@ def compare(before: Path, after: Path, check: bool) -> int:
     from benchmarks import compare as comparison
 
     runs = comparison.load(before), comparison.load(after)
-    moves = comparison.moves(*runs)
-    click.echo("\n\n".join([comparison.table(moves), *comparison.left_out(*runs)]))
-    return 1 if check and any(move.worse and move.certain for move in moves) else 0
+    moves, common = comparison.moves(*runs), comparison.common(*runs)
+    tables = [comparison.table(moves)] if common.figures else []
+    click.echo("\n\n".join([*tables, common.told(), *comparison.left_out(*runs)]))
+    return 1 if check and (not common.complete or any(move.worse and move.certain for move in moves)) else 0
 
 
 def _limit(quick: bool, limit: int | None) -> int | None:
@@ -249,9 +260,9 @@ def _quality(
     from benchmarks.progress import say
     from benchmarks.quality import judge_corpus, left_out
 
+    chosen, names = _chosen(systems, quick, model, commands, folders, judges, asr, baseline)
     if (warning := judge.warning(asr)) is not None:
         say(warning)
-    chosen, names = _chosen(systems, quick, model, commands, folders, judges, baseline)
     say(f"quality: reading {data}")
     if absent := left_out([each.name for each in chosen]):
         say(f"quality: not in this run: {', '.join(absent)}")
@@ -266,11 +277,15 @@ def _chosen(
     commands: tuple[tuple[str, str], ...],
     folders: tuple[tuple[str, str], ...],
     judges: str | None,
+    asr: str | None,
     baseline: str,
 ) -> tuple[list[System], tuple[str, ...] | None]:
     """The systems and, if they are not all, the judges. Raises click.UsageError for a name that nothing has."""
     from benchmarks import judge
     from benchmarks.quality import DEFAULT_SYSTEMS
+
+    if (absent := judge.absent(asr)) is not None:
+        raise click.UsageError(f"--asr: {absent}")
 
     chosen = _systems(systems, quick, model, commands, folders)
     _listed(baseline, (*DEFAULT_SYSTEMS, *(each.name for each in chosen)), "--baseline")
@@ -305,12 +320,12 @@ def _listed(text: str, known: tuple[str, ...], option: str) -> tuple[str, ...]:
 def _bitrate(data: Path, name: str | None, out: Path, model: str, quick: bool, limit: int | None, jobs: int) -> dict[str, Any]:
     from benchmarks import bitrate as measurement
     from benchmarks import corpus, files
-    from benchmarks.progress import say
+    from benchmarks.progress import many, say
     from benchmarks.provenance import provenance
 
     say(f"bitrate: reading {data}")
     utterances: list[Utterance] = corpus.load(data, _limit(quick, limit))
-    say(f"bitrate: {len(utterances)} utterances; loading the model {model}")
+    say(f"bitrate: {many(len(utterances), 'utterance')}; loading the model {model}")
     measured = measurement.measure([each.path for each in utterances], [each.name for each in utterances], model, jobs)
     say(f"bitrate: done; {measured['bps']['pooled']:.1f} bit/s over all utterances")
     measured = {"version": 1, "made": provenance(name or _name(data)), **measured}

@@ -18,13 +18,22 @@ Sample = tuple[float, float]
 
 @dataclass(frozen=True)
 class Difference:
-    """``after - before`` lies between ``low`` and ``high`` at 95 %; ``p`` is two-sided, None where nothing was paired."""
+    """``after - before`` lies between ``low`` and ``high`` at 95 %; None for one utterance, which does not tell.
+
+    ``p`` is two-sided, None where nothing was paired. ``utterances`` are those that were.
+    """
 
     before: float
     after: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p: float | None = None
+    utterances: frozenset[str] = frozenset()
+
+    @property
+    def chance(self) -> bool:
+        """Whether the difference may be none."""
+        return self.low is None or self.high is None or self.low <= 0 <= self.high
 
 
 def difference(before: dict[str, Any], after: dict[str, Any], key: str) -> Difference | None:
@@ -35,10 +44,11 @@ def difference(before: dict[str, Any], after: dict[str, Any], key: str) -> Diffe
     """
     pairs = _paired(before, after, key)
     if pairs is not None:
-        sides = [tuple(zip(*side, strict=True)) for side in zip(*pairs, strict=True)]
-        _, (low, high), p = bootstrap.paired(*sides[0], *sides[1])
+        sides = [tuple(zip(*side, strict=True)) for side in zip(*pairs.values(), strict=True)]
+        _, bounds, p = bootstrap.paired(*sides[0], *sides[1])
         first, second = (sum(numerators) / max(1e-12, sum(denominators)) for numerators, denominators in sides)
-        return Difference(first, second, low, high, p)
+        low, high = bounds or (None, None)
+        return Difference(first, second, low, high, p, frozenset(pairs))
     if _choice(before) != _choice(after) or any(
         side.get(name) is None for side in (before, after) for name in (key, f"{key}_95")
     ):
@@ -50,13 +60,13 @@ def difference(before: dict[str, Any], after: dict[str, Any], key: str) -> Diffe
     return Difference(a, b, b - a - below, b - a + above)
 
 
-def _paired(before: dict[str, Any], after: dict[str, Any], key: str) -> list[tuple[Sample, Sample]] | None:
+def _paired(before: dict[str, Any], after: dict[str, Any], key: str) -> dict[str, tuple[Sample, Sample]] | None:
     old, new = ({row["utterance"]: row for row in side.get("rows", [])} for side in (before, after))
-    common = [(row, new[name]) for name, row in old.items() if name in new]
+    common = {name: (row, new[name]) for name, row in old.items() if name in new}
     # Converted to two voices, an utterance has nothing to compare.
-    common = [(a, b) for a, b in common if None in (_target(a), _target(b)) or _target(a) == _target(b)]
-    pairs = [(sample(a, key), sample(b, key)) for a, b in common]
-    found = [(a, b) for a, b in pairs if a is not None and b is not None]
+    common = {name: (a, b) for name, (a, b) in common.items() if None in (_target(a), _target(b)) or _target(a) == _target(b)}
+    pairs = {name: (sample(a, key), sample(b, key)) for name, (a, b) in common.items()}
+    found = {name: (a, b) for name, (a, b) in pairs.items() if a is not None and b is not None}
     return found if found and len(found) == len(pairs) else None
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from benchmarks import score
 
-# Of each pair the first that was measured: words tell more than characters, and YAAPT is not the codec's own tracker.
-_WANTED = (("wer", "cer"), ("sim",), ("dnsmos",), ("ffe_yaapt", "ffe"))
+# Of each group the first that was measured: a transcript tells more than what was heard in the original, and that, where there
+# is no transcript, more than nothing; words tell more than characters; YAAPT is not the codec's own tracker.
+_WANTED = (("wer", "dwer", "cer", "dcer"), ("sim",), ("dnsmos",), ("ffe_yaapt", "ffe"))
 
 
 def metrics(systems: Iterable[Mapping[str, Any]]) -> list[score.Metric]:
-    """At most four of :data:`benchmarks.score.METRICS`, those that any of the systems' figures hold: WER, SIM, DNSMOS, FFE."""
+    """At most four of :data:`benchmarks.score.METRICS` that any of the systems' figures hold: WER (or dWER), SIM, DNSMOS, FFE."""
     systems = list(systems)
     known = {metric.key: metric for metric in score.METRICS}
     measured = [[key for key in keys if any(each.get(key) is not None for each in systems)] for keys in _WANTED]

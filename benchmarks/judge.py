@@ -7,7 +7,7 @@ import json
 import warnings
 import zlib
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import packages_distributions, version
@@ -37,7 +37,8 @@ class Judge:
 
     ``revision`` counts up when the judgement itself changes, so that remembered values of the old one are not used.
     ``lacking`` says what else is not there, such as weights; it is asked only where the packages are. ``weights`` is a package
-    of which only files are read: it is not imported.
+    of which only files are read: it is not imported. ``kind`` says whether a remembered value can be one of this judge's: what
+    it refuses is judged anew.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Judge:
     revision: int = 1
     lacking: Callable[[], str | None] = lambda: None
     weights: str = ""
+    kind: Callable[[Any], bool] = lambda value: True
 
     def gap(self) -> str | None:
         """Why this judge cannot work here; None where it can."""
@@ -100,6 +102,27 @@ def _embedding(decoded: FloatArray) -> list[float]:
     return [round(float(value), 5) for value in speaker.embed(decoded)]
 
 
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _number_or_none(value: Any) -> bool:
+    return value is None or _number(value)
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_number, value))
+
+
+def _counts(value: Any) -> bool:
+    names = {field.name for field in fields(pitch.PitchErrors)}
+    return isinstance(value, dict) and value.keys() == names and all(map(_number, value.values()))
+
+
 # What stands between the package and the value, such as unitcodec's log-mel or its call of YAAPT, has no version in the
 # key: a change there raises the revision.
 JUDGES = (
@@ -110,32 +133,52 @@ JUDGES = (
         revision=3,
         lacking=moonshine.gap,
         weights=moonshine.WEIGHTS,
+        kind=_text,
     ),
-    Judge("speaker", speaker.PACKAGES, lambda pair: _embedding(pair.decoded)),
-    Judge("dnsmos", mos.PACKAGES, lambda pair: mos.dnsmos(pair.decoded)),
-    Judge("utmos", naturalness.UTMOS_PACKAGES, lambda pair: naturalness.utmos(pair.decoded), lacking=naturalness.utmos_gap),
-    Judge("distillmos", naturalness.DISTILLMOS_PACKAGES, lambda pair: naturalness.distillmos(pair.decoded)),
-    Judge("nisqa", naturalness.NISQA_PACKAGES, lambda pair: naturalness.nisqa(pair.decoded), lacking=naturalness.nisqa_gap),
-    Judge("f0", pitch.PACKAGES, lambda pair: _pitch_errors(pair, pitch.track, "f0"), revision=2),
-    Judge("f0_yaapt", pitch.YAAPT_PACKAGES, lambda pair: _pitch_errors(pair, pitch.yaapt, "f0_yaapt")),
-    Judge("estoi", intrusive.ESTOI_PACKAGES, lambda pair: intrusive.estoi(read(pair.reference), pair.decoded)),
-    Judge("pesq", intrusive.PESQ_PACKAGES, lambda pair: intrusive.pesq(read(pair.reference), pair.decoded)),
-    Judge("mel_db", mel.PACKAGES, lambda pair: mel.distance(read(pair.reference), pair.decoded)),
-    Judge("loudness", loudness.PACKAGES, lambda pair: loudness.loudness(pair.decoded) - _loudness(pair.reference)),
+    Judge("speaker", speaker.PACKAGES, lambda pair: _embedding(pair.decoded), kind=_numbers),
+    Judge("dnsmos", mos.PACKAGES, lambda pair: mos.dnsmos(pair.decoded), kind=_number),
+    Judge(
+        "utmos",
+        naturalness.UTMOS_PACKAGES,
+        lambda pair: naturalness.utmos(pair.decoded),
+        lacking=naturalness.utmos_gap,
+        kind=_number,
+    ),
+    Judge("distillmos", naturalness.DISTILLMOS_PACKAGES, lambda pair: naturalness.distillmos(pair.decoded), kind=_number),
+    Judge(
+        "nisqa",
+        naturalness.NISQA_PACKAGES,
+        lambda pair: naturalness.nisqa(pair.decoded),
+        lacking=naturalness.nisqa_gap,
+        kind=_number,
+    ),
+    Judge("f0", pitch.PACKAGES, lambda pair: _pitch_errors(pair, pitch.track, "f0"), revision=2, kind=_counts),
+    Judge("f0_yaapt", pitch.YAAPT_PACKAGES, lambda pair: _pitch_errors(pair, pitch.yaapt, "f0_yaapt"), kind=_counts),
+    Judge(
+        "estoi", intrusive.ESTOI_PACKAGES, lambda pair: intrusive.estoi(read(pair.reference), pair.decoded), kind=_number_or_none
+    ),
+    Judge("pesq", intrusive.PESQ_PACKAGES, lambda pair: intrusive.pesq(read(pair.reference), pair.decoded), kind=_number_or_none),
+    Judge("mel_db", mel.PACKAGES, lambda pair: mel.distance(read(pair.reference), pair.decoded), kind=_number),
+    Judge("loudness", loudness.PACKAGES, lambda pair: loudness.loudness(pair.decoded) - _loudness(pair.reference), kind=_number),
 )
+
+
+TEACHER = " (a teacher)"
+"""Behind the name of a recogniser that teaches content encoders: its figures say nothing of a model that learned from it."""
 
 
 @lru_cache(maxsize=4)
 def extra(recogniser: str | None) -> tuple[Judge, ...]:
     """The judge ``asr_NAME`` of a transformers checkpoint, a name in the local cache or a folder; none for None.
 
-    NAME is the last part of ``recogniser``. What it heard is remembered under the checkpoint's files: another is another judge.
+    NAME is the last part of ``recogniser``, with :data:`TEACHER` behind it if it is Whisper: so every row, key and column that
+    it fills says it. What it heard is remembered under the checkpoint's files: another is another judge.
     """
     if recogniser is None:
         return ()
-    name = f"asr_{Path(recogniser).name}"
     folder = None if _missing(asr.TRANSFORMERS) else asr.checkpoint(recogniser)
-    gap = f"weights not found: {recogniser} is neither a folder of them nor in the local Hugging Face cache"
+    last = (Path(recogniser).resolve() if Path(recogniser).is_dir() else Path(recogniser)).name
+    name = f"asr_{last}{TEACHER if folder and asr.is_whisper(folder) else ''}"
     files = sorted(folder.iterdir()) if folder else []
     stats = repr([(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files])
     return (
@@ -144,9 +187,17 @@ def extra(recogniser: str | None) -> tuple[Judge, ...]:
             (*asr.TRANSFORMERS, *text.PACKAGES),
             lambda pair: asr.transcribe_with(folder or Path(recogniser), pair.decoded),
             revision=zlib.crc32(stats.encode()),
-            lacking=lambda: None if folder else gap,
+            lacking=lambda: absent(recogniser),
+            kind=_text,
         ),
     )
+
+
+def absent(recogniser: str | None) -> str | None:
+    """That a transformers checkpoint is not here; None if it is, if none is wanted, or if nothing here could read it."""
+    if recogniser is None or _missing(asr.TRANSFORMERS) or asr.checkpoint(recogniser) is not None:
+        return None
+    return f"weights not found: {recogniser} is neither a folder of them nor in the local Hugging Face cache"
 
 
 def warning(recogniser: str | None) -> str | None:
@@ -173,23 +224,27 @@ def judge_pair(
     """
     pair = Pair(reference, decoded, memory)
     file = memory / f"{_digest(read(reference), decoded)}.json"
-    known = _remembered(file)
     available = [judge for judge in (*JUDGES, *extra) if judge.gap() is None]
+    known = _remembered(file, available)
     for judge in available:
         if judge.key() not in known and (names is None or judge.name in names or judge in extra):
             value = judge.judge(pair)
             # Read again: another process may have remembered something meanwhile.
-            known = {**known, **_remembered(file), judge.key(): value}
+            known = {**known, **_remembered(file, available), judge.key(): value}
             files.write_text(file, json.dumps(known))
     return {judge.name: known[judge.key()] for judge in available if judge.key() in known}
 
 
-def _remembered(file: Path) -> dict[str, Any]:
+def _remembered(file: Path, judges: Collection[Judge]) -> dict[str, Any]:
+    """What ``file`` holds, but for values that cannot be of these judges."""
     try:
-        known: dict[str, Any] = json.loads(file.read_text())
-    except (OSError, ValueError):  # not there, or cut short by a machine that went down
+        known = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError):  # not there, cut short by a machine that went down, or another's
         return {}
-    return known
+    if not isinstance(known, dict):
+        return {}
+    kinds = {judge.key(): judge.kind for judge in judges}
+    return {key: value for key, value in known.items() if key not in kinds or kinds[key](value)}
 
 
 def _digest(*waveforms: FloatArray) -> str:

@@ -16,6 +16,7 @@ from benchmarks import bitrate, corpus, progress
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import bootstrap
 from benchmarks.metrics.edit import PACKAGES, Edits, edits
+from benchmarks.progress import many
 from benchmarks.waveform import duration
 
 PUBLISHED = {"HuBERT, 500 clusters": 0.20, "StableToken": 0.10}
@@ -96,12 +97,12 @@ def _figures(counts: Sequence[Edits], changed: Sequence[int], differ: Sequence[f
 def table(measured: dict[str, Any]) -> str:
     """The figures as a Markdown table, published ones below."""
     lines = ["| units | edit distance, edits a frame ↓ | codes that differ, share ↓ |", "|---|---|---|"]
-    whole = f"all rows, {len(measured['utterances'])} utterances"
+    whole = f"all rows, {many(len(measured['utterances']), 'utterance')}"
     for title, figures in [(whole, measured), *((f"row {i} alone", row) for i, row in enumerate(measured["rows"]))]:
         cells = []
         for key in ("edit_distance", "codes_differ"):
-            low, high = figures[f"{key}_95"]
-            cells.append(f"{figures[key]:.3f} ± {(high - low) / 2:.3f}")
+            bounds = figures[f"{key}_95"]
+            cells.append(f"{figures[key]:.3f} ± " + ("-" if bounds is None else f"{(bounds[1] - bounds[0]) / 2:.3f}"))
         lines.append(f"| {title} | {' | '.join(cells)} |")
     lines += [f"| published, other noise: {name} | {figure:.2f} | - |" for name, figure in PUBLISHED.items()]
     return "\n".join([*lines, "", "↓ lower is better. ± is half a 95 % bootstrap interval over the utterances."])

@@ -20,6 +20,11 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def many(count: int, noun: str) -> str:
+    """A number and what it counts, as "1 utterance" and "2 utterances"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def clock(seconds: float) -> str:
     """Seconds as minutes and seconds, ``0:42``, or from an hour on ``1:02:03``."""
     minutes, rest = divmod(int(seconds), 60)

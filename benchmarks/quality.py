@@ -23,16 +23,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import document as documents
 from benchmarks import files, headline, judge, score
 from benchmarks.corpus import Utterance, fingerprint
+from benchmarks.document import VERSION
 from benchmarks.errors import Gap
 from benchmarks.peers import PEERS
-from benchmarks.progress import Stage, say
+from benchmarks.progress import Stage, many, say
 from benchmarks.provenance import provenance
 from benchmarks.system import CONVERSION, OWN, System
 from benchmarks.waveform import SAMPLE_RATE, duration, fit, read
 
-VERSION = 1
 RESULTS = "results.json"
 ORIGINAL = "original"
 
@@ -157,7 +158,8 @@ def judge_corpus(
     made = provenance(data)
     original = next((each for each in systems if each.name == ORIGINAL), System(ORIGINAL, "peer"))
     queue = (original, *(each for each in systems if each.name != ORIGINAL))
-    say(f"quality: {len(utterances)} utterances of {data}, {len(queue)} systems; looking for the judges")
+    counts = f"{many(len(utterances), 'utterance')} of {data}, {many(len(queue), 'system')}"
+    say(f"quality: {counts}; looking for the judges")
     with workers(jobs) as pool:
         gaps = judge.gaps(judge.extra(recogniser))
         heard_by = _at_work(gaps, judges, recogniser)
@@ -173,7 +175,7 @@ def judge_corpus(
                 try:
                     if (gap := system.gap()) is not None:
                         raise Gap(gap)
-                    stage.say(f"{system.name}: {len(utterances)} utterances, judges: {heard_by}")
+                    stage.say(f"{system.name}: {many(len(utterances), 'utterance')}, judges: {heard_by}")
                     for row in pool.rows([Task(system, each, out, judges, recogniser) for each in utterances]):
                         rows[row["utterance"]] = row
                         stage.advance()
@@ -200,9 +202,9 @@ def _at_work(gaps: dict[str, str], judges: tuple[str, ...] | None, recogniser: s
 
 def _document(results: Path, utterances: Sequence[Utterance], made: dict[str, str | None]) -> dict[str, Any]:
     """The results so far, read again for each system because another run may have added its own; empty for a new corpus."""
-    before = files.read_json(results) if results.exists() else {}
+    before = documents.read(results, *documents.NEEDED[RESULTS]) if results.exists() else {}
     corpus = fingerprint(utterances)
-    if before.get("corpus") == corpus and before.get("version") == VERSION:
+    if before.get("corpus") == corpus:
         return {**before, "made": made}
     if before:
         say(f"{results}: was of another choice of utterances and is begun anew")

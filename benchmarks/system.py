@@ -124,7 +124,7 @@ class System:
                 line = line.replace(field, shlex.quote(str(path)))
             done = subprocess.run(line, shell=True, capture_output=True, check=False)
         if done.returncode or not out.exists():
-            tail = " ".join(done.stderr.decode(errors="replace").split())[-300:]
+            tail = " ".join(done.stderr.decode(errors="replace").split())[-300:] or "it says nothing on stderr"
             raise Gap(f"exit {done.returncode} on {utterance.name}, {out.name} {'' if out.exists() else 'not '}written: {tail}")
         return Spoken(_decoded(out), _bits(coded))
 

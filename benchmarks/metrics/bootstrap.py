@@ -26,20 +26,20 @@ def resampled(*columns: Sequence[float], seed: int = 0) -> list[Array]:
 
 def interval_of(
     figure: Callable[..., Array], *columns: Sequence[float], coverage: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Interval of ``figure(sum of the first column, ...)``; ``figure`` is elementwise. NaN where there are no utterances.
+) -> tuple[float, float] | None:
+    """Interval of ``figure(sum of the first column, ...)``; ``figure`` is elementwise.
 
-    It covers the choice of utterances, not of speakers: a set of few speakers is less certain than it says. The same
-    input gives the same interval.
+    None where there are fewer than two utterances: one alone does not tell how much they differ. It covers the choice of
+    utterances, not of speakers: a set of few speakers is less certain than it says. The same input gives the same interval.
     """
-    if not len(columns[0]):
-        return (float("nan"), float("nan"))
+    if len(columns[0]) < 2:
+        return None
     low, high = np.quantile(figure(*resampled(*columns, seed=seed)), [(1 - coverage) / 2, (1 + coverage) / 2])
     return float(low), float(high)
 
 
-def interval(numerators: Sequence[float], denominators: Sequence[float] | None = None) -> tuple[float, float]:
-    """Interval of the pooled ratio ``sum(numerators) / sum(denominators)``, without denominators of the mean."""
+def interval(numerators: Sequence[float], denominators: Sequence[float] | None = None) -> tuple[float, float] | None:
+    """:func:`interval_of` the pooled ratio ``sum(numerators) / sum(denominators)``, without denominators of the mean."""
     return interval_of(ratio, numerators, [1.0] * len(numerators) if denominators is None else denominators)
 
 
@@ -48,11 +48,13 @@ def paired(
     a_denominators: Sequence[float] | None,
     b_numerators: Sequence[float],
     b_denominators: Sequence[float] | None,
-) -> tuple[float, tuple[float, float], float]:
+) -> tuple[float, tuple[float, float] | None, float]:
     """B's pooled ratio less A's on the same utterances in the same order: ``(difference, 95 % interval, two-sided p)``.
 
     Without denominators the ratios are means. ``p`` is twice the smaller share of resamples with the difference on one side
-    of zero, the observed one counted in.
+    of zero, the observed one counted in. It is never below ``2 ** (1 - n)``: of ``n`` differences, all have the same sign by
+    chance that often (Fisher 1935, *The design of experiments*, section 21), and so few resamples cannot know better. One
+    utterance gives no interval.
 
     Raises:
         ValueError: the two are not of the same utterances, or there are none.
@@ -68,6 +70,7 @@ def paired(
 
     drawn = difference(*resampled(*columns))
     low, high = np.quantile(drawn, [0.025, 0.975])
+    bounds = (float(low), float(high)) if n > 1 else None
     side = min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))
     observed = difference(*(np.asarray(column, np.float64).sum(keepdims=True) for column in columns))
-    return float(observed[0]), (float(low), float(high)), min(1.0, 2 * (side + 1) / (RESAMPLES + 1))
+    return float(observed[0]), bounds, min(1.0, max(2 * (side + 1) / (RESAMPLES + 1), 2.0 ** (1 - n)))

@@ -6,14 +6,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks import files
+from benchmarks import document, files
 from benchmarks.quality import RESULTS
 from benchmarks.report import page, paper, plots, tables
 
 
 def report(out: Path, baseline: str) -> str:
-    """Write OUT/report/ from the measurements in OUT, and return the tables for the terminal."""
-    results = files.read_json(out / RESULTS)
+    """Write OUT/report/ from the measurements in OUT, and return the tables for the terminal.
+
+    Raises:
+        BenchmarkError: results.json is not there, or a file is broken.
+    """
+    results = document.read(out / RESULTS, *document.NEEDED[RESULTS])
     bitrate, speed = (_optional(out / name) for name in ("bitrate.json", "speed.json"))
     folder = out / "report"
     missing = ", ".join(name for module, name in (("matplotlib", "matplotlib"), ("PIL", "pillow")) if find_spec(module) is None)
@@ -50,4 +54,4 @@ def _titled(title: str, measured: dict[str, Any] | None) -> str:
 
 
 def _optional(path: Path) -> dict[str, Any] | None:
-    return files.read_json(path) if path.exists() else None
+    return document.read(path, *document.NEEDED[path.name]) if path.exists() else None

@@ -62,7 +62,8 @@ def place(axes: Axes, labels: Iterable[Label], renderer: Any, taken: Sequence[Bb
     own = [[_sides(box) for box in obstacles(axes, each, pixels)] for each in labels]
     texts, choices = [], []
     for each, point in zip(labels, points, strict=True):
-        text = axes.annotate(each.text, (each.x, each.y), (0, 0), textcoords="offset points", **each.style)
+        # A name with dollars is a name, not a formula.
+        text = axes.annotate(each.text, (each.x, each.y), (0, 0), textcoords="offset points", parse_math=False, **each.style)
         text.set_in_layout(False)
         extent = text.get_window_extent(renderer)
         texts.append(text)

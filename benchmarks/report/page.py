@@ -101,7 +101,8 @@ def _utterance(results: dict[str, Any], out: Path, index: int, utterance: dict[s
             body = _player(spoken, player, title, name) + _target(row, out) + _judged(row, utterance["transcript"])
         except Gap as gap:
             body = f'<p class="gap">gap: {_text(gap)}</p>'
-        rate = f"{row['bits'] / row['seconds']:,.0f} bit/s" if row.get("bits") is not None else ""
+        # A recording of no samples has bits, but no rate.
+        rate = f"{row['bits'] / row['seconds']:,.0f} bit/s" if row.get("bits") is not None and row["seconds"] else ""
         own = ' class="own"' if system == OWN else ""
         cards.append(f"<article{own}><header><h4>{_text(title)}</h4><span>{rate}</span></header>{body}</article>")
     section = f"""<details class="utterance"{"" if index else " open"}>

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmarks import files
+from benchmarks import document, files
 from benchmarks.errors import BenchmarkError
+from benchmarks.progress import many
 from benchmarks.quality import RESULTS
 from benchmarks.report import plots, tables
 from benchmarks.system import OWN
@@ -41,12 +42,12 @@ def checked(readme: Path) -> str:
 
 
 def _section(out: Path, figures: Path) -> str:
-    results = files.read_json(out / RESULTS)
+    results = document.read(out / RESULTS, *document.NEEDED[RESULTS])
     made = results["systems"].get(OWN, {}).get("made", results["made"])
     speakers = {utterance["speaker"] for utterance in results["utterances"]}
     first = (
-        f"{len(results['utterances'])} utterances of `{made['data']}`, {len(speakers)} speakers; "
-        f"{made['date']}, commit {made['commit'] or 'unknown'}, {made['machine']}."
+        f"{many(len(results['utterances']), 'utterance')} of `{made['data']}`, {many(len(speakers), 'speaker')}; "
+        f"{made['date']}, commit {made['commit'] or 'unknown'}, {made.get('machine') or 'unknown machine'}."
     )
     parts = [first, tables.quality(results, _COLUMNS, gaps=False), _gaps(results), tables.absent(results)]
     for name in _PLOTS:

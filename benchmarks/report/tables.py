@@ -90,9 +90,13 @@ def paired(results: dict[str, Any], baseline: str) -> str:
                 continue
             p = "" if found.p is None else f", p {'< 0.001' if found.p < 0.001 else f'{found.p:.3f}'}"
             digits = metric.digits
-            cells.append(f"{found.after - found.before:+.{digits}f} [{found.low:+.{digits}f}, {found.high:+.{digits}f}]{p}")
+            bounds = "-" if found.low is None else f"[{found.low:+.{digits}f}, {found.high:+.{digits}f}]"
+            cells.append(f"{found.after - found.before:+.{digits}f} {bounds}{p}")
         lines.append(f"| {_inert(system['title'])} | " + " | ".join(cells) + " |")
-    told = " Each cell: difference, [95 % interval], two-sided p of a paired bootstrap over the utterances."
+    told = (
+        " Each cell: difference, [95 % interval], two-sided p of a paired bootstrap over the utterances; "
+        "p is at least 2 to the power of 1 - n for n utterances, and one alone has no interval, -."
+    )
     return "\n".join([*lines, "", units.explained(metrics) + told])
 
 
@@ -123,8 +127,10 @@ def _cell(system: dict[str, Any], metric: score.Metric, intervals: bool) -> str:
     if system.get(metric.key) is None:
         return "-"
     cell = f"{system[metric.key]:.{metric.digits}f}"
-    bounds = system.get(f"{metric.key}_95")
-    return cell if bounds is None or not intervals else f"{cell} ± {(bounds[1] - bounds[0]) / 2:.{metric.digits}f}"
+    if not intervals or f"{metric.key}_95" not in system:
+        return cell
+    bounds = system[f"{metric.key}_95"]
+    return f"{cell} ± -" if bounds is None else f"{cell} ± {(bounds[1] - bounds[0]) / 2:.{metric.digits}f}"
 
 
 def bitrate(measured: dict[str, Any]) -> str:

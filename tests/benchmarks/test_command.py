@@ -32,11 +32,19 @@ def test_compare_tells_what_moved_and_checks_on_demand(tmp_path: Path, capsys: p
     before.write_text(json.dumps({"bits": {"u": 800}, "ratios": {"encode": 5.0}}))
     after.write_text(json.dumps({"bits": {"u": 808}, "ratios": {"encode": 5.1}}))
     assert cli.main(["bench", "compare", str(before), str(after)]) == 0
-    assert "| bits (1 of 1 utterances changed) | 800 | 808 |" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "| bits (1 of 1 utterance changed) | 800 | 808 |" in told
+    assert "Compared: 2 figures, of 1 utterance that A and B have in common." in told
     assert cli.main(["bench", "compare", "--check", str(before), str(after)]) == 1
     assert cli.main(["bench", "compare", "--check", str(after), str(before)]) == 0
     assert cli.main(["bench", "compare", str(before), str(before)]) == 0
     assert "Nothing moved" in capsys.readouterr().out
+    after.write_text(json.dumps({"bits": {"v": 800}}))
+    assert cli.main(["bench", "compare", str(before), str(after)]) == 0
+    assert cli.main(["bench", "compare", "--check", str(before), str(after)]) == 1
+    told = capsys.readouterr().out
+    assert told.count("Nothing was compared") == 2
+    assert "Nothing moved" not in told
 
 
 def test_help_and_usage_need_no_heavy_import(start: Callable[..., Popen[bytes]]) -> None:

@@ -82,8 +82,8 @@ def test_a_baseline_holds_what_a_later_run_needs_and_no_words(tmp_path: Path) ->
     judged = system(1)
     for row in judged["rows"]:
         row["hypothesis"] = "SOME WORDS"
-    made = {"data": "test-other-100", "date": "2026-01-01"}
-    one = {"name": "encode", "device": "cpu", "threads": 1, "per_yardstick": 2.5}
+    made = {"data": "test-other-100", "date": "2026-01-01", "commit": None}
+    one = {"name": "encode", "device": "cpu", "threads": 1, "times_real_time": 9.0, "per_yardstick": 2.5}
     for name, value in (
         ("results.json", {"version": 1, "made": made, "systems": {"unitcodec": judged, "opus-6k": judged}}),
         ("bitrate.json", {"version": 1, "made": made, "bits": {"u0": 1600}}),
@@ -150,3 +150,49 @@ def test_what_one_side_lacks_or_another_recogniser_heard_is_not_compared() -> No
     before["made"] = after["made"]
     assert [move.what for move in compare.moves(*sides)] == ["unitcodec CER"]
     assert compare.left_out(*sides) == []
+
+
+def test_what_is_compared_is_counted() -> None:
+    before = run(quality={"unitcodec": system(1)}, bits={"u0": 100, "x": 1}, ratios={"encode": 1.0})
+    found = compare.common(before, before)
+    # bit/s, CER, SIM, VDE, GPE, FFE and EER; the bits; the time. The utterances of rows and bits together.
+    assert (found.figures, found.utterances, found.complete) == (9, 61, True)
+    assert found.told() == "Compared: 9 figures, of 61 utterances that A and B have in common."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lost"),
+    [
+        ({"bits": {"a": 1}}, {"quality": {"unitcodec": system(1)}}, ()),
+        ({"bits": {"a": 1}}, {"bits": {"b": 1}}, ("bits: A and B have no utterance in common",)),
+        ({"ratios": {"a": 1.0}}, {"ratios": {"b": 1.0}}, ("speed: A and B have no case in common",)),
+    ],
+)
+def test_nothing_in_common_is_no_comparison(before: dict[str, Any], after: dict[str, Any], lost: tuple[str, ...]) -> None:
+    found = compare.common(run(**before), run(**after))
+    assert (found.figures, found.utterances, found.lost, found.complete) == (0, 0, lost, False)
+    assert found.told().startswith("Nothing was compared")
+
+
+def test_a_system_that_is_lost_is_named() -> None:
+    elsewhere = system(1)
+    for row in elsewhere["rows"]:
+        row["utterance"] = "other " + row["utterance"]
+    judged = {"unitcodec": system(1), "opus-6k": system(1)}
+    gap = compare.common(run(quality=judged), run(quality={**judged, "unitcodec": {"title": "unitcodec", "gap": "no model"}}))
+    assert (gap.figures, gap.lost) == (7, ("unitcodec: A has figures, B has none: no model",))
+    apart = compare.common(run(quality=judged), run(quality={**judged, "opus-6k": elsewhere}))
+    assert apart.lost == ("opus-6k: no figure is of the same utterances in A and B",)
+    assert not gap.complete
+    assert not apart.complete
+    # What nobody asked B for is no loss, nor is what A had not.
+    assert compare.common(run(quality=judged), run(quality={"unitcodec": system(1)})).complete
+    assert compare.common(run(quality={**judged, "gsm": {"gap": "no"}}), run(quality={**judged, "gsm": system(1)})).complete
+
+
+def test_one_utterance_is_no_proof() -> None:
+    before, after = system(1, count=1), system(1, shift=0.3, count=1)
+    found = difference(before, after, "cer")
+    assert found is not None
+    assert (found.low, found.high, found.p, found.chance) == (None, None, 1.0, True)
+    assert compare.moves(run(quality={"unitcodec": before}), run(quality={"unitcodec": after})) == []

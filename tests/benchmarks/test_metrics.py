@@ -171,12 +171,16 @@ def test_paired_bootstrap_finds_a_small_constant_difference() -> None:
     lengths = rng.integers(50, 200, size=100)
     a = rng.binomial(lengths, rng.uniform(0.1, 0.6, size=100))
     b = a + rng.binomial(lengths, 0.02)
-    difference, (low, high), p = bootstrap.paired(a.tolist(), lengths.tolist(), b.tolist(), lengths.tolist())
+    difference, bounds, p = bootstrap.paired(a.tolist(), lengths.tolist(), b.tolist(), lengths.tolist())
+    assert bounds is not None
+    low, high = bounds
     assert difference == pytest.approx((b.sum() - a.sum()) / lengths.sum())
     assert 0 < low < difference < high
     assert p < 0.01
     # Far less than the two systems' own intervals would tell apart.
-    assert high - low < 0.2 * np.diff(bootstrap.interval(a.tolist(), lengths.tolist()))[0]
+    alone = bootstrap.interval(a.tolist(), lengths.tolist())
+    assert alone is not None
+    assert high - low < 0.2 * (alone[1] - alone[0])
     assert bootstrap.paired([1.0, 2.0], None, [1.0, 2.0], None) == (0.0, (0.0, 0.0), 1.0)
     with pytest.raises(ValueError, match="paired"):
         bootstrap.paired([1.0], None, [1.0, 2.0], None)
@@ -189,11 +193,23 @@ def test_paired_bootstrap_of_chance_is_not_significant_more_often_than_it_says()
     assert found <= 8
 
 
+def test_few_utterances_prove_no_more_than_the_signs_of_their_differences() -> None:
+    assert bootstrap.paired([1.0], None, [2.0], None) == (1.0, None, 1.0)
+    for n, p in ((2, 0.5), (6, 1 / 32), (9, 1 / 256), (40, 2 / 2001)):
+        assert bootstrap.paired([1.0] * n, None, [2.0] * n, None) == (1.0, (1.0, 1.0), pytest.approx(p))
+
+
+def test_one_utterance_has_no_interval() -> None:
+    assert bootstrap.interval([1.0]) is bootstrap.interval([]) is None
+
+
 def test_interval_holds_the_pooled_ratio_and_narrows_with_more_utterances() -> None:
     rng = np.random.default_rng(1)
     lengths = rng.integers(50, 200, size=400)
     errors = rng.binomial(lengths, 0.3)
     few, many = (bootstrap.interval(errors[:n].tolist(), lengths[:n].tolist()) for n in (25, 400))
+    assert few is not None
+    assert many is not None
     assert few[0] < errors[:25].sum() / lengths[:25].sum() < few[1]
     assert many[0] < errors.sum() / lengths.sum() < many[1]
     # A quarter of the width in expectation: sixteen times as many utterances.
@@ -202,7 +218,9 @@ def test_interval_holds_the_pooled_ratio_and_narrows_with_more_utterances() -> N
 
 def test_interval_of_a_mean_agrees_with_its_standard_error() -> None:
     values = np.random.default_rng(2).normal(5.0, 2.0, size=500)
-    low, high = bootstrap.interval(values.tolist())
+    bounds = bootstrap.interval(values.tolist())
+    assert bounds is not None
+    low, high = bounds
     assert (high - low) / 2 == pytest.approx(1.96 * values.std() / 500**0.5, rel=0.1)
 
 

@@ -86,6 +86,8 @@ def test_the_headline_prefers_words_and_the_other_pitch_tracker() -> None:
     figures = {"bps": 326.4, "wer": 0.2, "cer": 0.1, "sim": 0.846, "dnsmos": 3.05, "ffe": 0.03, "ffe_yaapt": 0.065}
     assert headline.told(figures) == "326 bit/s, WER 0.200, SIM 0.846, DNSMOS 3.05, FFE, YAAPT 0.065"
     assert headline.told({"cer": 0.1, "wer": None, "ffe": 0.03}) == "CER 0.100, FFE 0.030"
+    assert headline.told({"dwer": 0.3, "wer": None, "dcer": 0.1}) == "dWER 0.300"
+    assert headline.told({"dcer": 0.1}) == "dCER 0.100"
     assert headline.told({"bps": None}) == ""
 
 
@@ -97,7 +99,7 @@ def test_bench_quality_writes_to_a_log_from_the_first_seconds(tmp_path: Path, st
     arguments = ["--data", str(tmp_path / "few"), "--name", "two words", "--out", str(tmp_path / "out"), "--jobs", "1"]
     arguments += ["--systems", "none", "--judges", "mel_db", "--system", "copy=cp {wav} {bits} && cp {bits} {out}"]
     begin = time.monotonic()
-    process = start("bench", "quality", *arguments, "--system", "bad=false", stdout=PIPE, stderr=PIPE, bufsize=0)
+    process = start("bench", "quality", *arguments, "--system", "bad=false {out}", stdout=PIPE, stderr=PIPE, bufsize=0)
     try:
         assert process.stderr is not None
         first = process.stderr.readline().decode()

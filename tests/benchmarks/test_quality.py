@@ -127,10 +127,10 @@ def test_what_is_missing_is_a_gap_with_a_reason(
 ) -> None:
     absent = Peer("Codec2 700C", lambda waveform: Coded(waveform, 0), lambda: "not installed: no-such-program")
     monkeypatch.setitem(PEERS, "codec2-700c", absent)
-    systems = run(corpus, "--systems", "codec2-700c,original", "--decoded", "none=/nowhere", "--system", "bad=false")
+    systems = run(corpus, "--systems", "codec2-700c,original", "--decoded", "none=/nowhere", "--system", "bad=false {out}")
     assert systems["codec2-700c"]["gap"] == "not installed: no-such-program"
     assert "missing" in systems["none"]["gap"]
-    assert "exit 1" in systems["bad"]["gap"]
+    assert systems["bad"]["gap"] == "exit 1 on u0, u0.wav not written: it says nothing on stderr"
     assert systems["original"]["cer"] is not None
     assert "gap: not installed: no-such-program" in capsys.readouterr().out
 
@@ -227,8 +227,12 @@ def test_other_speech_under_the_same_name_begins_anew(
         (["--systems", "mp3"], 2, "'mp3' is none of"),
         (["--judges", "me"], 2, "'me' is none of"),
         (["--system", "copy"], 2, "NAME=VALUE"),
-        (["--system", "opus-6k=true"], 2, "is taken"),
+        (["--system", "opus-6k=true {out}"], 2, "is taken"),
         (["--decoded", "../x=."], 2, "NAME=VALUE"),
+        (["--decoded", "a\nb=."], 2, "NAME=VALUE"),
+        (["--decoded", 65 * "x" + "=."], 2, "at most 64"),
+        (["--system", 65 * "x" + "=cp {wav} {out}"], 2, "at most 64"),
+        (["--system", "copy=cp {wav} {bits}"], 2, "has no {out}"),
         (["--baseline", "mp3"], 2, "'mp3' is none of"),
     ],
 )
@@ -237,6 +241,13 @@ def test_wrong_usage_is_one_line(
 ) -> None:
     assert bench(corpus, *arguments) == status
     assert complaint in capsys.readouterr().err
+    assert not (corpus.parent / "out").exists()
+
+
+def test_a_recogniser_that_is_not_there_is_wrong_usage(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("transformers", reason="transformers is not installed (the extra eval)")
+    assert bench(corpus, "--judges", "asr", "--asr", str(corpus.parent / "nowhere")) == 2
+    assert "weights not found" in capsys.readouterr().err
     assert not (corpus.parent / "out").exists()
 
 

@@ -130,6 +130,13 @@ def test_a_missing_or_broken_file_is_a_gap_with_its_name(results: dict[str, Any]
     ]
 
 
+def test_a_recording_without_samples_has_no_rate(results: dict[str, Any], out: Path) -> None:
+    for figures in results["systems"].values():
+        for row in figures.get("rows", ()):
+            row["seconds"] = 0.0
+    assert "320 bit/s" not in Elements(page.write(results, out).read_text()).text
+
+
 def test_a_converted_voice_stands_beside_the_voice_wanted(results: dict[str, Any], out: Path) -> None:
     results["systems"]["unitcodec"]["rows"][0]["target"] = "u2"
     html = page.write(results, out, limit=1).read_text()

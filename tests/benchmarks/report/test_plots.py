@@ -156,6 +156,25 @@ def test_characters_stand_in_where_no_words_were_counted() -> None:
     assert [axes.get_title(loc="left").partition(":")[0] for axes in figure.axes] == ["CER", "SIM", "DNSMOS", "FFE by YAAPT"]
 
 
+def test_speech_without_transcripts_has_a_panel_of_its_words() -> None:
+    heard = results(())
+    for system in heard["systems"].values():
+        system["dwer"], system["dcer"] = 0.3, 0.1
+    figure = plots.quality_figure(heard)
+    assert figure is not None
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["dWER: lower is better"]
+
+
+def test_dollars_in_a_name_are_no_formula() -> None:
+    dollars = results(KEYS[:1])
+    dollars["systems"]["gsm-full-rate"]["title"] = "a$\\nonsense{$"
+    figure = plots.quality_figure(dollars)
+    assert figure is not None
+    drawn(figure)
+    (name,) = [text for text in figure.axes[0].texts if "$" in text.get_text()]
+    assert name.get_parse_math() is False
+
+
 def test_where_only_the_original_was_judged_there_is_nothing_to_draw(tmp_path: Path) -> None:
     alone = {"systems": {"original": results()["systems"]["original"]}}
     assert plots.rate_distortion(alone, tmp_path / "none.svg") is None

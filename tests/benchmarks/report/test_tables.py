@@ -38,7 +38,8 @@ def results() -> dict[str, Any]:
 
     return {
         "made": {"data": "test-other-100", "date": "2026-01-01", "commit": "abc1234", "machine": "2 cores"},
-        "utterances": [{"name": f"u{i}", "speaker": str(i % 3)} for i in range(8)],
+        "corpus": "0123456789abcdef",
+        "utterances": [{"name": f"u{i}", "speaker": str(i % 3), "seconds": 4.0, "transcript": ""} for i in range(8)],
         "systems": {
             "original": judged("original", 256000, 10),
             "unitcodec": judged("unitcodec", 320, 16),
@@ -97,10 +98,21 @@ def test_a_system_that_nobody_asked_for_is_no_gap() -> None:
 def test_the_paired_test_is_against_the_baseline() -> None:
     lines = tables.paired(results(), "codec2-700c").splitlines()
     assert [line.split(" | ")[0] for line in lines[2:-2]] == ["| original", "| unitcodec"]
-    assert "-0.200 [-0.200, -0.200], p < 0.001" in lines[3]
+    # Eight utterances, all one way: by chance once in 128.
+    assert "-0.200 [-0.200, -0.200], p 0.008" in lines[3]
     assert lines[-1].startswith("↓ lower is better, ↑ higher is better.")
     assert tables.paired(results(), "opus-6k") == "No paired test: opus-6k is not in this run."
     assert tables.paired(results(), "gsm") == "gap: no paired test against gsm: not installed: sox"
+
+
+def test_one_utterance_has_no_interval_in_the_tables() -> None:
+    one = results()
+    for system in one["systems"].values():
+        if "gap" not in system:
+            system["rows"] = system["rows"][:1]
+            system["cer_95"] = None
+    assert "| 0.412 ± - |" in tables.quality(one).splitlines()[3]
+    assert "| -0.200 -, p 1.000 |" in tables.paired(one, "codec2-700c").splitlines()[3]
 
 
 def test_the_papers_rows_stand_beside_ours() -> None:
