@@ -69,6 +69,9 @@ def metrics(figures: Mapping[str, Any]) -> tuple[Metric, ...]:
     return METRICS + tuple(further)
 
 
+OF_SPEECH = ("sim", "converted", "estoi", "pesq")
+"""The figures that an original without speech does not have; there they are of the rest."""
+
 COUNTED = {"wer": "words", "dwer": "dwords", "cer": "characters", "dcer": "dcharacters"}
 """An error rate -> the key of a row's pair, errors and references, which it pools."""
 
@@ -132,8 +135,7 @@ def figures(rows: Sequence[Row], speakers: Mapping[str, str], references: Mappin
     """A system's figures, each with its 95 % bootstrap interval over utterances under the same key and ``_95``.
 
     None where the judge or the bits are missing, or nothing can be said (no voiced frame, one speaker). ``sim`` is filled in
-    in each row, and ``converted`` of each conversion. ESTOI, PESQ and the figures of the voice have no value for an original
-    without speech: there they are of the rest.
+    in each row, and ``converted`` of each conversion. EER leaves a silent original out, as those of :data:`OF_SPEECH` do.
 
     Args:
         speakers: utterance name -> speaker.

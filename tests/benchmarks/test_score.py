@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import judge, score
 from benchmarks.corpus import Utterance
+from benchmarks.difference import difference
 from benchmarks.metrics import asr, pitch, speaker, text
 from benchmarks.metrics.pitch import PitchErrors
 from benchmarks.waveform import SAMPLE_RATE, read, write
@@ -22,6 +23,9 @@ for package in ("soundfile", *text.PACKAGES):
 
 SPEAKERS = {"a1": "a", "a2": "a", "b1": "b", "b2": "b"}
 REFERENCES = {"a1": [1.0, 0.1, 0.0], "a2": [1.0, 0.0, 0.1], "b1": [0.1, 1.0, 0.0], "b2": [0.0, 1.0, 0.1]}
+
+PESQ = ([("a1", 1.0), ("a2", 2.0), ("b1", None)], [("a1", 2.0), ("a2", 3.0), ("b1", None)])
+"""Of two systems; ``b1`` is silent."""
 
 
 def said(name: str, **judged: Any) -> score.Row:
@@ -71,6 +75,16 @@ def test_silence_is_nobodys_voice() -> None:
     assert sim == pytest.approx(like / 2)
     # Without the judge there is no figure, silence or not.
     assert score.figures([said("a1", speaker=REFERENCES["a1"]), said("a2")], SPEAKERS, references)["sim"] is None
+
+
+def test_what_neither_side_has_does_not_hinder_a_paired_test() -> None:
+    before, after = ({"rows": [said(name, pesq=value) for name, value in side]} for side in PESQ)
+    found = difference(before, after, "pesq")
+    assert found is not None
+    assert (found.before, found.after, found.utterances) == (1.5, 2.5, {"a1", "a2"})
+    before["rows"].append(said("b2", pesq=1.0))
+    after["rows"].append(said("b2", pesq=None))
+    assert difference(before, after, "pesq") is None
 
 
 def test_without_a_transcript_only_the_original_is_compared_with() -> None:
