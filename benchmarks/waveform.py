@@ -31,7 +31,8 @@ def read(path: Path) -> FloatArray:
             samples = file.read(dtype="float32", always_2d=True)
         # A header that claims a length that nothing holds: the array for it is too large, or the reader cannot go on.
         except (OSError, RuntimeError, MemoryError, ValueError) as error:
-            raise BenchmarkError(f"{path}: damaged: its header claims {file.frames} samples, which cannot be read") from error
+            claimed = f"its header claims {file.frames} samples, which cannot be read"
+            raise BenchmarkError(f"{path}: damaged: {claimed}; write it anew") from error
     with np.errstate(over="ignore", invalid="ignore"):
         mono = samples.mean(axis=1)
     if (sample := not_finite(mono)) is not None:
