@@ -65,7 +65,8 @@ class Facts:
 
     def log_f0(self, utterance: corpus.Utterance) -> NDArray[np.float64]:
         kept = self.memory / "f0" / f"{utterance.path.stem}.npy"
-        f0 = files.remembered_array(kept, lambda: pitch.track(read(utterance.path))).astype(np.float64)
+        waveform = read(utterance.path)
+        f0 = files.remembered_array(kept, lambda: pitch.track(waveform), pitch.FRAMES["f0"](len(waveform))).astype(np.float64)
         return np.where(f0 > 0, np.log(np.maximum(f0, 1.0)), np.nan)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.waveform import duration
@@ -42,8 +43,8 @@ def load(manifest: Path, limit: int | None = None) -> list[Utterance]:
     many speakers, and of each stretch the one nearest to 5 s: short, and twice that just fills DNSMOS's window of 9 s.
 
     Raises:
-        BenchmarkError: the manifest or a recording cannot be read, a column is missing, a manifest's transcript is empty, there
-            are no recordings, or two files share a stem.
+        BenchmarkError: the manifest or a recording cannot be read, a column or a field is missing, a manifest's transcript is
+            empty, there are no recordings, one of them holds no samples, or two share a stem.
     """
     if manifest.is_dir() and not (manifest / "manifest.tsv").exists():
         utterances = _recordings(manifest)
@@ -54,9 +55,15 @@ def load(manifest: Path, limit: int | None = None) -> list[Utterance]:
             if not utterance.transcript.strip():
                 raise BenchmarkError(f"{manifest}: {utterance.path.name} has no transcript")
             if not utterance.path.is_file():
-                raise BenchmarkError(f"{manifest}: {utterance.path} is not there")
-    if len({utterance.name for utterance in utterances}) < len(utterances):
-        raise BenchmarkError(f"{manifest}: two files share a stem")
+                reason = "is no regular file" if utterance.path.exists() else "is not there"
+                raise BenchmarkError(f"{manifest}: {utterance.path} {reason}")
+    named: dict[str, Path] = {}
+    for utterance in utterances:
+        if (other := named.setdefault(utterance.name, utterance.path)) is not utterance.path:
+            raise BenchmarkError(f"{manifest}: two files share a stem, which names a recording: {other} and {utterance.path}")
+    for utterance in utterances:
+        if not duration(utterance.path):
+            raise BenchmarkError(f"{utterance.path}: holds no samples; leave it out")
     if limit is not None and limit < len(utterances):
         utterances = _short_ones(utterances, limit)
     return [replace(each, target=_target(utterances, i)) for i, each in enumerate(utterances)]
@@ -85,24 +92,49 @@ def _file(manifest: Path) -> Path:
 
 
 def _read(manifest: Path) -> list[Utterance]:
+    if manifest.exists() and not manifest.is_file():  # a named pipe would wait for ever
+        raise BenchmarkError(f"{manifest}: no regular file; a manifest.tsv is wanted")
     try:
-        with manifest.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+        # Some editors put a byte order mark before the first column's name.
+        with manifest.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, restkey=_TOO_MANY)
+            columns = reader.fieldnames or ()
+            rows = [_row(manifest, reader.line_num, row) for row in reader] if {"path", "transcript"} <= set(columns) else []
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not text"
         raise BenchmarkError(f"{manifest}: {reason}; a manifest.tsv is wanted") from error
-    if not rows or not {"path", "transcript"} <= rows[0].keys():
+    except csv.Error as error:  # a field above 131,072 characters
+        raise BenchmarkError(f"{manifest}: line {reader.line_num + 1}: {error}") from error
+    if not rows:
         raise BenchmarkError(f"{manifest}: no rows with the tab-separated columns path and transcript")
-    return [Utterance(manifest.parent / row["path"], row["transcript"] or "", row.get("speaker") or "") for row in rows]
+    return rows
+
+
+_TOO_MANY = "\t"
+"""The key of the fields that no column has: no column can be called so."""
+
+
+def _row(manifest: Path, line: int, row: Mapping[str, Any]) -> Utterance:
+    given = [name for name, value in row.items() if value is not None and name != _TOO_MANY]
+    wanted, found = len(row) - (_TOO_MANY in row), len(given) + len(row.get(_TOO_MANY, ()))
+    if found != wanted:
+        raise BenchmarkError(f"{manifest}: line {line} has {found} tab-separated fields, the first line has {wanted}")
+    if not row["path"].strip():
+        raise BenchmarkError(f"{manifest}: line {line}: the column path is empty")
+    return Utterance(manifest.parent / row["path"], row["transcript"], row.get("speaker") or "")
 
 
 def fingerprint(utterances: Sequence[Utterance]) -> str:
-    """16 hex digits that name this choice of recordings, by their sizes, with transcripts, speakers and targets."""
+    """16 hex digits that name this choice of recordings, by their content, with transcripts, speakers and targets."""
     lines = [
-        (each.name, each.path.stat().st_size, each.transcript, each.speaker, each.target and each.target.stem)
-        for each in utterances
+        (each.name, _content(each.path), each.transcript, each.speaker, each.target and each.target.stem) for each in utterances
     ]
     return hashlib.sha256(repr(lines).encode()).hexdigest()[:16]
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _short_ones(utterances: list[Utterance], limit: int) -> list[Utterance]:

@@ -66,6 +66,8 @@ def _paired(before: dict[str, Any], after: dict[str, Any], key: str) -> dict[str
     # Converted to two voices, an utterance has nothing to compare.
     common = {name: (a, b) for name, (a, b) in common.items() if None in (_target(a), _target(b)) or _target(a) == _target(b)}
     pairs = {name: (sample(a, key), sample(b, key)) for name, (a, b) in common.items()}
+    if key in score.OF_SPEECH:
+        pairs = {name: pair for name, pair in pairs.items() if pair != (None, None)}
     found = {name: (a, b) for name, (a, b) in pairs.items() if a is not None and b is not None}
     return found if found and len(found) == len(pairs) else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,27 @@ def write_bytes(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-def remembered_array(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
-    """The array that ``path`` holds; where it holds none, what ``make`` gives, which is kept there."""
-    try:
-        known: NDArray[Any] = np.load(path)
+def remembered_array(path: Path, make: Callable[[], NDArray[Any]], length: int | None = None) -> NDArray[Any]:
+    """The finite floating-point numbers ``(length,)`` that ``path`` holds; where it holds none such, what ``make`` gives.
+
+    That is kept there. Without ``length`` any number of them will do.
+    """
+    known = _array(path)
+    if known is not None and length in (None, len(known)):
         return known
-    except (OSError, ValueError, EOFError):
-        stream = io.BytesIO()
-        np.save(stream, array := make())
-        write_bytes(path, stream.getvalue())
-        return array
+    stream = io.BytesIO()
+    np.save(stream, array := make())
+    write_bytes(path, stream.getvalue())
+    return array
+
+
+def _array(path: Path) -> NDArray[Any] | None:
+    """Damaged in whatever way, a file can be made again."""
+    if not path.is_file():
+        return None
+    try:
+        found = np.load(path)
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile):
+        return None
+    usable = isinstance(found, np.ndarray) and found.ndim == 1 and found.dtype.kind == "f" and bool(np.isfinite(found).all())
+    return found if usable else None

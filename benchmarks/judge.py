@@ -87,7 +87,7 @@ def _pitch_errors(pair: Pair, tracker: Callable[[FloatArray], FloatArray], name:
     reference = read(pair.reference)
     key = next(judge for judge in JUDGES if judge.name == name).key().replace("/", "-")
     file = pair.memory / "tracks" / f"{_digest(reference)}.{key}.npy"
-    wanted = files.remembered_array(file, lambda: tracker(reference))
+    wanted = files.remembered_array(file, lambda: tracker(reference), pitch.FRAMES[name](len(reference)))
     # The original is one of the systems.
     given = wanted if np.array_equal(pair.decoded, reference) else tracker(pair.decoded)
     return asdict(pitch.compare(wanted, given))

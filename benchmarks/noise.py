@@ -17,22 +17,33 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import bootstrap
 from benchmarks.metrics.edit import PACKAGES, Edits, edits
 from benchmarks.progress import many
+from benchmarks.waveform import duration
 
 PUBLISHED = {"HuBERT, 500 clusters": 0.20, "StableToken": 0.10}
 """Unit edit distances of other units, as Song et al. 2025 (arXiv 2509.22220) give them; their noise is other noise."""
+
+ROOM = (0.01, 0.1)
+"""Recordings of the same utterance may differ in duration by this share of the longer and these seconds more."""
 
 
 def pairs(clean: Path, noisy: Path) -> list[tuple[corpus.Utterance, corpus.Utterance]]:
     """The recordings of two folders that have the same stem, sorted by it.
 
     Raises:
-        BenchmarkError: a folder has no recordings, or one of them has no partner.
+        BenchmarkError: a folder has no recordings, one of them has no partner or cannot be read or holds no samples, or the
+            durations of two differ by more than :data:`ROOM` allows.
     """
     one, other = ({each.name: each for each in corpus.load(folder)} for folder in (clean, noisy))
     if alone := sorted(one.keys() ^ other.keys()):
         folder = noisy if alone[0] in one else clean
         raise BenchmarkError(f"{folder}: no recording {alone[0]}; both folders must hold the same names")
-    return [(one[name], other[name]) for name in sorted(one)]
+    found = [(one[name], other[name]) for name in sorted(one)]
+    for pair in found:
+        seconds = [duration(each.path) for each in pair]
+        if abs(seconds[0] - seconds[1]) > ROOM[0] * max(seconds) + ROOM[1]:
+            told = " and ".join(f"{each.path} ({time:.2f} s)" for each, time in zip(pair, seconds, strict=True))
+            raise BenchmarkError(f"{told} differ in duration; a pair is the same utterance without and with noise")
+    return found
 
 
 def measure(found: Sequence[tuple[corpus.Utterance, corpus.Utterance]], model: str = "default", jobs: int = 1) -> dict[str, Any]:
@@ -45,7 +56,7 @@ def measure(found: Sequence[tuple[corpus.Utterance, corpus.Utterance]], model: s
         figure's 95 % interval over utterances is under the same key and ``_95``.
 
     Raises:
-        BenchmarkError: rapidfuzz is not installed, there is nothing to compare, or a recording is no sound file.
+        BenchmarkError: rapidfuzz is not installed, there is nothing to compare, or a recording is no sound file or holds none.
         ModelError: there is no such model.
         OSError: a recording cannot be opened.
     """
@@ -53,8 +64,10 @@ def measure(found: Sequence[tuple[corpus.Utterance, corpus.Utterance]], model: s
         raise BenchmarkError(f"not installed: {', '.join(missing)} (pip install 'unitcodec[eval]')")
     paths = [each.path for pair in found for each in pair]
     coded = list(progress.track("noise", bitrate.encoded(paths, model, jobs), len(paths)))
-    compared = [edits(clean.units, noisy.units) for clean, noisy in zip(coded[::2], coded[1::2], strict=True)]
-    counts = [each for each in compared if each.frames]
+    for path, codes in zip(paths, coded, strict=True):
+        if not codes.units.shape[1]:
+            raise BenchmarkError(f"{path}: no speech to compare the units of")
+    counts = [edits(clean.units, noisy.units) for clean, noisy in zip(coded[::2], coded[1::2], strict=True)]
     if not counts:
         raise BenchmarkError("no speech to compare the units of")
     rows = range(len(counts[0].differ))
@@ -62,7 +75,7 @@ def measure(found: Sequence[tuple[corpus.Utterance, corpus.Utterance]], model: s
         "model": coded[0].model,
         "utterances": [
             {"name": clean.name, "frames": each.frames, "edits": each.edits, "row_edits": each.row_edits, "differ": each.differ}
-            for (clean, _), each in zip(found, compared, strict=True)
+            for (clean, _), each in zip(found, counts, strict=True)
         ],
         **_figures(counts, [each.edits for each in counts], [sum(each.differ) / len(each.differ) for each in counts]),
         "rows": [

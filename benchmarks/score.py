@@ -69,6 +69,9 @@ def metrics(figures: Mapping[str, Any]) -> tuple[Metric, ...]:
     return METRICS + tuple(further)
 
 
+OF_SPEECH = ("sim", "converted", "estoi", "pesq")
+"""The figures that an original without speech does not have; there they are of the rest."""
+
 COUNTED = {"wer": "words", "dwer": "dwords", "cer": "characters", "dcer": "dcharacters"}
 """An error rate -> the key of a row's pair, errors and references, which it pools."""
 
@@ -132,12 +135,11 @@ def figures(rows: Sequence[Row], speakers: Mapping[str, str], references: Mappin
     """A system's figures, each with its 95 % bootstrap interval over utterances under the same key and ``_95``.
 
     None where the judge or the bits are missing, or nothing can be said (no voiced frame, one speaker). ``sim`` is filled in
-    in each row, and ``converted`` of each conversion. Of ESTOI and PESQ, which have no value for an original without speech,
-    it is the mean of the rest.
+    in each row, and ``converted`` of each conversion. EER leaves a silent original out, as those of :data:`OF_SPEECH` do.
 
     Args:
         speakers: utterance name -> speaker.
-        references: utterance name -> embedding of the original recording.
+        references: utterance name -> embedding of the original recording, zeros where that is silent.
     """
     result: dict[str, Any] = {"utterances": len(rows), "seconds": sum(row["seconds"] for row in rows)}
     ones = [1.0] * len(rows)
@@ -153,16 +155,19 @@ def figures(rows: Sequence[Row], speakers: Mapping[str, str], references: Mappin
     for key, name in [(rate + end, counted + end) for end in suffixes for rate, counted in COUNTED.items()]:
         pairs = [row.get(name) or (None, None) for row in rows]
         put(key, bootstrap.ratio, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
-    for row in rows:
+    voiced = [row for row in rows if not _silent(row, references)]
+    for row in voiced:
         row["sim"] = _similarity(row, references.get(row["target"] or row["utterance"]))
         own = _similarity(row, references.get(row["utterance"])) if row["target"] else None
         row["converted"] = None if own is None or row["sim"] is None else float(row["sim"] > own)
-    for key in ("sim", "converted", "dnsmos", "utmos", "distillmos", "nisqa", "mel_db"):
+    for key in ("sim", "converted"):
+        put(key, bootstrap.ratio, _column(voiced, key), ones[: len(voiced)])
+    for key in ("dnsmos", "utmos", "distillmos", "nisqa", "mel_db"):
         put(key, bootstrap.ratio, _column(rows, key), ones)
     for key in ("estoi", "pesq"):
         values = [row[key] for row in rows if row[key] is not None]
         put(key, bootstrap.ratio, values, ones[: len(values)])
-    result["eer"], result["eer_95"] = _equal_error_rate(rows, speakers, references) or (None, None)
+    result["eer"], result["eer_95"] = _equal_error_rate(voiced, speakers, references) or (None, None)
     for key, suffix in (("f0", ""), ("f0_yaapt", "_yaapt")):
         errors = [pitch_errors(row, key) for row in rows]
         for name, figure, *columns in _PITCH:
@@ -171,6 +176,12 @@ def figures(rows: Sequence[Row], speakers: Mapping[str, str], references: Mappin
     result["loudness_max_abs_lu"] = None if None in levels or not rows else max(abs(level) for level in levels)
     result["lengths_equal"] = all(row["sample_difference"] == 0 for row in rows)
     return result
+
+
+def _silent(row: Row, references: Mapping[str, Sequence[float]]) -> bool:
+    """Whether the original or the recording of the wanted voice is silence, which is nobody's voice."""
+    names = {row["utterance"], row["target"] or row["utterance"]}
+    return any(name in references and not np.any(references[name]) for name in names)
 
 
 def _similarity(row: Row, reference: Sequence[float] | None) -> float | None:
@@ -214,6 +225,7 @@ def _equal_error_rate(
     """Every row's speech against every original but its own and its target's: is the wanted speaker the one who spoke there?"""
     if not rows or not references or any(row["embedding"] is None for row in rows):
         return None
+    references = {name: embedding for name, embedding in references.items() if np.any(embedding)}
     names = np.array(list(references))
     probes, known = (np.asarray(list(each), np.float64) for each in (_column(rows, "embedding"), references.values()))
     scores = (probes @ known.T) / np.maximum(np.linalg.norm(probes, axis=1)[:, None] * np.linalg.norm(known, axis=1), 1e-12)

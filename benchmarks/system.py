@@ -13,7 +13,7 @@ from typing import Any, Literal
 from benchmarks.corpus import Utterance
 from benchmarks.errors import BenchmarkError, Gap
 from benchmarks.peers import PEERS
-from benchmarks.waveform import FloatArray, read, write
+from benchmarks.waveform import SAMPLE_RATE, FloatArray, not_finite, read, write
 
 OWN = "unitcodec"
 CONVERSION = "unitcodec-vc"
@@ -64,7 +64,9 @@ class System:
         """One utterance through the system; what it decoded to is left under ``keep`` for the ear.
 
         Raises:
-            Gap: a program is not installed, a command fails, or a decoded file is not there.
+            Gap: a program is not installed, a command fails, a decoded file is not there or none that can be judged, or a
+                coded file is empty.
+            BenchmarkError: the utterance's own recording cannot be read.
         """
         out = keep / f"{utterance.name}.wav"
         if self.kind == "command":
@@ -75,6 +77,8 @@ class System:
             waveform = read(utterance.path)
             try:
                 coded = PEERS[self.name].code(waveform)
+            except Gap:
+                raise
             except Exception as error:  # another's program or package, with errors of its own
                 raise Gap(" ".join(f"{type(error).__name__}: {error}".split())[-300:]) from error
             spoken = Spoken(coded.waveform, coded.bits)
@@ -84,6 +88,8 @@ class System:
             out.parent.mkdir(parents=True, exist_ok=True)
             out.with_suffix(".uc").write_bytes(data)
             spoken = Spoken(waveform, 8 * len(data))
+        if (sample := not_finite(spoken.waveform)) is not None:
+            raise Gap(f"{utterance.name}: NaN or infinite at {sample / SAMPLE_RATE:.3f} s of what it decoded to")
         write(out, spoken.waveform)
         return spoken
 
@@ -102,8 +108,7 @@ class System:
         wav = Path(self.argument, f"{utterance.name}.wav")
         if not wav.exists():
             raise Gap(f"{wav} is missing")
-        coded = wav.with_suffix(".uc")
-        return Spoken(_decoded(wav), 8 * coded.stat().st_size if coded.exists() else None)
+        return Spoken(_decoded(wav), _bits(Path(self.argument, f"{utterance.name}.uc")))
 
     def _by_command(self, utterance: Utterance, out: Path) -> Spoken:
         coded = out.with_suffix(".uc")
@@ -121,7 +126,7 @@ class System:
         if done.returncode or not out.exists():
             tail = " ".join(done.stderr.decode(errors="replace").split())[-300:] or "it says nothing on stderr"
             raise Gap(f"exit {done.returncode} on {utterance.name}, {out.name} {'' if out.exists() else 'not '}written: {tail}")
-        return Spoken(_decoded(out), 8 * coded.stat().st_size if coded.exists() else None)
+        return Spoken(_decoded(out), _bits(coded))
 
 
 def _decoded(wav: Path) -> FloatArray:
@@ -129,6 +134,15 @@ def _decoded(wav: Path) -> FloatArray:
         return read(wav)
     except BenchmarkError as error:
         raise Gap(str(error)) from error
+
+
+def _bits(coded: Path) -> int | None:
+    """Of a coded file; None where there is none."""
+    if not coded.exists():
+        return None
+    if not coded.is_file() or not coded.stat().st_size:
+        raise Gap(f"{coded}: {'is empty: no speech is coded in 0 bits' if coded.is_file() else 'no regular file'}")
+    return 8 * coded.stat().st_size
 
 
 @lru_cache(maxsize=1)

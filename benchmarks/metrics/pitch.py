@@ -16,6 +16,7 @@ reported beside it, every 10 ms.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -29,6 +30,12 @@ YAAPT_PACKAGES = ("amfm_decompy", "torch")
 
 F0_MIN, F0_MAX = 55.0, 500.0
 """Hz; the search range."""
+
+FRAMES: dict[str, Callable[[int], int]] = {
+    "f0": lambda samples: max(samples, 2048) // 256,
+    "f0_yaapt": lambda samples: -(-samples // 160),
+}
+"""By judge: samples at 16 kHz -> the frames that :func:`track` and :func:`yaapt` give."""
 
 GROSS = 0.2
 """A pitch off by more than this share of the reference pitch is a gross error."""
@@ -90,7 +97,7 @@ def _tracker() -> Any:
 
 
 def track(waveform: FloatArray) -> FloatArray:
-    """F0 in Hz ``(T // 256,)``, 0 where unvoiced."""
+    """F0 in Hz ``(max(T, 2048) // 256,)``, 0 where unvoiced."""
     # The tracker's analysis window is 2048 samples; shorter input is padded.
     result = _tracker().detect(np.pad(waveform, (0, max(0, 2048 - len(waveform)))), 16000, fmin=F0_MIN, fmax=F0_MAX)
     return np.where(result.confidence >= 0.5, result.pitch_hz, 0.0).astype(np.float32)

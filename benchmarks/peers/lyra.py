@@ -71,7 +71,7 @@ def code(quantizers: int, waveform: FloatArray) -> Coded:
     The decoder is given the indices alone. Speech comes out in step with the input: nothing is shifted.
 
     Raises:
-        Gap: as for :func:`folder`.
+        Gap: as for :func:`folder`, and where a file is none of these models.
     """
     place = folder()
     # Encoder and decoder carry state from frame to frame, and a new one begins without any. reset_all_variables() does not
@@ -94,8 +94,25 @@ def code(quantizers: int, waveform: FloatArray) -> Coded:
 def _runner(path: Path, signature: str) -> Callable[..., dict[str, Any]]:
     from ai_edge_litert.interpreter import Interpreter
 
-    runner: Callable[..., dict[str, Any]] = Interpreter(str(path), num_threads=1).get_signature_runner(signature)
-    return runner
+    def named(error: Exception) -> Gap:
+        reason = " ".join(str(error).split())[:100]
+        return Gap(
+            f"{path} is damaged or another file ({reason}); fetch it again from lyra/model_coeffs in github.com/google/lyra"
+        )
+
+    try:
+        runner = Interpreter(str(path), num_threads=1).get_signature_runner(signature)
+    except (ValueError, RuntimeError) as error:
+        raise named(error) from error
+
+    def run(**inputs: Any) -> dict[str, Any]:
+        try:
+            outputs: dict[str, Any] = runner(**inputs)
+        except (ValueError, RuntimeError) as error:  # a model of other inputs
+            raise named(error) from error
+        return outputs
+
+    return run
 
 
 def _peer(title: str, quantizers: int) -> Peer:

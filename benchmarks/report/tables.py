@@ -161,6 +161,13 @@ def compared(measured: dict[str, Any]) -> str:
         ]
         counted = f"gap: {row['gap']}" if "gap" in row else row["counted"]
         lines.append(f"| {_inert(row['title'])} |{''.join(cells)} {_inert(counted)} | {_inert(row['left_out'])} |")
+    short = {i for row in measured["systems"] if "gap" not in row for i, bits in enumerate(row["bits"]) if bits is None}
+    if short:
+        durations = " and ".join(f"{seconds[i]} s" for i in sorted(short))
+        lines += [
+            "",
+            f"No figure under {durations}: the recordings are shorter, all together; the bits there depend on what is said.",
+        ]
     return "\n".join(lines)
 
 

@@ -106,7 +106,8 @@ def test_the_rates_beside_others_are_those_of_the_files(measured: dict[str, Any]
     assert [row["name"] for row in others] == list(PEERS)
     table = tables.bitrate(measured)
     assert f"| unitcodec | {own['bits'][0]} ({own['bits'][0] / 2:.0f}) | - | - | the whole file | nothing |" in table
-    assert table.count("\n\n") == 2
+    assert table.count("\n\n") == 3
+    assert "\n\nNo figure under 10 s and 60 s: the recordings are shorter, all together;" in table
     assert table.endswith("\n\n↓ lower is better.")
 
 
@@ -118,3 +119,20 @@ def test_two_processes_count_the_same(measured: dict[str, Any], recordings: list
 def test_nothing_to_count(tmp_path: Path, narrow_folder: Path) -> None:
     with pytest.raises(BenchmarkError, match="no speech"):
         bitrate.measure([], [], str(narrow_folder))
+
+
+def test_a_duration_that_is_reached_needs_no_word() -> None:
+    row = {"title": "mine", "counted": "the whole file", "left_out": "nothing"}
+    whole = {"seconds": [2, 10], "systems": [{**row, "bits": [600, 3000]}, {**row, "bits": [None, None], "gap": "not installed"}]}
+    assert "shorter" not in tables.compared(whole)
+    whole["systems"][0]["bits"] = [600, None]
+    assert tables.compared(whole).splitlines()[-1].startswith("No figure under 10 s: the recordings are shorter")
+
+
+def test_a_recording_that_cannot_be_coded_is_named(recordings: list[Path], tmp_path: Path, narrow_folder: Path) -> None:
+    soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed")
+    samples = read(recordings[0])
+    samples[SAMPLE_RATE] = float("nan")
+    soundfile.write(tmp_path / "bad.wav", samples, SAMPLE_RATE, subtype="FLOAT")
+    with pytest.raises(BenchmarkError, match=r"bad\.wav: NaN or infinite at 1\.000 s"):
+        bitrate.measure([recordings[1], tmp_path / "bad.wav"], ["a", "bad"], str(narrow_folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,11 @@ def test_a_target_is_another_speaker_of_the_same_choice(tmp_path: Path) -> None:
         ("path\tspeaker\nu.wav\ta\n", "path and transcript"),
         ("path\ttranscript\nu.wav\t \n", "no transcript"),
         ("path\ttranscript\nnone.wav\tA\n", "is not there"),
-        ("path\ttranscript\nu.wav\tA\na/u.wav\tA\n", "share a stem"),
+        ("path\ttranscript\nu.wav\tA\na/u.wav\tA\n", r"share a stem.*: \S+u\.wav and \S+a/u\.wav"),
+        ("path\ttranscript\nu.wav\tA\na\n", "line 3 has 1 tab-separated fields, the first line has 2"),
+        ("path\ttranscript\nu.wav\tA\tB\tC\n", "line 2 has 4 tab-separated fields, the first line has 2"),
+        ("path\ttranscript\n\tA\n", "line 2: the column path is empty"),
+        ("path\ttranscript\nu.wav\tA\na/u.wav\t" + "A" * 131073 + "\n", r"manifest\.tsv: line 3: field larger than"),
     ],
 )
 def test_a_bad_manifest_is_named_with_what_it_lacks(tmp_path: Path, text: str, complaint: str) -> None:
@@ -69,3 +74,42 @@ def test_a_bad_manifest_is_named_with_what_it_lacks(tmp_path: Path, text: str, c
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BenchmarkError, match="is not text"):
         load(file)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+    file = manifest(tmp_path, [1, 2], list("ab"))
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert [(each.name, each.transcript) for each in load(file)] == [("u0", "WORDS 0"), ("u1", "WORDS 1")]
+
+
+def test_other_speech_of_the_same_length_is_another_choice(tmp_path: Path) -> None:
+    utterances = load(manifest(tmp_path, [1, 1], list("ab")))
+    before = fingerprint(utterances)
+    assert fingerprint(utterances) == before
+    size = utterances[1].path.stat().st_size
+    write(utterances[1].path, np.full(SAMPLE_RATE, 0.1, np.float32))
+    assert utterances[1].path.stat().st_size == size
+    assert fingerprint(utterances) != before
+
+
+def test_a_recording_without_samples_is_named(tmp_path: Path) -> None:
+    file = manifest(tmp_path, [1, 0, 1], list("abc"))
+    with pytest.raises(BenchmarkError, match=r"u1\.wav: holds no samples"):
+        load(file)
+    file.unlink()
+    with pytest.raises(BenchmarkError, match=r"u1\.wav: holds no samples"):
+        load(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    file = manifest(tmp_path, [1], ["a"])
+    (tmp_path / "u0.wav").unlink()
+    os.mkfifo(tmp_path / "u0.wav")
+    with pytest.raises(BenchmarkError, match=r"u0\.wav is no regular file"):
+        load(file)
+    file.unlink()
+    os.mkfifo(file)
+    for given in (file, tmp_path):
+        with pytest.raises(BenchmarkError, match=r"manifest\.tsv: no regular file"):
+            load(given)

@@ -66,6 +66,15 @@ def test_the_two_trackers_agree_on_speech(speech: Path) -> None:
     assert not pitch.yaapt(np.zeros(0, np.float32)).any()
 
 
+@pytest.mark.parametrize("samples", [0, 100, 2048, 2304, 2305, 16001])
+def test_the_number_of_frames_is_known_before(samples: int) -> None:
+    pytest.importorskip("swift_f0", reason="the F0 judge, swift-f0, is not installed")
+    waveform = tone(150.0, 2.0)[:samples]
+    assert len(pitch.track(waveform)) == pitch.FRAMES["f0"](samples)
+    pytest.importorskip("amfm_decompy", reason="the second F0 tracker, AMFM_decompy, is not installed")
+    assert len(pitch.yaapt(waveform)) == pitch.FRAMES["f0_yaapt"](samples)
+
+
 def test_loudness_follows_the_gain() -> None:
     pytest.importorskip("pyloudnorm", reason="the loudness judge, pyloudnorm, is not installed")
     voice = tone(150.0)

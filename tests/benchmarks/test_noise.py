@@ -10,6 +10,7 @@ import pytest
 
 import cli
 from benchmarks import noise
+from benchmarks.corpus import Utterance
 from benchmarks.errors import BenchmarkError
 from benchmarks.waveform import SAMPLE_RATE, read, to_int16, write
 from unitcodec.codec import Codec
@@ -76,6 +77,45 @@ def test_a_recording_without_a_partner_is_named(folders: tuple[Path, Path]) -> N
         noise.pairs(clean, noisy)
     with pytest.raises(BenchmarkError, match="noisy: no recording hiss"):
         noise.pairs(noisy, clean)
+
+
+def test_recordings_of_other_durations_are_no_pair(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean, noisy = folders
+    waveform = read(clean / "hiss.wav")
+    # 2 s: 0.02 s and 0.1 s more may be missing.
+    write(noisy / "hiss.wav", waveform[: int(1.89 * SAMPLE_RATE)])
+    assert [each.name for each, _ in noise.pairs(clean, noisy)] == ["hiss", "same"]
+    write(noisy / "hiss.wav", waveform[: int(1.87 * SAMPLE_RATE)])
+    arguments = ["bench", "noise", "--clean", str(clean), "--noisy", str(noisy), "--out", str(tmp_path / "out")]
+    assert cli.main(arguments) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"{clean / 'hiss.wav'} (2.00 s) and {noisy / 'hiss.wav'} (1.87 s) differ in duration" in last
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_recording_without_samples_is_named_before_anything_is_measured(
+    folders: tuple[Path, Path], narrow_folder: Path
+) -> None:
+    clean, noisy = folders
+    for folder in folders:
+        write(folder / "none.wav", np.zeros(0, np.float32))
+    with pytest.raises(BenchmarkError, match=r"clean/none\.wav: holds no samples"):
+        noise.pairs(clean, noisy)
+    pair = (Utterance(clean / "none.wav", ""), Utterance(noisy / "none.wav", ""))
+    with pytest.raises(BenchmarkError, match=r"clean/none\.wav: no speech"):
+        noise.measure([pair], str(narrow_folder))
+
+
+def test_a_sample_that_is_no_number_is_named(folders: tuple[Path, Path], narrow_folder: Path) -> None:
+    clean, noisy = folders
+    soundfile = pytest.importorskip("soundfile", reason="soundfile is not installed")
+    samples = read(noisy / "same.wav")
+    samples[SAMPLE_RATE] = np.nan
+    soundfile.write(noisy / "same.wav", samples, SAMPLE_RATE, subtype="FLOAT")
+    with pytest.raises(BenchmarkError, match=r"noisy/same\.wav: NaN or infinite at 1\.000 s"):
+        noise.measure(noise.pairs(clean, noisy), str(narrow_folder))
 
 
 def test_a_package_that_is_missing_is_named(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.corpus import Utterance
 from benchmarks.errors import Gap
 from benchmarks.peers import PEERS, dac, encodec, lyra, mimi, programs, snac
 from benchmarks.peers.neural import Neural
+from benchmarks.system import System
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, read
 
 pytest.importorskip("soundfile", reason="soundfile is not installed")
@@ -143,6 +145,29 @@ def test_lyra_says_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert lyra.folder() == tmp_path
     monkeypatch.setattr(lyra, "find_spec", lambda _: None)
     assert PEERS["lyra-6k"].gap() == "not installed: ai-edge-litert"
+
+
+def test_weights_of_lyra_that_are_damaged_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, speech: Path) -> None:
+    pytest.importorskip("ai_edge_litert", reason="ai-edge-litert is not installed")
+    for name in lyra.FILES:
+        (tmp_path / name).write_bytes(b"no weights" * 10)
+    monkeypatch.setenv("UNITCODEC_LYRA", str(tmp_path))
+    with pytest.raises(Gap) as caught:
+        System("lyra-6k", "peer").speak(Utterance(speech, ""), tmp_path / "out")
+    assert str(caught.value).startswith(f"{tmp_path / lyra.FILES[0]} is damaged or another file (")
+    assert "fetch it again from lyra/model_coeffs" in str(caught.value)
+
+
+def test_one_file_of_lyra_in_place_of_another_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, talk: FloatArray) -> None:
+    coder("lyra-6k")
+    place = lyra.folder()
+    for name in lyra.FILES:
+        (tmp_path / name).symlink_to(place / name)
+    (tmp_path / lyra.FILES[2]).unlink()
+    (tmp_path / lyra.FILES[2]).symlink_to(place / lyra.FILES[0])
+    monkeypatch.setenv("UNITCODEC_LYRA", str(tmp_path))
+    with pytest.raises(Gap, match=f"{lyra.FILES[2]} is damaged or another file"):
+        PEERS["lyra-6k"].code(talk)
 
 
 @pytest.mark.parametrize("name", RATES)

@@ -211,6 +211,16 @@ def test_another_choice_begins_anew_and_says_so(corpus: Path, heard: list[Path],
     assert "begun anew" in capsys.readouterr().err
 
 
+def test_other_speech_under_the_same_name_begins_anew(
+    corpus: Path, heard: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(corpus, "--systems", "none", "--system", "copy=cp {wav} {bits} && cp {bits} {out}")
+    wav = corpus.parent / "wav" / "u1.wav"
+    write(wav, read(wav)[::-1])
+    assert set(run(corpus, "--systems", "original")) == {"original"}
+    assert "begun anew" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import judge, score
 from benchmarks.corpus import Utterance
+from benchmarks.difference import difference
 from benchmarks.metrics import asr, pitch, speaker, text
 from benchmarks.metrics.pitch import PitchErrors
 from benchmarks.waveform import SAMPLE_RATE, read, write
@@ -22,6 +23,9 @@ for package in ("soundfile", *text.PACKAGES):
 
 SPEAKERS = {"a1": "a", "a2": "a", "b1": "b", "b2": "b"}
 REFERENCES = {"a1": [1.0, 0.1, 0.0], "a2": [1.0, 0.0, 0.1], "b1": [0.1, 1.0, 0.0], "b2": [0.0, 1.0, 0.1]}
+
+PESQ = ([("a1", 1.0), ("a2", 2.0), ("b1", None)], [("a1", 2.0), ("a2", 3.0), ("b1", None)])
+"""Of two systems; ``b1`` is silent."""
 
 
 def said(name: str, **judged: Any) -> score.Row:
@@ -50,6 +54,37 @@ def test_an_utterance_without_a_pesq_is_left_out_of_its_mean() -> None:
     figures = score.figures(rows, SPEAKERS, {})
     assert figures["pesq"] == 2.5
     assert figures["estoi"] is figures["estoi_95"] is None
+
+
+def test_silence_is_nobodys_voice() -> None:
+    silence = [0.0, 0.0, 0.0]
+    references = {**REFERENCES, "b2": silence}
+    original = [said(name, speaker=embedding) for name, embedding in references.items()]
+    figures = score.figures(original, SPEAKERS, references)
+    assert [row["sim"] for row in original] == [pytest.approx(1)] * 3 + [None]
+    assert figures["sim"] == pytest.approx(1)
+    # What is left of the speakers is told apart.
+    assert figures["eer"] == 0
+    # Silence in place of speech has the least likeness. Of speech in place of silence nothing can be said.
+    names = ("a1", "a2", "b1", "b2")
+    mute = [said(name, speaker=embedding) for name, embedding in zip(names, (silence, *[REFERENCES["a2"]] * 3), strict=True)]
+    mute[1]["target"] = "b2"
+    sim = score.figures(mute, SPEAKERS, references)["sim"]
+    like = speaker.cosine(np.array(REFERENCES["a2"]), np.array(REFERENCES["b1"]))
+    assert [row["sim"] for row in mute] == [0, None, pytest.approx(like), None]
+    assert sim == pytest.approx(like / 2)
+    # Without the judge there is no figure, silence or not.
+    assert score.figures([said("a1", speaker=REFERENCES["a1"]), said("a2")], SPEAKERS, references)["sim"] is None
+
+
+def test_what_neither_side_has_does_not_hinder_a_paired_test() -> None:
+    before, after = ({"rows": [said(name, pesq=value) for name, value in side]} for side in PESQ)
+    found = difference(before, after, "pesq")
+    assert found is not None
+    assert (found.before, found.after, found.utterances) == (1.5, 2.5, {"a1", "a2"})
+    before["rows"].append(said("b2", pesq=1.0))
+    after["rows"].append(said("b2", pesq=None))
+    assert difference(before, after, "pesq") is None
 
 
 def test_without_a_transcript_only_the_original_is_compared_with() -> None:
@@ -145,6 +180,11 @@ def test_the_reference_is_tracked_once(speech: Path, tmp_path: Path, monkeypatch
     for file in tmp_path.glob("*.json"):
         file.write_text("{")
     assert judge.judge_pair(speech, waveform[::-1], tmp_path, names=("f0",))["f0"] == judged[1], "what is cut short is made again"
+    for file in tmp_path.glob("*.json"):
+        file.write_text("{")
+    for kept in (tmp_path / "tracks").iterdir():
+        np.save(kept, np.full(9, 100, np.float32))
+    assert judge.judge_pair(speech, waveform[::-1], tmp_path, names=("f0",))["f0"] == judged[1], "a track of other speech too"
     assert judged[1] == fresh
     assert judged[0]["voicing_errors"] == 0
 
