@@ -90,7 +90,8 @@ class WhisperContentEncoder(ContentEncoder):
 
     Args:
         levels, channels, blocks, stride: as in :class:`.ContentEncoder`.
-        context: log-mel frames around a packet in its window, at least those that the convolutional encoder sees.
+        context: log-mel frames around a packet in its window, at least those that the convolutional encoder sees. More than it was
+            trained with (44) serves words: WER .196 against .210 on 50 utterances.
         layers: of Whisper's encoder.
         taken: the layers whose states are heard, 1 the first; one more than there are is the last one normalised.
         width: of what is made of them.
@@ -105,7 +106,7 @@ class WhisperContentEncoder(ContentEncoder):
         channels: tuple[int, int] = (224, 320),
         blocks: tuple[int, int] = (2, 4),
         stride: int = 4,
-        context: int = 44,
+        context: int = 96,
         layers: int = LAYERS,
         taken: Sequence[int] = (2, 5),
         width: int = 384,
