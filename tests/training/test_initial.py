@@ -6,12 +6,16 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import unitcodec
+from bitstream import fit_tables
 from unitcodec.errors import ModelError, UnitcodecError
+from unitcodec.model import ModelConfig, Networks, digest, save, stored
 from unitcodec.training import run
+from unitcodec.training.entropy import describe
 from unitcodec.training.teacher import read_whisper
 
 STEPS = {"content": {"steps": 1, "batch": 2, "seconds": 1.28, "rate": 1e-9}, "joint": {"steps": 1, "batch": 2, "seconds": 0.64}}
@@ -19,7 +23,17 @@ STEPS = {"content": {"steps": 1, "batch": 2, "seconds": 1.28, "rate": 1e-9}, "jo
 
 def _config(folder: Path, default_model: Path, **changes: object) -> Path:
     options = json.loads((default_model / "config.json").read_text())
-    settings: dict[str, object] = {**STEPS, "content": {**STEPS["content"], **options["content"]}, **changes}
+    content = {**STEPS["content"], "family": "fsq", **options["content"]}
+    if "kind" in content:
+        content["family"] = content.pop("kind")
+    decoder = {"memory": options["decoder"].get("memory", [0, 0, 0])}
+    settings: dict[str, object] = {
+        **STEPS,
+        "content": content,
+        "decoder": decoder,
+        "whisper": {"checkpoint": "default"},
+        **changes,
+    }
     (folder / "settings.json").write_text(json.dumps(settings))
     return folder / "settings.json"
 
@@ -44,18 +58,32 @@ def test_stages_go_on_from_a_model(default_model: Path, manifest: Path, tmp_path
     assert all(torch.equal(trained[name], weight) for name, weight in after["model"].items())
 
 
+@pytest.fixture(scope="module")
+def without_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of the family fsq, with random weights in the widths that are trained here."""
+    parts = {"content": {"levels": [6, 6]}, "pitch": {"codes": 20}, "decoder": {"rows": 2}, "generator": {"kind": "spectral"}}
+    config = ModelConfig(name="plain", **parts)
+    torch.manual_seed(0)
+    networks = Networks(config).eval()
+    spec = describe((6, 6), 4, 20, networks.speaker.alphabets, digest(stored(networks)))
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("plain") / "plain"
+    save(folder, config, networks, fit_tables([(rng.integers(6, size=(2, 640)), rng.integers(20, size=320))], spec))
+    return folder
+
+
 def test_whisper_joins_a_model_that_was_trained_without(
-    default_model: Path, manifest: Path, published_whisper: Path, tmp_path: Path
+    without_whisper: Path, manifest: Path, published_whisper: Path, tmp_path: Path
 ) -> None:
-    content = {"family": "whisper", "feature_loss": 1.0, "heard_tract": 0.5, "levels": [10, 10, 10, 10]}
+    content = {"family": "whisper", "feature_loss": 1.0, "heard_tract": 0.5, "levels": [6, 6]}
     config = _config(
         tmp_path,
-        default_model,
+        without_whisper,
         content={**STEPS["content"], **content},
         decoder={"memory": [1, 6, 2]},
         whisper={"checkpoint": str(published_whisper)},
     )
-    run("content", manifest, tmp_path / "out", config, initial="default")
+    run("content", manifest, tmp_path / "out", config, initial=without_whisper)
     trained = torch.load(tmp_path / "out" / "content" / "state.pt", weights_only=True)["model"]
     for name, weight in read_whisper(published_whisper).state_dict().items():
         assert torch.equal(trained[f"content.whisper.{name}"], weight)
@@ -100,6 +128,7 @@ def test_a_model_of_other_widths(narrow_folder: Path, manifest: Path, tmp_path: 
         ({"content": {"levels": [4, 4]}}, "its content is made with"),
         ({"pitch": {"codes": 7}}, "its pitch is made with"),
         ({"vocoder": {"generator": {"kind": "hifigan"}}}, "its generator is made with"),
+        ({"decoder": {"memory": [0, 0, 0]}}, "its networks have other widths"),
         ({"content": {"family": "vqvae"}}, "of the family 'vqvae' cannot begin"),
     ],
 )

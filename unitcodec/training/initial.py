@@ -65,9 +65,9 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     parts = Autoencoder(content_options(settings), decoder_options(settings))
     try:
         for part in ("content", "speaker", "decoder"):
-            missing, _ = getattr(parts, part).load_state_dict(getattr(networks, part).state_dict(), strict=False)
-            if any(not name.startswith(ADDED) for name in missing):
-                raise RuntimeError(f"{missing}")
+            missing, unexpected = getattr(parts, part).load_state_dict(getattr(networks, part).state_dict(), strict=False)
+            if unexpected or any(not name.startswith(ADDED) for name in missing):
+                raise RuntimeError(f"{missing}, {unexpected}")
             if any(name.startswith("whisper.") for name in missing):
                 parts.content.whisper.load_state_dict(read_whisper(settings["whisper"]["checkpoint"]).state_dict())
     except RuntimeError as error:
