@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,9 +57,10 @@ def test_an_interrupted_run_says_that_it_can_go_on(
 ) -> None:
     write(tmp_path / "few" / "u0.wav", np.zeros(SAMPLE_RATE, np.float32))
     arguments = ["--data", str(tmp_path / "few"), "--out", str(tmp_path / "out"), "--jobs", "1", "--systems", "none"]
-    process = start(
-        "bench", "quality", *arguments, "--system", "slow=true {out}; exec sleep 60", stdout=PIPE, stderr=PIPE, bufsize=0
-    )
+    slow = ["--system", "slow=true {out}; exec sleep 60"]
+    # Whoever runs the tests in the background of a shell has SIGINT ignored, and so would the command.
+    heeds: dict[str, Any] = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = start("bench", "quality", *arguments, *slow, stdout=PIPE, stderr=PIPE, bufsize=0, **heeds)
     try:
         assert process.stderr is not None
         assert process.stderr.readline().startswith(b"quality: reading")
