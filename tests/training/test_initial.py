@@ -128,6 +128,7 @@ def test_a_model_of_other_widths(narrow_folder: Path, manifest: Path, tmp_path: 
         ({"content": {"levels": [4, 4]}}, "its content is made with"),
         ({"pitch": {"codes": 7}}, "its pitch is made with"),
         ({"vocoder": {"generator": {"kind": "hifigan"}}}, "its generator is made with"),
+        ({"content": {"family": "fsq"}}, "--config unitcodec/training/whisper.json describes"),
         ({"decoder": {"memory": [0, 0, 0]}}, "its networks have other widths"),
         ({"content": {"family": "vqvae"}}, "of the family 'vqvae' cannot begin"),
     ],

@@ -59,7 +59,8 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     }
     for part, options in wanted.items():
         if json.loads(json.dumps(options)) != getattr(config, part):
-            raise UnitcodecError(f"{name}: its {part} is made with {getattr(config, part)}; the settings say {options}")
+            cure = "; --config unitcodec/training/whisper.json describes a model with Whisper" if "kind" in config.content else ""
+            raise UnitcodecError(f"{name}: its {part} is made with {getattr(config, part)}; the settings say {options}{cure}")
     if config.generator.get("kind", "spectral") != "spectral":
         raise UnitcodecError(f"{name}: a generator whose weight norm is folded cannot be trained on")
     parts = Autoencoder(content_options(settings), decoder_options(settings))
