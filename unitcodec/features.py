@@ -46,6 +46,14 @@ def mel_filters(bands: int = BANDS, fft: int = FFT, sample_rate: int = SAMPLE_RA
     Returns (bands, fft // 2 + 1), float64.
     """
     edges = 700.0 * (10.0 ** (np.linspace(0.0, _mel_scale(np.array(sample_rate / 2)), bands + 2) / 2595.0) - 1.0)
+    return triangular_filters(edges, fft, sample_rate)
+
+
+def triangular_filters(edges: np.ndarray, fft: int, sample_rate: int) -> np.ndarray:
+    """Filters of unit area in Hz that rise from each of the edges (bands + 2,), in Hz, to the next and fall to the one after it.
+
+    Returns (bands, fft // 2 + 1), float64.
+    """
     bins = np.arange(fft // 2 + 1) * (sample_rate / fft)
     rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
@@ -72,14 +80,20 @@ def log_mel(waveform: Tensor) -> Tensor:
         (B, 80, ceil(T / 160)).
     """
     window, filters = _constants(waveform.dtype, waveform.device)
-    frames = frame_count(waveform.shape[-1])
-    left = WINDOW // 2
-    padded = F.pad(waveform, (left, max(0, (frames - 1) * HOP + WINDOW - left - waveform.shape[-1])))
-    blocks = padded.unfold(-1, WINDOW, HOP)[:, :frames] * window
-    squares = torch.view_as_real(torch.fft.rfft(blocks, FFT)).square()
-    # Many times as fast as abs() or sum(-1); the floor, 1e-10 in amplitude, keeps the root's slope finite in digital silence.
-    magnitude = (squares[..., 0] + squares[..., 1]).clamp(min=1e-20).sqrt()
+    # The floor, 1e-10 in amplitude, keeps the root's slope finite in digital silence.
+    magnitude = power_spectrogram(waveform, window, FFT).clamp(min=1e-20).sqrt()
     return torch.log(magnitude @ filters.T * (2.0 / WINDOW) + FLOOR).transpose(1, 2)
+
+
+def power_spectrogram(waveform: Tensor, window: Tensor, fft: int) -> Tensor:
+    """Waveform (B, T) and a window (W,) of its type -> power (B, ceil(T / 160), fft // 2 + 1)."""
+    frames, size = frame_count(waveform.shape[-1]), len(window)
+    left = size // 2
+    padded = F.pad(waveform, (left, max(0, (frames - 1) * HOP + size - left - waveform.shape[-1])))
+    blocks = padded.unfold(-1, size, HOP)[:, :frames] * window
+    squares = torch.view_as_real(torch.fft.rfft(blocks, fft)).square()
+    # Many times as fast as abs() or sum(-1).
+    return squares[..., 0] + squares[..., 1]
 
 
 def normalise(mel: Tensor) -> Tensor:

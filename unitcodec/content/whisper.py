@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..features import HOP, SAMPLE_RATE, frame_count, log_mel, normalise
+from ..features import SAMPLE_RATE, log_mel, normalise, power_spectrogram, triangular_filters
 from ..layers import fold
 from .fsq import ContentEncoder
 
@@ -156,17 +156,9 @@ def whisper_mel(waveform: Tensor) -> Tensor:
     :data:`LOUDEST`.
     """
     window, filters = _constants(waveform.dtype, waveform.device)
-    frames = frame_count(waveform.shape[-1])
-    left = WINDOW // 2
-    padded = F.pad(waveform, (left, max(0, (frames - 1) * HOP + WINDOW - left - waveform.shape[-1])))
-    blocks = padded.unfold(-1, WINDOW, HOP)[:, :frames] * window
-    power = torch.view_as_real(torch.fft.rfft(blocks)).square().sum(-1) @ filters.T
-    return whisper_scale(torch.log10(power.clamp(min=1e-10))).transpose(1, 2)
-
-
-def whisper_scale(power: Tensor) -> Tensor:
-    """log10 of mel power -> the range that Whisper works in."""
-    return (power.clamp(min=LOUDEST - 8.0) + 4.0) / 4.0
+    power = power_spectrogram(waveform, window, WINDOW) @ filters.T
+    level = torch.log10(power.clamp(min=1e-10)).clamp(min=LOUDEST - 8.0)
+    return ((level + 4.0) / 4.0).transpose(1, 2)
 
 
 @lru_cache(maxsize=8)
@@ -185,10 +177,7 @@ def slaney_filters(bands: int = BANDS, fft: int = WINDOW, sample_rate: int = SAM
 
     top = 15.0 + math.log(sample_rate / 2 / 1000.0) / step
     edges = to_hertz(np.linspace(0.0, top, bands + 2))
-    bins = np.arange(fft // 2 + 1) * (sample_rate / fft)
-    rising = (bins - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - bins) / np.diff(edges)[1:, None]
-    return np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    return triangular_filters(edges, fft, sample_rate)
 
 
 @lru_cache(maxsize=4)
