@@ -144,6 +144,11 @@ class _Stages:
         model.load_state_dict(self._state("content")["model"])
         return model
 
+    def _teacher(self, wanted: bool | float) -> Any:
+        from .teacher import read_whisper
+
+        return read_whisper(self.settings["whisper"]["checkpoint"]) if wanted else None
+
     def _prior(self, levels: Sequence[int]) -> Any:
         from .prior import Prior
 
@@ -172,7 +177,6 @@ class _Stages:
     def _content(self) -> None:
         from . import parallel
         from .content import SCALAR, content_options, decoder_options, pretrained, train
-        from .teacher import read_whisper
 
         folder, options, settings = self.out / "content", content_options(self.settings), self.settings["content"]
         if (folder / "state.pt").exists() and self._content_options() != json.loads(json.dumps(options)):
@@ -184,9 +188,7 @@ class _Stages:
         if settings["thrift"] and not settings["bits"]:
             raise UnitcodecError("content.thrift: needs a rate, content.bits")
         encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
-        teacher = None
-        if settings["feature_loss"] or settings["family"] == "whisper":
-            teacher = read_whisper(self.settings["whisper"]["checkpoint"])
+        teacher = self._teacher(settings["feature_loss"] or settings["family"] == "whisper")
         if parallel.rank() == 0:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
@@ -207,7 +209,8 @@ class _Stages:
         settings = {**self.settings["joint"], "generator": self.settings["vocoder"]["generator"], "thrift": thrift}
         pitch, autoencoder, initial = self._trained_pitch(), self._autoencoder(), self._state("vocoder")
         prior = self._prior(autoencoder.content.vocabulary) if thrift else None
-        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device, prior)
+        teacher = self._teacher(settings["feature_loss"])
+        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device, prior, teacher)
 
     def _entropy(self) -> None:
         from .entropy import CODES, code_corpus, describe, fit, save_codes

@@ -19,8 +19,9 @@ QUEFRENCY = 30
 class Augmentation:
     """Probabilities and ranges; all of it off is ``Augmentation(0, 0, 0, 0, 0)``.
 
-    ``warp`` moves the formants of the log-mel that is heard, ``heard_tract`` those of the waveform, ``voice`` those of target and
-    voice too. A speaker is drawn in proportion to his hours to the ``hours_power``.
+    ``babble``: of the noises, how many are other people's voices. ``warp`` moves the formants of the log-mel that is heard, ``heard_tract`` those of the waveform, ``voice`` those of target and
+    voice too. A speaker is drawn in proportion to his hours to the ``hours_power``;
+    ``clean``: only recordings that a decoder may learn from.
     """
 
     gain_db: float = 3.0
@@ -28,6 +29,8 @@ class Augmentation:
     speed_range: float = 0.1
     noise: float = 0.15
     room: float = 0.1
+    babble: float = 0.0
+    snr_range: tuple[float, float] = (3.0, 35.0)
     equalizer: float = 0.0
     equalizer_db: float = 5.0
     warp: float = 0.0
@@ -37,6 +40,7 @@ class Augmentation:
     tract_range: float = 0.12
     colour_db: float = 3.0
     hours_power: float = 0.5
+    clean: bool = False
     thrift: float = 0.0
     thrift_range: tuple[float, float] = (0.05, 5.0)
 

@@ -22,6 +22,9 @@ SHORTEST = 16000
 CLEAN = 20.0
 """dB between speech and background from which on a recording is a decoder's target."""
 
+TRIES = 20
+"""Utterances that are drawn anew for one that is clean; a corpus may have none."""
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -109,6 +112,10 @@ class Batches:
     def crop(self) -> Crop:
         rng, a = self.rng, self.augmentation
         utterance = self._utterance()
+        for _ in range(TRIES if a.clean else 0):
+            if self._facts(utterance)[3]:
+                break
+            utterance = self._utterance()
         gain, mean_code, deviation_code, clean_target = self._facts(utterance)
         gain *= 10 ** (rng.uniform(-a.gain_db, a.gain_db) / 20)
         mean, deviation = mean_and_deviation(mean_code, deviation_code)
@@ -147,9 +154,20 @@ class Batches:
         if rng.random() < a.room:
             heard = small_room(rng, heard).astype(np.float32)
         if rng.random() < a.noise:
-            level = 10 ** ((REFERENCE_LEVEL - rng.uniform(8, 35)) / 20)
-            heard = heard + (coloured_noise(rng, len(heard)) * level).astype(np.float32)
+            level = 10 ** ((REFERENCE_LEVEL - rng.uniform(*a.snr_range)) / 20)
+            voices = a.babble and rng.random() < a.babble
+            noise = self._babble(len(heard)) if voices else coloured_noise(rng, len(heard))
+            heard = heard + (noise * level).astype(np.float32)
         return heard
+
+    def _babble(self, samples: int) -> np.ndarray:
+        """A few other people who speak at once, (samples,), unit RMS."""
+        total = np.zeros(samples)
+        for _ in range(self.rng.integers(1, 7)):
+            utterance = self._utterance()
+            _, voice, _ = self._stretch(utterance, -(-samples // HOP) * HOP)
+            total += self._facts(utterance)[0] * 10 ** (self.rng.uniform(-6, 6) / 20) * voice[:samples]
+        return total / (np.sqrt(np.mean(total**2)) + 1e-9)
 
     def stretch(self) -> Stretch:
         """A stretch as it was said, speed unchanged, for targets that belong to the corpus' own frames."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..centroids import read_centroids
 from ..content import hear, make_content
+from ..content.fsq import ContentEncoder
 from ..content.whisper import WhisperEncoder
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
@@ -59,17 +60,41 @@ class Autoencoder(nn.Module):
         With ``warp`` (B,) an encoder of log-mel hears vocal tracts of other lengths. With ``thrift`` (B,) scalar codes are not
         the nearest but chosen by what they cost under ``prior`` as well.
         """
+        if isinstance(self.content, ContentEncoder):
+            return self.chosen(self.latent(waveform, warp), prior, thrift)
+        values, units, loss = self.content.quantize(self._heard(waveform, warp))
+        return values, units, loss
+
+    def _heard(self, waveform: Tensor, warp: Tensor | None) -> Tensor:
         with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
             heard = hear(self.content, waveform)
-            if warp is not None and self.content.hears == "log_mel":
-                heard = warped(heard, warp)
+            return warped(heard, warp) if warp is not None and self.content.hears == "log_mel" else heard
+
+    def latent(self, waveform: Tensor, warp: Tensor | None = None) -> Tensor:
+        """Of scalar codes: waveform (B, 160 n) -> what is quantized, (B, rows, m)."""
+        latent: Tensor = self.content.latent(self._heard(waveform, warp)).float()
+        return latent
+
+    def chosen(self, latent: Tensor, prior: Prior | None = None, thrift: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Of scalar codes: :meth:`latent` -> as :meth:`coded`."""
+        values, units, loss = self.content.quantizer(latent)
         if prior is None or thrift is None:
-            values, units, loss = self.content.quantize(heard)
             return values, units, loss
-        latent = self.content.latent(heard).float()
-        values, _, loss = self.content.quantizer(latent)
         units = prior.chosen(self.content.quantizer.distances(latent), thrift)
         return straight_through(values, self.content.values(units)), units, loss
+
+    def unsteadiness(self, latent: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """How far the ``latent`` (B, rows, m) of what is heard is from that of the clean crop, mean square, in steps of the codes.
+
+        Only the first learns, and only from crops that are heard otherwise than they were recorded. After the invariance of
+        Gat et al. 2023 (arXiv 2209.15483), section 3, which holds discrete units steady under augmentation.
+        """
+        changed = (batch["heard"] != batch["clean"]).any(1)
+        if not changed.any():
+            return latent.new_zeros(())
+        with torch.no_grad():
+            wanted = self.content.quantizer.bound(self.latent(batch["clean"][changed]))
+        return F.mse_loss(self.content.quantizer.bound(latent[changed]), wanted)
 
     def decoded(self, values: Tensor, other: Tensor, pitch: Tensor) -> Tensor:
         """The units' values, a waveform (B, 160 k) of the voice, pitch (B, 3, n) -> log-mel (B, 80, n)."""
@@ -94,7 +119,7 @@ def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, 
     return pitch_features(track, batch["mean"], batch["deviation"]), hz
 
 
-AUGMENTED = ("speed", "voice", "equalizer", "warp", "heard_tract", "thrift", "hours_power", "noise", "room")
+AUGMENTED = ("speed", "voice", "equalizer", "warp", "heard_tract", "thrift", "hours_power", "noise", "babble", "room")
 """Settings of the stage that say how its crops are made."""
 
 
@@ -269,12 +294,13 @@ def train(
         # Not in bfloat16, where the nearest codevector would often be another than in the codec.
         features, _ = decoded_pitch(pitch, batch)
         with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-            values, units, commitment = model.coded(
-                batch["heard"],
-                batch["warp"] if settings["warp"] else None,
-                rate.prior if rate is not None else None,
-                batch["thrift"] if settings["thrift"] else None,
-            )
+            warp = batch["warp"] if settings["warp"] else None
+            if settings["family"] in SCALAR:
+                latent = model.latent(batch["heard"], warp)
+                thrift = batch["thrift"] if settings["thrift"] else None
+                values, units, commitment = model.chosen(latent, rate.prior if rate is not None else None, thrift)
+            else:
+                values, units, commitment = model.coded(batch["heard"], warp)
             output = model.decoded(values, batch["other"], features).float()
         # What noisy recordings sound like is nothing that a decoder should learn.
         share = batch["clean_target"] / batch["clean_target"].sum().clamp(min=1.0)
@@ -282,6 +308,10 @@ def train(
         l1 = (difference.abs().mean((1, 2)) * share).sum()
         loss = l1 + 0.5 * (difference.square().mean((1, 2)) * share).sum() + commitment
         logged: dict[str, float | Tensor] = {"l1": l1, "commitment": commitment}
+        if settings["steady"]:
+            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
+                logged["unsteadiness"] = model.unsteadiness(latent, batch)
+            loss = loss + settings["steady"] * logged["unsteadiness"]
         if settings["conversion"]:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 logged["conversion"] = conversion_loss(model, pitch, values, batch)

@@ -34,7 +34,8 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
 
     Args:
         name: of a packaged model, or a folder.
-        settings: stage -> settings; they must describe the model.
+        settings: stage -> settings; they must describe the model, but for the levels of its codes and the number of F0 codes.
+            With another number the stage ``pitch`` begins by itself.
 
     Raises:
         UnitcodecError: there is no such model, it is not what the settings describe, or it cannot be trained on.
@@ -57,6 +58,11 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
         "speaker": {},
         "generator": settings["vocoder"]["generator"],
     }
+    if wanted["pitch"] != config.pitch:
+        del wanted["pitch"]  # another F0 code: the stage begins by itself, and a decoder hears decoded F0, not its codes
+    if len(options["levels"]) == len(config.content.get("levels", ())):
+        options = options | {"levels": config.content["levels"]}  # as many rows: how finely they are rounded is no weight
+        wanted["content"] = options
     for part, options in wanted.items():
         if json.loads(json.dumps(options)) != getattr(config, part):
             cure = "; --config unitcodec/training/whisper.json describes a model with Whisper" if "kind" in config.content else ""
@@ -79,5 +85,7 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     codebook.sums.copy_(codebook.codebook * CODE_COUNT)
     weights = {"pitch": networks.pitch, "content": parts, "vocoder": networks.generator}
     for stage in BEGINNING:
+        if stage == "pitch" and "pitch" not in wanted:
+            continue
         (out / stage).mkdir(parents=True, exist_ok=True)
         torch.save({"model": weights[stage].state_dict()}, out / stage / INITIAL)

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..content.whisper import WhisperEncoder
 from ..features import HOP, log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
 from ..vocoder import make_generator
@@ -31,6 +32,7 @@ from .augmentation import Augmentation
 from .batches import Batches, held_out_speakers, validation_batches
 from .content import Autoencoder, conversion_loss, decoded_pitch
 from .corpus import Corpus
+from .feature_loss import FeatureLoss, fit_map
 from .loop import Run, cosine, set_rate
 from .prior import Prior
 
@@ -67,11 +69,13 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     prior: Prior | None = None,
+    teacher: WhisperEncoder | None = None,
 ) -> None:
     """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
 
     With the ``prior`` of the content stage, ``settings["thrift"]`` of the crops are coded as cheaply as codes were there. The
-    joint stage's ``warp``, ``equalizer`` and ``conversion`` mean what they mean in the content stage.
+    joint stage's ``warp``, ``equalizer``, ``conversion`` and ``feature_loss`` (by the ``teacher``, on what the generator says) mean
+    what they mean in the content stage.
     A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
     entries "model" and, in the joint stage, "decoder" of ``folder/state.pt``.
     """
@@ -100,9 +104,12 @@ def train(
     # The decoder sees a longer stretch than the costlier losses do, so that its edges play no part.
     seconds = settings["seconds"] if autoencoder is None else 2.56
     frames = round(settings["seconds"] * 100)
-    augmentation = Augmentation(noise=0, room=0)
+    augmentation = Augmentation(noise=0, room=0, clean=True)
     if autoencoder is not None:
-        augmentation = Augmentation(**{name: settings[name] for name in ("voice", "equalizer", "warp", "thrift")})
+        augmentation = Augmentation(clean=True, **{name: settings[name] for name in ("voice", "equalizer", "warp", "thrift")})
+    feature_loss = None
+    if teacher is not None and settings["feature_loss"]:
+        feature_loss = FeatureLoss(teacher, *fit_map(corpus)).to(device)
     batches = Batches(corpus, seconds, augmentation, seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 
@@ -152,7 +159,11 @@ def train(
         set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
         waveform, target, losses = speak(tensors(batches.batch(settings["batch"], step)), frames)
         spectral = stft_loss(target, waveform)
-        mel = F.l1_loss(normalise(log_mel(waveform)), normalise(log_mel(target)))
+        wanted, spoken = normalise(log_mel(target)), normalise(log_mel(waveform))
+        mel = F.l1_loss(spoken, wanted)
+        if feature_loss is not None:
+            with torch.autocast(device, torch.bfloat16):
+                losses["feature_loss"] = feature_loss(wanted, spoken).mean()
         loss = settings["stft"] * spectral + settings["mel"] * mel + sum(settings[name] * value for name, value in losses.items())
         logged = {"stft": spectral.detach(), "mel": mel.detach()} | losses
         if step >= settings["adversarial_from"] * settings["steps"]:
