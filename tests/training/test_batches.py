@@ -156,3 +156,24 @@ def test_hours_count_as_they_are_told_to() -> None:
     for power, share in ((0.0, 0.5), (0.5, 1 / 3), (1.0, 0.2)):
         batches = Batches(corpus, 1.28, Augmentation(hours_power=power), 0)
         assert batches.weights[1] == pytest.approx(share)
+
+
+def test_babble_is_other_voices_at_the_level_of_the_noise(corpus: Corpus) -> None:
+    quiet, babble = (
+        Batches(corpus, 1.28, Augmentation(0, 0, 0, share, 0, babble=1.0, snr_range=(10.0, 10.0)), 0).batch(12) for share in (0.0, 1.0)
+    )
+    assert np.array_equal(quiet["clean"], babble["clean"])
+    added = babble["heard"] - babble["clean"]
+    assert 20 * np.log10(added.std(1)) == pytest.approx(REFERENCE_LEVEL - 10, abs=0.5)
+    # Voices pause and are louder at low frequencies; white noise does neither.
+    assert np.abs(np.fft.rfft(added))[:, :2560].std() > 3 * np.abs(np.fft.rfft(added))[:, 5120:].std()
+
+
+def test_a_decoder_can_be_given_clean_recordings_only(corpus: Corpus) -> None:
+    batches = Batches(corpus, 0.64, Augmentation(0, 0, 0, 0, 0, clean=True), 0)
+    facts, last = batches._facts, max(utterance.start for group in batches.groups for utterance in group)
+    batches._facts = lambda utterance: (*facts(utterance)[:3], float(utterance.start == last))  # type: ignore[method-assign]
+    assert set(batches.batch(20)["clean_target"]) == {1.0}
+    # Where there is none, something is drawn all the same.
+    batches._facts = lambda utterance: (*facts(utterance)[:3], 0.0)  # type: ignore[method-assign]
+    assert set(batches.batch(3)["clean_target"]) == {0.0}

@@ -51,3 +51,19 @@ def test_whoever_recognises_voices_does_not_learn_from_conversions(model: Autoen
     values, _, _ = model.coded(batch["clean"])
     conversion_loss(model, pitch, values, batch).backward()
     assert not any(value.requires_grad for value in model.speaker.parameters())
+
+
+def test_units_are_held_steady_where_the_ear_is_disturbed(model: Autoencoder) -> None:
+    batch = _batch(torch.tensor([0.4, 1.0]))
+    batch["heard"] = batch["clean"].clone()
+    latent = model.latent(batch["heard"])
+    assert model.unsteadiness(latent, batch) == 0
+    batch["heard"][1] += 0.1 * torch.randn(batch["heard"].shape[1])
+    latent = model.latent(batch["heard"])
+    found = model.unsteadiness(latent, batch)
+    bound = model.content.quantizer.bound
+    expected = (bound(latent[1]) - bound(model.latent(batch["clean"])[1])).square().mean()
+    assert found.item() == pytest.approx(expected.item(), rel=1e-4)
+    assert found > 0
+    found.backward()
+    assert any(value.grad is not None and value.grad.any() for value in model.content.parameters())

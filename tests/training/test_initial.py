@@ -32,6 +32,7 @@ def _config(folder: Path, default_model: Path, **changes: object) -> Path:
         "content": content,
         "decoder": decoder,
         "whisper": {"checkpoint": "default"},
+        "pitch": options["pitch"],
         **changes,
     }
     (folder / "settings.json").write_text(json.dumps(settings))
@@ -92,11 +93,26 @@ def test_whisper_joins_a_model_that_was_trained_without(
 
 
 def test_the_f0_stage_keeps_its_codebook(default_model: Path, manifest: Path, tmp_path: Path) -> None:
-    pitch = {"steps": 1, "batch": 2, "seconds": 1.28, "rate": 1e-9}
+    codes = unitcodec.load("default", device="cpu").model.networks.pitch.codes
+    pitch = {"codes": codes, "steps": 1, "batch": 2, "seconds": 1.28, "rate": 1e-9}
     run("pitch", manifest, tmp_path, _config(tmp_path, default_model, pitch=pitch), initial="default")
     before = unitcodec.load("default", device="cpu").model.networks.pitch.quantizer.codebook
     after = torch.load(tmp_path / "pitch" / "state.pt", weights_only=True)["model"]["quantizer.codebook"]
     assert torch.linalg.norm(after - before) < 0.1 * torch.linalg.norm(before)
+
+
+def test_finer_codes_and_another_f0_code_go_on_from_a_model(default_model: Path, manifest: Path, tmp_path: Path) -> None:
+    pitch = {"codes": 9, "steps": 1, "batch": 2, "seconds": 1.28}
+    config = _config(tmp_path, default_model, pitch=pitch)
+    settings = json.loads(config.read_text())
+    settings["content"]["levels"] = [level + 1 for level in settings["content"]["levels"]]
+    config.write_text(json.dumps(settings))
+    run("pitch", manifest, tmp_path, config, initial="default")
+    run("content", manifest, tmp_path, config, initial="default")
+    assert torch.load(tmp_path / "pitch" / "state.pt", weights_only=True)["model"]["quantizer.codebook"].shape[0] == 9
+    trained = torch.load(tmp_path / "content" / "state.pt", weights_only=True)["model"]
+    before = unitcodec.load("default", device="cpu").model.networks.content.state_dict()
+    assert all(torch.allclose(trained[f"content.{name}"], weight, atol=1e-5) for name, weight in before.items())
 
 
 def test_restarting_begins_with_the_model_again(default_model: Path, manifest: Path, tmp_path: Path) -> None:
@@ -126,7 +142,7 @@ def test_a_model_of_other_widths(narrow_folder: Path, manifest: Path, tmp_path: 
     ("changes", "message"),
     [
         ({"content": {"levels": [4, 4]}}, "its content is made with"),
-        ({"pitch": {"codes": 7}}, "its pitch is made with"),
+        ({"pitch": {"codes": 7}}, "run the stage 'pitch' first"),
         ({"vocoder": {"generator": {"kind": "hifigan"}}}, "its generator is made with"),
         ({"content": {"family": "fsq"}}, "--config unitcodec/training/whisper.json describes"),
         ({"decoder": {"memory": [0, 0, 0]}}, "its networks have other widths"),
