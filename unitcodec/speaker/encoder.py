@@ -1,4 +1,4 @@
-"""Speech -> speaker code: a vector over the utterance, quantized to 64 bits by a product of scalar codebooks."""
+"""Speech -> speaker code: a vector over the utterance, quantized by a product of scalar codebooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEARCH_RATE = 0.4
 
 
 class SpeakerEncoder(nn.Module):
-    """(B, 80, n) normalised log-mel at 100 Hz, n even -> codes (B, 32), each in [0, 4)."""
+    """(B, 80, n) normalised log-mel at 100 Hz, n even -> codes (B, fields), each in [0, levels)."""
 
     def __init__(self, bands: int = 80, channels: int = 128, blocks: int = 3, fields: int = 32, levels: int = 4):
         super().__init__()

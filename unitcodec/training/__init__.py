@@ -138,9 +138,9 @@ class _Stages:
         return model.eval()
 
     def _autoencoder(self) -> Any:
-        from .content import Autoencoder, decoder_options
+        from .content import Autoencoder, decoder_options, speaker_options
 
-        model = Autoencoder(self._content_options(), decoder_options(self.settings))
+        model = Autoencoder(self._content_options(), decoder_options(self.settings), speaker_options(self.settings))
         model.load_state_dict(self._state("content")["model"])
         return model
 
@@ -176,7 +176,7 @@ class _Stages:
 
     def _content(self) -> None:
         from . import parallel
-        from .content import SCALAR, content_options, decoder_options, pretrained, train
+        from .content import SCALAR, content_options, decoder_options, pretrained, speaker_options, train
 
         folder, options, settings = self.out / "content", content_options(self.settings), self.settings["content"]
         if (folder / "state.pt").exists() and self._content_options() != json.loads(json.dumps(options)):
@@ -192,8 +192,9 @@ class _Stages:
         if parallel.rank() == 0:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
-        decoder = decoder_options(self.settings)
-        train(self.corpus, self._trained_pitch(), folder, options, settings, encoder, self.seed, self.device, teacher, decoder)
+        decoder, speaker = decoder_options(self.settings), speaker_options(self.settings)
+        pitch = self._trained_pitch()
+        train(self.corpus, pitch, folder, options, settings, encoder, self.seed, self.device, teacher, decoder, speaker)
 
     def _vocoder(self) -> None:
         from .vocoder import train
@@ -227,7 +228,7 @@ class _Stages:
     def _export(self) -> None:
         from ..content import make_content
         from ..model import ModelConfig
-        from .content import decoder_options
+        from .content import decoder_options, speaker_options
         from .corpus import prepare
         from .export import export, gather, part_of
 
@@ -237,6 +238,7 @@ class _Stages:
             name="model",
             content=options,
             pitch={"codes": self.settings["pitch"]["codes"]},
+            speaker=speaker_options(self.settings),
             decoder={"rows": content.channels, "stride": content.stride, **decoder_options(self.settings)},
             generator=self.settings["vocoder"]["generator"],
             tracker=self.settings["corpus"]["tracker"],

@@ -45,11 +45,14 @@ SCALAR = ("fsq", "whisper")
 class Autoencoder(nn.Module):
     """The three parts that share one loss."""
 
-    def __init__(self, content: dict[str, Any], decoder: dict[str, Any] | None = None):
-        """The arguments of :func:`unitcodec.content.make_content`, and those of the mel decoder that do not follow from them."""
+    def __init__(
+        self, content: dict[str, Any], decoder: dict[str, Any] | None = None, speaker: dict[str, Any] | None = None
+    ):
+        """The arguments of :func:`unitcodec.content.make_content`, those of the mel decoder that do not follow from them, and
+        those of the speaker encoder."""
         super().__init__()
         self.content: Any = make_content(**content)
-        self.speaker = SpeakerEncoder()
+        self.speaker = SpeakerEncoder(**speaker or {})
         self.decoder = MelDecoder(rows=self.content.channels, stride=self.content.stride, **decoder or {})
 
     def coded(
@@ -175,6 +178,11 @@ def decoder_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {} if not settings["decoder"]["memory"][0] else dict(settings["decoder"])
 
 
+def speaker_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Arguments of the speaker encoder; what is usual is left out."""
+    return {} if settings["speaker"]["levels"] == 4 else dict(settings["speaker"])
+
+
 def pretrained(
     corpus: Corpus, folder: Path, settings: dict[str, dict[str, Any]], seed: int = 0, device: str = "cpu"
 ) -> nn.Module | None:
@@ -216,11 +224,12 @@ def train(
     device: str = "cpu",
     teacher: WhisperEncoder | None = None,
     decoder: dict[str, Any] | None = None,
+    speaker: dict[str, Any] | None = None,
 ) -> Autoencoder:
-    """``options``, ``decoder``: of the content encoder and the mel decoder; ``encoder``: the first itself, if it is trained
+    """``options``, ``decoder``, ``speaker``: of the content encoder, the mel decoder and the speaker encoder; ``encoder``: the first itself, if it is trained
     already; ``teacher``: whose opinion the feature loss is, and which is part of a content encoder of the family whisper."""
     torch.manual_seed(seed)
-    model = Autoencoder(options, decoder).to(device)
+    model = Autoencoder(options, decoder, speaker).to(device)
     if encoder is not None:
         model.content.load_state_dict(encoder.state_dict())
     if teacher is not None and settings["family"] == "whisper":

@@ -13,7 +13,7 @@ import torch
 
 from .. import model as models
 from ..errors import UnitcodecError
-from .content import SCALAR, Autoencoder, content_options, decoder_options
+from .content import SCALAR, Autoencoder, content_options, decoder_options, speaker_options
 from .loop import INITIAL
 from .teacher import read_whisper
 
@@ -34,7 +34,7 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
 
     Args:
         name: of a packaged model, or a folder.
-        settings: stage -> settings; they must describe the model, but for the levels of its codes and the number of F0 codes.
+        settings: stage -> settings; they must describe the model, but for the levels of its units and voice and the number of F0 codes.
             With another number the stage ``pitch`` begins by itself.
 
     Raises:
@@ -55,7 +55,7 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     wanted = {
         "content": options,
         "pitch": {"codes": settings["pitch"]["codes"]},
-        "speaker": {},
+        "speaker": config.speaker if config.speaker.get("kind", "encoder") == "encoder" else {},
         "generator": settings["vocoder"]["generator"],
     }
     if wanted["pitch"] != config.pitch:
@@ -69,7 +69,7 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
             raise UnitcodecError(f"{name}: its {part} is made with {getattr(config, part)}; the settings say {options}{cure}")
     if config.generator.get("kind", "spectral") != "spectral":
         raise UnitcodecError(f"{name}: a generator whose weight norm is folded cannot be trained on")
-    parts = Autoencoder(content_options(settings), decoder_options(settings))
+    parts = Autoencoder(content_options(settings), decoder_options(settings), speaker_options(settings))
     try:
         for part in ("content", "speaker", "decoder"):
             missing, unexpected = getattr(parts, part).load_state_dict(getattr(networks, part).state_dict(), strict=False)
