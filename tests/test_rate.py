@@ -9,19 +9,28 @@ from bitstream import EntropyModel, EntropySpec, PacketCoder, SpeechCodes, Strea
 from unitcodec.rate import LADDER, MOST_SAVED, TARGET_RUNGS, RateLimit, RateTarget, choices, payload_bytes
 
 
-def test_every_length_keeps_the_promise() -> None:
+def _spec(speaker_bytes: int) -> EntropySpec:
+    return EntropySpec(rows=(Stream(8, ((0, 1),)),), f0=Stream(20, (("f0", 1),)), speaker=(256,) * speaker_bytes)
+
+
+@pytest.mark.parametrize("speaker_bytes", [0, 1, 10, 13, 14])
+def test_every_length_keeps_the_promise(speaker_bytes: int) -> None:
     """The shortest waveform of every number of frames, from 5 s to two and a half minutes: then all are at the limit at most."""
+    spec = _spec(speaker_bytes)
     for frames in range(125, 60 * 64):
         full, rest = divmod(frames, 64)
-        # Header with 10 bytes of speaker; length and check; a short last packet's marker and length, or the end with a trim.
-        size = 20 + full * (3 + payload_bytes(64)) + (6 + payload_bytes(rest) if rest else 5)
+        # Header and speaker code; length and check; a short last packet's marker and length, or the end with a trim.
+        size = 10 + speaker_bytes + sum(3 + payload_bytes(spec, 64, packet) for packet in range(full))
+        size += 6 + payload_bytes(spec, rest, full) if rest else 5
         num_samples = max(5 * 16000, (frames - 1) * 640 + 1)
         assert 8 * size / (num_samples / 16000) <= 365, frames
+    assert 8 * size / (num_samples / 16000) > 360
 
 
 def test_every_packet_has_room_for_something() -> None:
-    assert all(payload_bytes(frames) >= 3 for frames in range(1, 65))
-    assert payload_bytes(64) < 240, "the length would take three bytes"
+    for packet in range(4):
+        assert all(payload_bytes(_spec(14), frames, packet) >= 3 for frames in range(1, 65))
+        assert payload_bytes(_spec(0), 64, packet) + MOST_SAVED < 240, "the length would take three bytes"
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +63,8 @@ def test_a_packet_that_is_too_large_is_made_to_fit(entropy: EntropyModel, frames
     limit, coder = RateLimit(entropy), PacketCoder(entropy)
     distances = _distances(values)
     chosen = limit.apply(distances, f0)
-    assert len(coder.encode_payload(chosen, f0)) <= payload_bytes(frames)
-    if len(coder.encode_payload(units, f0)) > payload_bytes(frames):
+    assert len(coder.encode_payload(chosen, f0)) <= payload_bytes(entropy.spec, frames)
+    if len(coder.encode_payload(units, f0)) > payload_bytes(entropy.spec, frames):
         assert not np.array_equal(chosen, units)
         # Cheaper, but not at any price: closer to what was meant than the cheapest codes are.
         cheapest = choices(entropy, distances, f0)[0][:, -1]
@@ -104,7 +113,7 @@ def test_a_target_keeps_to_the_limit_and_goes_as_low_as_it_can(entropy: EntropyM
         bitrate: len(coder.encode_payload(RateTarget(entropy, bitrate, limited).apply(_distances(values), f0), f0))
         for bitrate, limited in ((10_000, True), (9_999, False), (1, True))
     }
-    assert sizes[10_000] <= payload_bytes(64) < sizes[9_999]
+    assert sizes[10_000] <= payload_bytes(entropy.spec, 64) < sizes[9_999]
     found, _ = choices(entropy, _distances(values), f0, LADDER[:TARGET_RUNGS])
     least = min(len(coder.encode_payload(units, f0)) for units in found.swapaxes(0, 1))
     assert sizes[1] == least
@@ -115,7 +124,6 @@ def test_what_a_packet_leaves_over_the_next_ones_may_have(entropy: EntropyModel)
     limit, coder = RateLimit(entropy), PacketCoder(entropy)
     loud, quiet = rng.uniform(-0.5, 7.5, (4, 64)), np.full((4, 64), 4.2)
     sizes = [len(coder.encode_payload(limit.apply(_distances(values), f0), f0)) for values in (loud, quiet, loud, loud, loud)]
-    share = payload_bytes(64)
-    assert sizes[0] <= share < sizes[2] <= share + MOST_SAVED
-    assert all(sum(sizes[:count]) <= count * share for count in range(1, 6))
-    assert sizes[4] <= share
+    shares = [payload_bytes(entropy.spec, 64, packet) for packet in range(5)]
+    assert sizes[0] <= shares[0] < shares[2] < sizes[2] <= shares[2] + MOST_SAVED
+    assert all(sum(sizes[:count]) <= sum(shares[:count]) for count in range(1, 6))

@@ -24,8 +24,8 @@ LADDER = tuple(0.01 * 1.5**k for k in range(30))
 TARGET_RUNGS = 22
 """Of the ladder; beyond, codes only get worse."""
 
-FULL_PAYLOAD, LEAST_PAYLOAD = 99, 3
-"""Most bytes of payload that a full packet and one of a single frame may have."""
+FULL_PAYLOAD, LATER_PAYLOAD, LEAST_PAYLOAD = 104, 113, 3
+"""Bytes: what the first two packets and the speaker code (twice its half) share; payload of a later full packet, and of a frame."""
 
 CODER_BITS = 3.0
 """What the range coder may add to the sum of -log2 p, bits a packet; rounding up to bytes comes on top."""
@@ -36,21 +36,23 @@ MEAN_CODER_BITS = 2.7
 HEADER, FRAMING = 13, 3
 """Bytes of a stream besides its packets and speaker code, and of a full packet besides its payload."""
 
-MOST_SAVED = FULL_PAYLOAD
+MOST_SAVED = 99
 """Bytes that a packet may have more than its share, where earlier ones had less."""
 
 HORIZON = 10.0
 """Seconds in which what was spent too much, or left over, is made good."""
 
 
-def payload_bytes(frames: int, packet_frames: int = 64) -> int:
-    """The share in bytes of the payload of a packet of so many 40 ms frames.
+def payload_bytes(spec: EntropySpec, frames: int, packet: int = 0) -> int:
+    """The share in bytes of the payload of a stream's packet number ``packet``, of so many unit frames.
 
-    A file of T seconds may have 365 / 8 * T bytes: 20 of header, 3 beside each full packet's payload, and 6 beside that of a
-    last, short one. With 99 bytes for a full packet that holds for every T >= 5; a short one has a little more than its share,
-    so that even a single frame can say something.
+    A file of T seconds may have 365 / 8 * T bytes: 10 of header and the speaker code, 3 beside each full packet's payload, and 6
+    beside that of a last, short one. What the header takes, the first two packets do with less, so that it holds for every T >= 5;
+    later ones have nearly all that 365 bit/s give. A short one has a little more than its share, so that even a single frame can
+    say something.
     """
-    return LEAST_PAYLOAD + (FULL_PAYLOAD - LEAST_PAYLOAD) * (frames - 1) // (packet_frames - 1)
+    full = LATER_PAYLOAD if packet >= 2 else FULL_PAYLOAD - (spec.speaker_bytes + 1) // 2
+    return LEAST_PAYLOAD + (full - LEAST_PAYLOAD) * (frames - 1) // (spec.packet_frames - 1)
 
 
 class Allowance:
@@ -61,16 +63,17 @@ class Allowance:
 
     def __init__(self, spec: EntropySpec) -> None:
         self.spec = spec
-        self._saved = 0
+        self._saved = self._packets = 0
 
     def bits(self, units: IntArray) -> float:
         """Most that the codes of a packet (..., n) may cost, as the sum of -log2 p."""
-        return 8 * (payload_bytes(units.shape[-1], self.spec.packet_frames) + self._saved) - CODER_BITS
+        return 8 * (payload_bytes(self.spec, units.shape[-1], self._packets) + self._saved) - CODER_BITS
 
     def spend(self, units: IntArray, bits: float) -> None:
         """The packet is sent, and cost so much."""
         left = self.bits(units) + CODER_BITS - 8 * math.ceil((bits + CODER_BITS) / 8)
         self._saved = min(MOST_SAVED, max(0, int(left) // 8))
+        self._packets += 1
 
 
 class RateLimit:
