@@ -160,7 +160,8 @@ def test_hours_count_as_they_are_told_to() -> None:
 
 def test_babble_is_other_voices_at_the_level_of_the_noise(corpus: Corpus) -> None:
     quiet, babble = (
-        Batches(corpus, 1.28, Augmentation(0, 0, 0, share, 0, babble=1.0, snr_range=(10.0, 10.0)), 0).batch(12) for share in (0.0, 1.0)
+        Batches(corpus, 1.28, Augmentation(0, 0, 0, share, 0, babble=1.0, snr_range=(10.0, 10.0)), 0).batch(12)
+        for share in (0.0, 1.0)
     )
     assert np.array_equal(quiet["clean"], babble["clean"])
     added = babble["heard"] - babble["clean"]

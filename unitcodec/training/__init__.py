@@ -218,8 +218,9 @@ class _Stages:
 
         folder = self.out / "entropy"
         if not (folder / CODES).exists():
-            parts = self._autoencoder().eval()
-            save_codes(folder, code_corpus(self.corpus, parts.content, self._trained_pitch(), parts.speaker))
+            parts, thrift = self._autoencoder().eval(), self.settings["content"]["thrift"]
+            prior = self._prior(parts.content.vocabulary) if thrift else None
+            save_codes(folder, code_corpus(self.corpus, parts.content, self._trained_pitch(), parts.speaker, prior, thrift))
         speaker = self._autoencoder().speaker.alphabets
         content = self._autoencoder().content
         spec = describe(content.vocabulary, content.stride, self.settings["pitch"]["codes"], speaker)

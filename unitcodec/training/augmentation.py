@@ -19,9 +19,9 @@ QUEFRENCY = 30
 class Augmentation:
     """Probabilities and ranges; all of it off is ``Augmentation(0, 0, 0, 0, 0)``.
 
-    ``babble``: of the noises, how many are other people's voices. ``warp`` moves the formants of the log-mel that is heard, ``heard_tract`` those of the waveform, ``voice`` those of target and
-    voice too. A speaker is drawn in proportion to his hours to the ``hours_power``;
-    ``clean``: only recordings that a decoder may learn from.
+    ``babble``: of the noises, how many are other people's voices. ``warp`` moves the formants of the log-mel that is heard,
+    ``heard_tract`` those of the waveform, ``voice`` those of target and voice too. A speaker is drawn in proportion to his hours
+    to the ``hours_power``; ``clean``: only recordings that a decoder may learn from.
     """
 
     gain_db: float = 3.0

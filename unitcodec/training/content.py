@@ -45,9 +45,7 @@ SCALAR = ("fsq", "whisper")
 class Autoencoder(nn.Module):
     """The three parts that share one loss."""
 
-    def __init__(
-        self, content: dict[str, Any], decoder: dict[str, Any] | None = None, speaker: dict[str, Any] | None = None
-    ):
+    def __init__(self, content: dict[str, Any], decoder: dict[str, Any] | None = None, speaker: dict[str, Any] | None = None):
         """The arguments of :func:`unitcodec.content.make_content`, those of the mel decoder that do not follow from them, and
         those of the speaker encoder."""
         super().__init__()
@@ -87,7 +85,7 @@ class Autoencoder(nn.Module):
         return straight_through(values, self.content.values(units)), units, loss
 
     def unsteadiness(self, latent: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """How far the ``latent`` (B, rows, m) of what is heard is from that of the clean crop, mean square, in steps of the codes.
+        """How far the ``latent`` (B, rows, m) of what is heard is from that of the clean crop, mean square in code steps.
 
         Only the first learns, and only from crops that are heard otherwise than they were recorded. After the invariance of
         Gat et al. 2023 (arXiv 2209.15483), section 3, which holds discrete units steady under augmentation.
@@ -226,8 +224,9 @@ def train(
     decoder: dict[str, Any] | None = None,
     speaker: dict[str, Any] | None = None,
 ) -> Autoencoder:
-    """``options``, ``decoder``, ``speaker``: of the content encoder, the mel decoder and the speaker encoder; ``encoder``: the first itself, if it is trained
-    already; ``teacher``: whose opinion the feature loss is, and which is part of a content encoder of the family whisper."""
+    """``options``, ``decoder``, ``speaker``: of the content encoder, the mel decoder and the speaker encoder; ``encoder``: the first
+    itself, if it is trained already; ``teacher``: whose opinion the feature loss is, and which is part of a content encoder of the
+    family whisper."""
     torch.manual_seed(seed)
     model = Autoencoder(options, decoder, speaker).to(device)
     if encoder is not None:

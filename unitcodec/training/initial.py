@@ -34,8 +34,8 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
 
     Args:
         name: of a packaged model, or a folder.
-        settings: stage -> settings; they must describe the model, but for the levels of its units and voice and the number of F0 codes.
-            With another number the stage ``pitch`` begins by itself.
+        settings: stage -> settings; they must describe the model, but for the levels of its units and voice and the number
+            of F0 codes. With another number the stage ``pitch`` begins by itself.
 
     Raises:
         UnitcodecError: there is no such model, it is not what the settings describe, or it cannot be trained on.

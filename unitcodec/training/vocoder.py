@@ -74,8 +74,8 @@ def train(
     """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
 
     With the ``prior`` of the content stage, ``settings["thrift"]`` of the crops are coded as cheaply as codes were there. The
-    joint stage's ``warp``, ``equalizer``, ``conversion`` and ``feature_loss`` (by the ``teacher``, on what the generator says) mean
-    what they mean in the content stage.
+    joint stage's ``warp``, ``equalizer``, ``conversion`` and ``feature_loss`` (by the ``teacher``, of what the generator
+    says) mean what they mean in the content stage.
     A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
     entries "model" and, in the joint stage, "decoder" of ``folder/state.pt``.
     """
