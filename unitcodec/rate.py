@@ -25,7 +25,7 @@ TARGET_RUNGS = 22
 """Of the ladder; beyond, codes only get worse."""
 
 FULL_PAYLOAD, LATER_PAYLOAD, LEAST_PAYLOAD = 104, 113, 3
-"""Bytes of payload: of each of the first two packets, less half of the speaker code; of a later full packet; of a single frame."""
+"""Bytes of payload: of the first two packets, less half of the speaker code; of a later packet; of a single frame."""
 
 CODER_BITS = 3.0
 """What the range coder may add to the sum of -log2 p, bits a packet; rounding up to bytes comes on top."""
@@ -47,8 +47,9 @@ def payload_bytes(spec: EntropySpec, frames: int, packet: int = 0) -> int:
     """The share in bytes of the payload of a stream's packet number ``packet``, of so many unit frames.
 
     A file of T seconds may have 365 / 8 * T bytes: 10 of header and the speaker code, 3 beside each full packet's payload, and 6
-    beside that of a last, short one. The first two packets pay for the header, so that it holds for every T >= 5; later ones have nearly all that 365 bit/s give. A short one has a little more than its share, so that even a single frame can
-    say something.
+    beside that of a last, short one. The first two packets pay for the header, so that it holds for every T >= 5; later ones
+    have nearly all that 365 bit/s give. A short one has a little more than its share, so that even a single frame can say
+    something.
     """
     full = LATER_PAYLOAD if packet >= 2 else FULL_PAYLOAD - (spec.speaker_bytes + 1) // 2
     return LEAST_PAYLOAD + (full - LEAST_PAYLOAD) * (frames - 1) // (spec.packet_frames - 1)

@@ -224,9 +224,13 @@ def train(
     decoder: dict[str, Any] | None = None,
     speaker: dict[str, Any] | None = None,
 ) -> Autoencoder:
-    """``options``, ``decoder``, ``speaker``: of the content encoder, the mel decoder and the speaker encoder; ``encoder``: the first
-    itself, if it is trained already; ``teacher``: whose opinion the feature loss is, and which is part of a content encoder of the
-    family whisper."""
+    """Train encoders and mel decoder.
+
+    Args:
+        options, decoder, speaker: of the content encoder, the mel decoder and the speaker encoder.
+        encoder: the first itself, if it is trained already.
+        teacher: whose opinion the feature loss is, and which is part of a content encoder of the family whisper.
+    """
     torch.manual_seed(seed)
     model = Autoencoder(options, decoder, speaker).to(device)
     if encoder is not None:
