@@ -51,7 +51,7 @@ def code_corpus(
     In float32 and, but for units that depend on their packet's window, in one piece; the speaker from the first seconds, silent
     or not, and without the search for a better one (:mod:`unitcodec.voice`), which would take longer than all the rest.
 
-    With a ``prior`` the share ``thrift`` of the utterances is coded as cheaply as ``encode --bitrate`` might, as the entropy model
+    With a ``prior`` the share ``thrift`` of the utterances is coded as cheaply as ``encode --bitrate`` might: the entropy model
     has to expect such codes too.
     """
     for utterance in tqdm(corpus.utterances, desc="coding the corpus", unit="file"):
