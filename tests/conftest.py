@@ -75,7 +75,7 @@ def command(start: Callable[..., subprocess.Popen[bytes]]) -> Callable[..., subp
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
         process = start(*arguments, **pipes)
         try:
-            stdout, stderr = process.communicate(input, timeout=120)
+            stdout, stderr = process.communicate(input, timeout=900)
         finally:
             process.kill()
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)

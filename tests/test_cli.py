@@ -208,7 +208,7 @@ def test_a_listener_hears_while_the_speaker_speaks(batch: Batch, stream: bytes, 
     process.stdin.write(longer[sent:])
     process.stdin.close()
     heard += process.stdout.read()
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=900) == 0
     assert len(heard) == 2 * (6 * 40960 + batch.lengths["speech"])
 
 
@@ -396,7 +396,7 @@ def test_interrupted_work_leaves_nothing(default_model: Path, start: Start, tmp_
     while not any(folder.iterdir()) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=900)
     assert process.returncode == status
     assert b"Traceback" not in stderr
     assert files(folder) == []
@@ -407,7 +407,7 @@ def test_closed_pipe_ends_silently(batch: Batch, start: Start) -> None:
     os.close(read)
     process = start("decode", str(batch.folder / "uc" / "ten_ms.uc"), "-", "-q", stdout=write, stderr=-1)
     os.close(write)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=900)
     assert (process.returncode, stderr) == (1, b"")
 
 
@@ -415,7 +415,7 @@ def test_terminal_gets_no_binary(batch: Batch, start: Start) -> None:
     pty = pytest.importorskip("pty")
     leader, follower = pty.openpty()
     process = start("decode", str(batch.folder / "uc" / "ten_ms.uc"), "-", stdout=follower, stderr=-1)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=900)
     os.close(follower)
     os.close(leader)
     assert process.returncode == 2

@@ -104,7 +104,7 @@ def test_bench_quality_writes_to_a_log_from_the_first_seconds(tmp_path: Path, st
         assert process.stderr is not None
         first = process.stderr.readline().decode()
         waited = time.monotonic() - begin
-        stdout, stderr = process.communicate(timeout=120)
+        stdout, stderr = process.communicate(timeout=900)
     finally:
         process.kill()
     lines = [first.rstrip(), *stderr.decode().splitlines()]

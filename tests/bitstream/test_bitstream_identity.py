@@ -27,7 +27,7 @@ SETTINGS = {
 
 def _run(settings: dict[str, str], *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, SCRIPT, *arguments], env={**os.environ, **settings}, capture_output=True, text=True, timeout=120
+        [sys.executable, SCRIPT, *arguments], env={**os.environ, **settings}, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -91,7 +91,7 @@ def test_writer_and_reader_at_the_two_ends_of_a_pipe(golden_model: EntropyModel)
         with os.fdopen(write, "wb", buffering=0) as file, PacketWriter(file, golden_model, codes.speaker) as writer:
             for start in range(0, 40, 8):
                 writer.write(codes.units[:, start : start + 8], codes.f0[start // 2 : start // 2 + 4])
-                assert told.acquire(timeout=20)
+                assert told.acquire(timeout=900)
             writer.write(codes.units[:, 40:], codes.f0[20:])
             writer.close(codes.num_samples)
 
