@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 import unitcodec
-from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, plan
+from unitcodec.command.jobs import AUDIO_SUFFIXES, RAW_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, plan
 from unitcodec.command.opener import Opener
 from unitcodec.command.output import Output
 from unitcodec.command.run import (
@@ -30,6 +30,7 @@ from unitcodec.command.run import (
     expected,
     loader,
     model_options,
+    noted,
     printable,
     progress,
     say,
@@ -37,12 +38,14 @@ from unitcodec.command.run import (
     stdin,
     words,
 )
+from unitcodec.raw import ENCODINGS, RawFormat
 
 if TYPE_CHECKING:
     from bitstream import OnError, PacketReader
     from unitcodec.codec import Codec
 
 _ENCODE = Direction(reads=AUDIO_SUFFIXES, suffix=".uc")
+_ENCODE_RAW = Direction(reads=RAW_SUFFIXES, suffix=".uc")
 _DECODE = Direction(reads=STREAM_SUFFIXES, suffix=".wav")
 _DECODE_RAW = Direction(reads=STREAM_SUFFIXES, suffix=".s16")
 
@@ -55,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with contextlib.suppress(ValueError):  # raised outside the main thread
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        return _run(arguments)
+        with noted():
+            return _run(arguments)
     finally:
         _settle_stdout()
         with contextlib.suppress(ValueError):
@@ -153,6 +157,11 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
     "-b", "--bitrate", type=float, callback=_positive, metavar="BPS",
     help="Bit/s of the whole file, for fewer than speech takes by itself: met within a minute, from about 170 up.",
 )  # fmt: skip
+@click.option("--salvage", is_flag=True, help="Code what there is of a file that is damaged or cut short.")
+@click.option("--raw", is_flag=True, help="IN is bare samples: say their --rate, --channels and --format.")
+@click.option("--rate", type=click.IntRange(1, 1 << 20), metavar="HZ", help="Sample rate of --raw.")
+@click.option("--channels", type=click.IntRange(1, 1024), metavar="N", help="Channels of --raw, interleaved.  [default: 1]")
+@click.option("--format", "encoding", type=click.Choice(list(ENCODINGS)), help="Samples of --raw.  [default: s16le]")
 def encode(
     paths: tuple[str, ...],
     output_dir: str | None,
@@ -162,15 +171,21 @@ def encode(
     device: str,
     quiet: bool,
     bitrate: float | None,
+    salvage: bool,
+    raw: bool,
+    rate: int | None,
+    channels: int | None,
+    encoding: str | None,
 ) -> int:
-    """Compress speech: WAV, FLAC, Ogg, Opus, MP3 and more, from 8 kHz up, mixed to mono.
+    """Compress speech: WAV, FLAC, Ogg, Opus, MP3, MP4, WebM and more, from 8 kHz up, mixed to mono.
 
     OUT is IN with the suffix .uc by default; - is standard input or output.
     """
-    jobs = plan(paths, _ENCODE, output_dir, recursive, overwrite)
+    samples = _raw_format(raw, rate, channels, encoding)
+    jobs = plan(paths, _ENCODE_RAW if raw else _ENCODE, output_dir, recursive, overwrite)
     check_stdout(jobs)
     load = loader(model, device)
-    return each(jobs, lambda job: _encode_one(job, load, quiet, bitrate), _source)
+    return each(jobs, lambda job: _encode_one(job, load, quiet, bitrate, samples, salvage), _source)
 
 
 @cli.command()
@@ -282,11 +297,23 @@ def _source(job: Job) -> str:
     return source_name(job.source)
 
 
-def _encode_one(job: Job, load: Callable[[], Codec], quiet: bool, bitrate: float | None) -> None:
+def _raw_format(raw: bool, rate: int | None, channels: int | None, encoding: str | None) -> RawFormat | None:
+    if not raw:
+        if (rate, channels, encoding) != (None, None, None):
+            raise JobError("--rate, --channels and --format tell what --raw samples are; other files tell it themselves")
+        return None
+    if rate is None:
+        raise JobError("--raw needs --rate HZ")
+    return RawFormat(rate, channels or 1, encoding or "s16le")
+
+
+def _encode_one(
+    job: Job, load: Callable[[], Codec], quiet: bool, bitrate: float | None, raw: RawFormat | None, salvage: bool
+) -> None:
     from unitcodec.audio import open_reader
 
     source = stdin() if job.source == STANDARD else job.source
-    with open_reader(source, source_name(job.source)) as reader, Output(job.target, job.parents) as output:
+    with open_reader(source, source_name(job.source), raw, salvage) as reader, Output(job.target, job.parents) as output:
         codec = load()
         begin = time.perf_counter()
         size = 0

@@ -337,6 +337,74 @@ def test_what_is_no_stream_is_refused(content: bytes, message: str, tmp_path: Pa
         assert message in lines[0]
 
 
+# --- audio that needs a word
+
+
+def test_raw_samples_are_coded_as_a_file_of_them(narrow_folder: Path, speech: Path, tmp_path: Path, command: Command) -> None:
+    coding = ("--model", str(narrow_folder), "-q", "--device", "cpu")
+    (tmp_path / "in").mkdir()
+    samples, _ = soundfile.read(speech, frames=20000, dtype="int16")
+    soundfile.write(tmp_path / "in" / "c.wav", samples, 16000)
+    expected = command("encode", str(tmp_path / "in" / "c.wav"), "-", *coding).stdout
+    bare = samples.astype(">i2").tobytes()
+    raw = ("--raw", "--rate", "16000", "--format", "s16be")
+    done = command("encode", "-", "-", *raw, *coding, input=bare)
+    assert (done.returncode, done.stderr, done.stdout) == (0, b"", expected)
+    for name in ("a.pcm", "b.raw"):
+        (tmp_path / "in" / name).write_bytes(bare)
+    assert command("encode", "-r", str(tmp_path / "in"), "-o", str(tmp_path / "uc"), *raw, *coding).returncode == 0
+    assert files(tmp_path / "uc") == ["a.uc", "b.uc"]
+    assert (tmp_path / "uc" / "b.uc").read_bytes() == expected
+
+
+def test_cut_audio_is_refused_or_salvaged(
+    narrow_folder: Path, speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, target = tmp_path / "cut.wav", tmp_path / "cut.uc"
+    source.write_bytes(speech.read_bytes()[:40000])
+    coding = (source, target, "--model", narrow_folder, "-q")
+    problem = rf"unitcodec: {source}: cut short: 39\d+ of \d+ bytes of sound are there"
+    status, _, (line,) = run(capsys, "encode", *coding)
+    assert status == 1
+    assert re.fullmatch(problem + "; 'unitcodec encode --salvage' codes what is there", line)
+    assert files(tmp_path) == ["cut.wav"]
+    status, _, (line,) = run(capsys, "encode", "--salvage", *coding)
+    assert status == 0
+    assert re.fullmatch(problem, line)
+    assert files(tmp_path) == ["cut.uc", "cut.wav"]
+
+
+def test_notes_are_lines_of_their_own(
+    narrow_folder: Path, speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples, _ = soundfile.read(speech, frames=16000)
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, np.stack([samples, -samples], 1), 16000)
+    sources = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    status, _, lines = run(capsys, "encode", *sources, "-o", tmp_path, "--model", narrow_folder, "-q")
+    assert status == 0
+    assert [line.split(" first")[0] for line in lines] == [
+        f"unitcodec: {source}: the channels cancel each other when mixed," for source in sources
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--raw"], "--raw needs --rate HZ"),
+        (["--rate", "8000"], "--rate, --channels and --format tell what --raw samples are"),
+        (["--format", "mulaw"], "--rate, --channels and --format tell what --raw samples are"),
+        (["--raw", "--rate", "0"], "0 is not in the range"),
+        (["--raw", "--rate", "8000", "--channels", "0"], "0 is not in the range"),
+        (["--raw", "--rate", "8000", "--format", "s12"], "'s12' is not one of"),
+    ],
+)
+def test_raw_that_is_not_said_right(options: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, lines = run(capsys, "encode", "x.raw", *options)
+    assert status == 2
+    assert message in " ".join(lines)
+
+
 # --- outputs
 
 

@@ -3,6 +3,9 @@
 Everything runs in blocks, so memory does not grow with duration, and everything goes through one mixer and one resampler,
 so that a file read in blocks and the same samples handed over as an array give the same codes.
 
+What libsndfile reads exactly (WAV, AIFF, FLAC, CAF and others) it reads, ``media`` reads the rest. Nothing is lost in silence: a
+file that announces more than it holds is refused, or coded with an ``AudioWarning`` where that is asked for.
+
 One rule for lengths, here and everywhere: ``frames`` at ``rate`` Hz become ``ceil(frames * 16000 / rate)`` samples. Audio
 that is not empty therefore never becomes empty.
 
@@ -14,23 +17,26 @@ that is not empty therefore never becomes empty.
 from __future__ import annotations
 
 import contextlib
-import io
+import itertools
 import os
 import shutil
 import stat
 import struct
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol
 
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
-from unitcodec.errors import AudioError
+from unitcodec.errors import AudioError, AudioWarning
+from unitcodec.mixing import Mixer, peak_of, scale_down, to_float32
+from unitcodec.raw import RawFormat
+from unitcodec.sources import Source, open_source
 
 SAMPLE_RATE = 16000
 """Rate, in Hz, at which the codec works and writes."""
@@ -43,8 +49,6 @@ MAX_CHANNELS = 1024
 
 Samples = NDArray[np.float32]
 
-_BLOCK = 1 << 16  # samples (frames times channels) read at once
-_UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's "the header does not say"
 _COPY_BYTES = 1 << 20
 
 
@@ -57,18 +61,22 @@ def resampled_length(frames: int, sample_rate: int) -> int:
     return -(-frames * SAMPLE_RATE // sample_rate)
 
 
-def open_reader(source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> Reader:
+def open_reader(
+    source: str | os.PathLike[str] | BinaryIO, name: str | None = None, raw: RawFormat | None = None, salvage: bool = False
+) -> Reader:
     """Open audio for reading in blocks.
 
     Args:
         source: a path, or a binary stream (standard input, a socket, ``io.BytesIO``). Streams and paths that are not regular
-            files (named pipes) are copied to a temporary file first: libsndfile seeks, and pipes cannot.
+            files (named pipes) are copied to a temporary file first: what decodes them seeks, and pipes cannot.
         name: what messages call it; the path by default.
+        raw: what it is, for bare samples without a header.
+        salvage: read what there is of a file that is damaged or cut short, and warn, instead of refusing it.
 
     Raises:
         AudioError: not readable, not audio, or a rate below 8 kHz.
     """
-    return Reader(source, name)
+    return Reader(source, name, raw, salvage)
 
 
 class Sink(Protocol):
@@ -78,31 +86,39 @@ class Sink(Protocol):
 
 
 class Reader:
-    """Audio of any format that libsndfile reads, as mono float32 blocks ``(T,)`` at 16 kHz. Made by ``open_reader``.
+    """Audio as mono float32 blocks ``(T,)`` at 16 kHz. Made by ``open_reader``.
 
     Attributes:
         name: what messages call the file.
         sample_rate: the file's own, Hz.
         channels: the file's own.
-        frames: the length that the header states, in samples a channel at ``sample_rate``; None when it does not say. For MP3
-            this is an estimate.
+        frames: the length that the header states, in samples a channel at ``sample_rate``; None when it does not say. For what
+            ``media`` reads this is an estimate.
         num_samples: samples at 16 kHz handed out so far; the exact length once the blocks are used up.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | BinaryIO, name: str | None = None) -> None:
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | BinaryIO,
+        name: str | None = None,
+        raw: RawFormat | None = None,
+        salvage: bool = False,
+    ) -> None:
         self.num_samples = 0
+        self._raw, self._salvage = raw, salvage
         self._spool: str | None = None
-        self._file: _ForwardFile | None = None
+        self._source: Source | None = None
         if isinstance(source, (str, os.PathLike)):
             self.name = name or str(Path(source))
         else:
             self.name = name or str(getattr(source, "name", "stream"))
         try:
-            self._file = self._open(source)
-            self.sample_rate, self.channels = int(self._file.samplerate), int(self._file.channels)
-            frames = int(self._file.frames)
-            self.frames = None if frames == _UNKNOWN_FRAMES else frames
+            self._path = self._local_path(source)
+            self._source = self._open()
+            self.sample_rate, self.channels, self.frames = self._source.sample_rate, self._source.channels, self._source.frames
             _check_rate(self.sample_rate, self.name)
+            if self._source.problem is not None and not salvage:
+                self._refuse(self._source.problem)
         except BaseException:
             self.close()
             raise
@@ -115,26 +131,36 @@ class Reader:
     def __iter__(self) -> Iterator[Samples]:
         """Mono blocks ``(T,)`` at 16 kHz, float32, full scale 1.0, together ``resampled_length(frames read)`` samples.
 
+        Warns of what was left out or changed (AudioWarning).
+
         Raises:
-            AudioError: a sample is NaN or infinite, the file is damaged, or it holds no samples.
+            AudioError: a sample is NaN or infinite, the file is damaged or cut short, or it holds no samples.
         """
-        if self._file is None:
+        if self._source is None:
             raise ValueError("the reader is closed")
-        resampler = _Resampler(self.sample_rate)
-        while True:
-            block = self._read(self._file, max(1, _BLOCK // self.channels))
-            if not len(block):
-                break
-            mono = _mix(block, resampler.frames, self.sample_rate, self.name)
-            yield from self._counted(resampler.push(mono))
-        self._check_complete(resampler.frames)
-        yield from self._counted(resampler.finish())
+        scale = self._scale() if self._source.floating else 1.0
+        seconds = 0.0
+        # Nearly always one: streams that were put end to end may differ.
+        for (rate, channels), blocks in itertools.groupby(self._source.blocks(), lambda block: (block[0], block[1].shape[1])):
+            _check_rate(rate, self.name)
+            mixer, resampler = Mixer(channels, rate, self.name, scale, seconds), _Resampler(rate)
+            for _, block in blocks:
+                yield from self._counted(resampler.push(mixer.push(block)))
+            yield from self._counted(resampler.push(mixer.finish()))
+            yield from self._counted(resampler.finish())
+            seconds += resampler.frames / rate
+        if self._source.problem is not None and not self._salvage:
+            self._refuse(self._source.problem)
+        if self.num_samples == 0:
+            raise AudioError(f"{self.name}: holds no samples")
+        for note in filter(None, [self._source.problem, *self._source.notes]):
+            warnings.warn(f"{self.name}: {note}", AudioWarning, stacklevel=2)
 
     def close(self) -> None:
         """Close the file and remove the temporary copy, if there was one."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._source is not None:
+            self._source.close()
+            self._source = None
         if self._spool is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._spool)
@@ -146,14 +172,8 @@ class Reader:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _open(self, source: str | os.PathLike[str] | BinaryIO) -> _ForwardFile:
-        path = self._local_path(source)
-        try:
-            # As bytes, where the system's names are bytes: they need not be valid text.
-            return _ForwardFile(os.fsencode(path) if os.name == "posix" else path)
-        except (soundfile.LibsndfileError, TypeError) as error:
-            # soundfile asks for a rate (TypeError) where the suffix is .raw.
-            raise AudioError(f"{self.name}: {_why_not_audio(path, error)}") from error
+    def _open(self) -> Source:
+        return open_source(self._path, self.name, self._raw, self._salvage)
 
     def _local_path(self, source: str | os.PathLike[str] | BinaryIO) -> str:
         """A path that libsndfile can seek in: the source itself, or a temporary copy of it."""
@@ -178,35 +198,18 @@ class Reader:
             raise AudioError(f"{self.name}: {where}: {error.strerror or error}") from error
         return self._spool
 
-    def _read(self, file: _ForwardFile, frames: int) -> Samples:
-        try:
-            block: Samples = file.read(frames, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self.name}: damaged audio: {error.error_string}") from error
-        return block
+    def _scale(self) -> float:
+        """By a reading before the one that counts: the factor has to be known at the first sample."""
+        with contextlib.closing(self._open()) as source:
+            return scale_down(max((peak_of(block) for _, block in source.blocks()), default=0.0), self.name)
 
-    def _check_complete(self, frames: int) -> None:
-        if frames == 0:
-            raise AudioError(f"{self.name}: holds no samples")
-        # Only FLAC states a length that is both exact and not mended on opening, as libsndfile mends that of a cut WAV.
-        if self._file is not None and self._file.format == "FLAC" and self.frames is not None and frames < self.frames:
-            raise AudioError(f"{self.name}: cut short: {frames} of {self.frames} samples are there")
+    def _refuse(self, problem: str) -> NoReturn:
+        raise AudioError(f"{self.name}: {problem}; 'unitcodec encode --salvage' codes what is there")
 
     def _counted(self, block: Samples) -> Iterator[Samples]:
         if len(block):
             self.num_samples += len(block)
             yield block
-
-
-class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
-    """A SoundFile that only goes forward.
-
-    soundfile seeks to the current position after each block where it can; in MP3 that restarts the decoder and alters the
-    samples at each seam, and in FLAC of unknown length it fails.
-    """
-
-    def seekable(self) -> bool:
-        return False
 
 
 class _Resampler:
@@ -258,8 +261,10 @@ def to_mono_16k(waveform: ArrayLike, sample_rate: int) -> Samples:
     if array.shape[0] > MAX_CHANNELS:
         raise AudioError(f"waveform: {array.shape[0]} channels of {array.shape[1]} samples; channels come first, transpose it")
     _check_rate(sample_rate, "waveform")
-    mono = _mix(_to_float32(array).T, 0, sample_rate, "waveform")
-    resampler = _Resampler(sample_rate)
+    frames = to_float32(array, "waveform").T
+    scale = scale_down(peak_of(frames), "waveform")
+    mixer, resampler = Mixer(frames.shape[1], sample_rate, "waveform", scale), _Resampler(sample_rate)
+    mono = np.concatenate([mixer.push(frames), mixer.finish()])
     return np.concatenate([resampler.push(mono), resampler.finish()])
 
 
@@ -323,50 +328,9 @@ def _to_pcm16(block: Samples) -> NDArray[np.int16]:
     return np.asarray(np.clip(scaled, -32768, 32767), "<i2")
 
 
-def _to_float32(array: NDArray[Any]) -> Samples:
-    if array.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # what does not fit becomes infinite and is refused with its time
-            return array.astype(np.float32, copy=False)
-    if array.dtype.kind not in "iu":
-        raise AudioError(f"waveform: samples must be floating point or integers, not {array.dtype}")
-    half = 1 << (8 * array.dtype.itemsize - 1)
-    offset = half if array.dtype.kind == "u" else 0
-    return ((array.astype(np.float64) - offset) / half).astype(np.float32)
-
-
-def _mix(frames: Samples, start: int, sample_rate: int, name: str) -> Samples:
-    """Mean over the channels of ``(T, channels)``, whose first frame is frame ``start`` of the whole."""
-    # Channel after channel: np.mean may add in another order for another memory layout, and codes must not depend on that.
-    with np.errstate(over="ignore", invalid="ignore"):
-        mono: Samples = frames[:, 0].copy()
-        for channel in range(1, frames.shape[1]):
-            mono += frames[:, channel]
-        mono /= np.float32(frames.shape[1])
-    finite = np.isfinite(mono)
-    if not finite.all():
-        seconds = (start + int(np.argmin(finite))) / sample_rate
-        raise AudioError(f"{name}: the sample at {seconds:.4f} s is NaN or infinite; repair the audio first")
-    return mono
-
-
 def _check_rate(sample_rate: int, name: str) -> None:
     if sample_rate < MIN_SAMPLE_RATE:
         raise AudioError(
             f"{name}: a sample rate of {sample_rate} Hz is too low for speech; at least {MIN_SAMPLE_RATE} Hz is needed "
             "(if the header is wrong, mend it; else record at a higher rate)"
         )
-
-
-def _why_not_audio(path: str, error: Exception) -> str:
-    from bitstream.header import MAGIC  # only here: reading audio needs no bitstream
-
-    with contextlib.suppress(OSError), open(path, "rb") as stream:
-        head = stream.read(max(len(MAGIC), io.DEFAULT_BUFFER_SIZE))
-        if not head:
-            return "the file is empty"
-        if head.startswith(MAGIC):
-            return "already a unitcodec stream; decode it with 'unitcodec decode'"
-    if isinstance(error, TypeError):
-        return "raw samples without a header; wrap them first, for instance: sox -r 16000 -e signed -b 16 -c 1 in.raw out.wav"
-    reason = error.error_string if isinstance(error, soundfile.LibsndfileError) else str(error)
-    return f"not audio that libsndfile can read ({reason.rstrip('.')})"

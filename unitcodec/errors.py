@@ -9,5 +9,9 @@ class AudioError(UnitcodecError):
     """The audio cannot be read, or cannot be coded: wrong kind of file, damaged, too low a rate, NaN."""
 
 
+class AudioWarning(UserWarning):
+    """The audio was coded, but not just as it is: some of it could not be read, or had to be changed first."""
+
+
 class ModelError(UnitcodecError, ValueError):
     """The model cannot be loaded, or is not the one that the stream was made with."""

@@ -13,9 +13,15 @@ STANDARD = "-"
 """Stands for standard input or standard output."""
 
 AUDIO_SUFFIXES = frozenset(
-    {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".w64", ".wav"}
-)
+    {
+        ".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".au", ".avi", ".caf", ".flac", ".m4a", ".m4b", ".mka", ".mkv", ".mov",
+        ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".rf64", ".spx", ".w64", ".wav", ".webm", ".wma", ".wv",
+    }
+)  # fmt: skip
 """What ``encode --recursive`` picks from a folder; a file named in full may have any suffix."""
+
+RAW_SUFFIXES = frozenset({".pcm", ".raw", ".s16", ".sw"})
+"""The same for ``encode --raw``."""
 
 STREAM_SUFFIXES = frozenset({".uc"})
 """What ``decode --recursive`` picks from a folder."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
@@ -12,7 +14,7 @@ import click
 import unitcodec
 from unitcodec.command.jobs import STANDARD, Job, JobError
 from unitcodec.command.output import OutputError
-from unitcodec.errors import AudioError, ModelError, UnitcodecError
+from unitcodec.errors import AudioError, AudioWarning, ModelError, UnitcodecError
 
 if TYPE_CHECKING:
     from unitcodec.audio import Samples
@@ -107,6 +109,23 @@ def progress(blocks: Iterable[Samples], duration: float | None, source: str, qui
         for block in blocks:
             yield block
             bar.update(round(len(block) / SAMPLE_RATE, 2))
+
+
+@contextlib.contextmanager
+def noted() -> Iterator[None]:
+    """What is to be known of the audio comes as lines on standard error, each time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", AudioWarning)
+        show = warnings.showwarning
+
+        def say_it(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
+            if issubclass(category, AudioWarning):
+                say(f"unitcodec: {message}")
+            else:
+                show(message, category, *where, **options)
+
+        warnings.showwarning = say_it
+        yield
 
 
 def expected(error: Exception) -> bool:

@@ -1,0 +1,299 @@
+"""What FFmpeg reads is read to its end, what is lost on the way is named, and no file can make it open another."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import time
+import tracemalloc
+import warnings
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from unitcodec.audio import open_reader, resampled_length
+from unitcodec.errors import AudioError, AudioWarning
+
+RATE = 16000
+
+
+def voice(seconds: float, rate: int = RATE) -> np.ndarray:
+    """(T,) noise whose loudness tells the time: what is missing shows."""
+    time = np.arange(round(seconds * rate)) / rate
+    return 0.1 * (1 + np.sin(2 * np.pi * 0.37 * time)) * np.random.default_rng(1).standard_normal(len(time))
+
+
+def sound(seconds: float, rate: int = RATE, channels: int = 1, **options: str) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.stack([voice(seconds, rate)] * channels, 1), rate, **options)
+    return buffer.getvalue()
+
+
+def mp3(seconds: float, mode: str = "VARIABLE", rate: int = RATE) -> bytes:
+    return sound(seconds, rate, format="MP3", bitrate_mode=mode)
+
+
+def ogg(seconds: float, subtype: str = "VORBIS", rate: int = RATE, channels: int = 1) -> bytes:
+    return sound(seconds, rate, channels, format="OGG", subtype=subtype)
+
+
+def muxed(kind: str, codec: str, rate: int = RATE, picture: bool = False, sounding: bool = True, **options: str) -> bytes:
+    """Five seconds in a container, with a film of grey pictures if wanted."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=kind, options=options) as container:
+        if picture:
+            video = container.add_stream("mpeg4", rate=5)
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        if sounding:
+            audio = container.add_stream(codec, rate=rate, layout="mono")
+        for index in range(25 * picture):
+            image = av.VideoFrame.from_ndarray(np.full((72, 64), index, np.uint8), format="yuv420p")
+            image.pts, image.time_base = index, Fraction(1, 5)
+            container.mux(video.encode(image))
+        if picture:
+            container.mux(video.encode())
+        if sounding:
+            wave = (32767 * voice(5, rate)[None]).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = rate, 0
+            fitting = av.AudioResampler(format=audio.format, layout="mono", rate=rate)
+            for part in fitting.resample(frame):
+                container.mux(audio.encode(part))
+            container.mux(audio.encode())
+    return buffer.getvalue()
+
+
+def read(source: object, **options: bool) -> np.ndarray:
+    """Without warnings."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with open_reader(source, "x", **options) as reader:  # type: ignore[arg-type]
+            return np.concatenate(list(reader))
+
+
+def read_with_notes(data: bytes, **options: bool) -> tuple[np.ndarray, str]:
+    with pytest.warns(AudioWarning) as caught:
+        with open_reader(io.BytesIO(data), "x", **options) as reader:
+            samples = np.concatenate(list(reader))
+    return samples, "\n".join(str(warning.message) for warning in caught)
+
+
+def likeness(samples: np.ndarray, said: np.ndarray) -> float:
+    """Correlation at the best shift."""
+    size = 1 << (len(samples) + len(said)).bit_length()
+    products = np.fft.irfft(np.fft.rfft(samples, size) * np.conj(np.fft.rfft(said, size)), size)
+    return float(products.max() / np.sqrt(np.square(samples).sum() * np.square(said).sum()))
+
+
+# --- whole files
+
+
+@pytest.mark.parametrize(
+    ("kind", "codec", "rate", "picture"),
+    [
+        ("ipod", "aac", 16000, False),
+        ("mp4", "aac", 44100, True),
+        ("webm", "libopus", 48000, False),
+        ("matroska", "aac", 44100, True),
+        ("matroska", "flac", 16000, False),
+        ("ogg", "flac", 16000, False),
+        ("avi", "libmp3lame", 44100, True),
+        ("adts", "aac", 16000, False),
+        ("mpegts", "aac", 44100, True),
+        ("wv", "wavpack", 16000, False),
+        ("wav", "adpcm_ms", 16000, False),
+        ("mov", "pcm_s16le", 16000, False),
+    ],
+)
+def test_containers_and_films(kind: str, codec: str, rate: int, picture: bool) -> None:
+    samples = read(io.BytesIO(muxed(kind, codec, rate, picture)))
+    assert 5.0 <= len(samples) / RATE < 5.2
+    if rate == RATE:
+        assert likeness(samples, voice(5)) > 0.8
+
+
+def test_film_without_sound() -> None:
+    with pytest.raises(AudioError, match="x: holds no audio"):
+        read(io.BytesIO(muxed("mp4", "", picture=True, sounding=False)))
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
+@pytest.mark.parametrize("kind", ["CONSTANT", "VARIABLE", "VORBIS", "OPUS"])
+def test_sound_files_are_as_long_as_libsndfile_says(kind: str, rate: int) -> None:
+    if kind == "OPUS" and rate == 44100:
+        pytest.skip("Opus has no such rate")
+    data = ogg(2.01, kind, rate) if kind in ("VORBIS", "OPUS") else mp3(2.01, kind, rate)
+    assert len(read(io.BytesIO(data))) == resampled_length(soundfile.info(io.BytesIO(data)).frames, rate)
+
+
+# --- files whose headers say less than they hold, and files end to end
+
+
+@pytest.mark.parametrize("count", [None, 0, 20])
+def test_mp3_whose_header_does_not_know_its_length(count: int | None) -> None:
+    data = mp3(5)
+    at = data.index(b"Xing")
+    patched = data.replace(b"Xing", bytes(4)) if count is None else data[: at + 8] + count.to_bytes(4, "big") + data[at + 12 :]
+    samples = read(io.BytesIO(patched))
+    assert 5.0 <= len(samples) / RATE < 5.15
+    assert likeness(samples[3 * RATE :], voice(5)[3 * RATE :]) > 0.8
+
+
+def test_mp3s_end_to_end(capfd: pytest.CaptureFixture[str]) -> None:
+    tagged = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10) + mp3(4)
+    samples = read(io.BytesIO(mp3(5) + tagged))
+    assert 9.0 <= len(samples) / RATE < 9.25
+    assert capfd.readouterr().err == ""
+
+
+def test_mp3_with_tags_behind() -> None:
+    assert len(read(io.BytesIO(mp3(2) + b"TAG" + bytes(125)))) == 2 * RATE
+    assert 2 <= len(read(io.BytesIO(mp3(2) + bytes(4096)))) / RATE < 2.1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: (ogg(5), ogg(4)),
+        lambda: (ogg(5), ogg(4, rate=44100, channels=2)),
+        lambda: (ogg(5, "OPUS"), ogg(4, "OPUS", 48000, 2)),
+        lambda: (ogg(5), ogg(4, "OPUS")),
+        lambda: (muxed("ogg", "flac"), ogg(4)),
+        lambda: (sound(5, format="FLAC"), sound(4, format="FLAC")),
+    ],
+)
+def test_chains(make: Callable[[], tuple[bytes, bytes]]) -> None:
+    first, second = make()
+    samples = read(io.BytesIO(first + second))
+    assert len(samples) == 9 * RATE
+    np.testing.assert_array_equal(samples[: 5 * RATE - 800], read(io.BytesIO(first))[:-800])
+
+
+# --- damage, and files that hold less than their headers say
+
+
+def test_damaged_mp3_is_read_on_and_the_damage_counted(capfd: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(mp3(5))
+    data[len(data) // 2 : len(data) // 2 + 400] = bytes(range(1, 201)) * 2
+    samples, notes = read_with_notes(bytes(data))
+    assert re.fullmatch(r"x: \d of \d+ packets are damaged \(first at 2\.\d+ s\); the rest is coded", notes)
+    assert 4.5 < len(samples) / RATE < 5
+    assert capfd.readouterr().err == ""
+
+
+def test_damaged_page_of_an_ogg_file_is_missed() -> None:
+    data = bytearray(ogg(5, "OPUS"))
+    data[len(data) // 2] ^= 0xFF
+    samples, notes = read_with_notes(bytes(data))
+    lost = 5 - len(samples) / RATE
+    assert 0.5 < lost < 1.5
+    assert f"{lost:.2f} s are damaged or missing (first at " in notes
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: mp3(5), "bytes are there"),
+        (lambda: ogg(5), "a last page is not all there"),
+        (lambda: ogg(5) + ogg(4, "OPUS"), "a last page is not all there"),
+        (lambda: muxed("ipod", "aac", moov_size="20000"), r"of 5\.00 s are there"),
+        (lambda: muxed("matroska", "aac", 44100, True), r"of 5\.0\d s are there"),
+        (lambda: muxed("webm", "libopus", 48000), r"of 5\.0\d s are there"),
+        (lambda: muxed("avi", "libmp3lame", 44100, True), "bytes of sound are there"),
+        (lambda: muxed("wav", "adpcm_ms"), "bytes of sound are there"),
+        (lambda: sound(5, format="FLAC"), "damaged audio: .*"),
+    ],
+)
+def test_cut_files_are_refused_or_salvaged(make: Callable[[], bytes], words: str) -> None:
+    data = make()
+    cut = data[: len(data) * 2 // 3]
+    with pytest.raises(AudioError, match=rf"^x: .*{words}; 'unitcodec encode --salvage' codes what is there$"):
+        read(io.BytesIO(cut))
+    samples, notes = read_with_notes(cut, salvage=True)
+    assert 1.5 < len(samples) / RATE < 6.5
+    assert notes.startswith("x: cut short: ")
+
+
+def test_mp4_without_its_index() -> None:
+    with pytest.raises(AudioError, match="x: cut short: an MP4 without the index of its sound"):
+        read(io.BytesIO(muxed("ipod", "aac")[:-2000]), salvage=True)
+
+
+def test_ogg_file_whose_end_is_not_marked() -> None:
+    data = bytearray(muxed("ogg", "flac"))
+    last = data.rindex(b"OggS")
+    samples, notes = read_with_notes(bytes(data[:last]))
+    assert len(samples) < 5 * RATE
+    assert notes == "x: the end is not marked as such; what may have followed is not there"
+
+
+# --- hostile files
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:5,\n{}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{}'\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns={}\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["list.m3u8", "list.mp3", "list"])
+def test_lists_of_other_files_are_refused(tmp_path: Path, text: str, name: str) -> None:
+    secret = tmp_path / "secret.mp3"
+    secret.write_bytes(mp3(1))
+    (tmp_path / name).write_text(text.format(secret))
+    begin = time.monotonic()
+    with pytest.raises(AudioError, match=r"not audio that|holds no samples"):
+        read(tmp_path / name)
+    assert time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize("name", ["noise", "noise.mp3", "noise.m4a"])
+@pytest.mark.parametrize("head", [b"", b"\xff\xfb\x90\x00" * 100, b"OggS\0", b"ID3\x04\0\0\0\0\0\0", b"\0\0\0\x18ftypM4A "])
+def test_garbage_is_refused_at_once(tmp_path: Path, name: str, head: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / name
+    path.write_bytes(head + np.random.default_rng(3).bytes(300000))
+    begin = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(AudioError) as caught, open_reader(path) as reader:
+            list(reader)
+    assert time.monotonic() - begin < 10
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_memory_does_not_grow_with_duration() -> None:
+    data = mp3(30)
+    tracemalloc.start()
+    with open_reader(io.BytesIO(data)) as reader:
+        total = sum(len(block) for block in reader)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert total == 30 * RATE
+    assert peak < 2 << 20
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff\xfe.mp3"
+    try:
+        Path(os.fsdecode(path)).write_bytes(mp3(1))
+    except OSError:
+        pytest.skip("the file system wants text")
+    assert len(read(os.fsdecode(path))) == RATE
+
+
+def test_without_pyav(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert len(read(io.BytesIO(sound(1, format="WAV")))) == RATE
+    with pytest.raises(AudioError, match="x: it takes PyAV to read this: pip install av"):
+        read(io.BytesIO(mp3(1)))
