@@ -88,7 +88,7 @@ def test_packets_are_what_the_whole_file_gives(narrow: Codec, wave: np.ndarray, 
     units, f0, fields, _ = whole
     networks = narrow._double
     padded = np.pad(wave, (0, -len(wave) % 1280)).astype(np.float64) * level_gain(fields.level)
-    track = tracker.swift_f0(wave)
+    track = tracker.swift_f0(wave * np.float32(level_gain(fields.level)))
     track = np.pad(track, (0, len(padded) // 160 - len(track)))
     channels = track_channels(track, *mean_and_deviation(fields.mean, fields.deviation)).astype(np.float64)
     with torch.inference_mode():
@@ -186,12 +186,20 @@ def test_a_stream_of_silence(narrow: Codec) -> None:
     assert len(np.unique(f0[8:-8])) == 1
 
 
-def test_level_decides_the_gain_only(narrow: Codec, wave: np.ndarray, whole: Codes) -> None:
-    """A whole number of level steps down, far from the tracker's and the opening's thresholds, changes the level code alone."""
-    quieter = _run(narrow.analysis(), wave * np.float32(10 ** (-6 * 1.5 / 20)), [])
-    assert quieter[2].level == whole[2].level - 6
+@pytest.mark.parametrize("steps", [6, 24, 40])
+def test_level_decides_the_gain_only(narrow: Codec, wave: np.ndarray, whole: Codes, steps: int) -> None:
+    """A whole number of level steps down, up to 60 dB, changes the level code alone: everything hears the reference level."""
+    quieter = _run(narrow.analysis(), wave * np.float32(10 ** (-steps * 1.5 / 20)), [])
+    assert quieter[2] == replace(whole[2], level=whole[2].level - steps)
     assert np.mean(quieter[0] != whole[0]) < 0.01
-    assert np.mean(quieter[1] != whole[1]) < 0.05
+    assert np.mean(quieter[1] != whole[1]) < 0.01
+    assert quieter[3] == whole[3]
+
+
+def test_steady_noise_before_speech_is_not_its_level(narrow: Codec, wave: np.ndarray, whole: Codes) -> None:
+    hiss = np.random.default_rng(0).standard_normal(12 * 16000).astype(np.float32) * np.float32(10 ** (-65 / 20))
+    assert _run(narrow.analysis(), hiss, [])[2].level == 47  # as of silence: speech may yet come
+    assert abs(_run(narrow.analysis(), np.concatenate([hiss, wave]), [])[2].level - whole[2].level) <= 1
 
 
 def test_real_speech_with_the_packaged_model(codec: Codec, shared: Path) -> None:
