@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from .content import ContentFamily, hear
+from .errors import AudioError
 from .features import (
     HOP,
     REFERENCE_LEVEL,
@@ -31,6 +32,7 @@ from .model import Model, Networks
 from .pitch import tracker as trackers
 from .pitch.vqvae import STRIDE, mean_and_deviation, statistics
 from .rate import RateLimit, RateTarget
+from .recording import as_array
 from .voice import SEGMENT, Excerpt, search_voice
 
 CODE_SAMPLES = HOP * STRIDE
@@ -89,10 +91,15 @@ class Analysis:
         self._finished = False
 
     def push(self, block: FloatArray) -> list[tuple[IntArray, IntArray]]:
-        """Take (n,) float32 samples at 16 kHz. Raises RuntimeError after ``finish``."""
+        """Take (n,) float32 samples at 16 kHz. Raises AudioError for any others, RuntimeError after ``finish``."""
         if self._finished:
             raise RuntimeError("the stream is finished: begin another Analysis")
-        self._buffer = np.concatenate([self._buffer, np.asarray(block, np.float32)])
+        block = as_array(block)
+        if block.ndim != 1 or block.dtype.kind != "f":
+            raise AudioError(f"a block is (n,) floats, mono and at 16 kHz; this one is {block.dtype} {block.shape}")
+        if not np.isfinite(block).all():
+            raise AudioError("a block holds samples that are NaN or infinite; repair the audio first")
+        self._buffer = np.concatenate([self._buffer, block.astype(np.float32, copy=False)])
         self.num_samples += len(block)
         return self._advance()
 

@@ -53,7 +53,7 @@ def measure_gain(corpus: Corpus, codec: Codec, utterances: int = 32) -> float:
     differences = []
     for utterance in chosen:
         waveform = corpus.waveform(utterance)[: 10 * 16000].astype(np.float32) / 32768
-        levels = active_level(waveform), active_level(codec.decode(codec.encode(waveform)))
+        levels = active_level(waveform), active_level(codec.decode(codec.encode(waveform, 16000)))
         if min(levels) > -60.0:
             differences.append(levels[0] - levels[1])
     return round(float(np.clip(np.median(differences), -20.0, 20.0)), 1) if differences else 0.0
