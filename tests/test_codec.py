@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 import bitstream
 import unitcodec
 from bitstream import RecurrentModel, SpeechCodes
-from unitcodec.errors import AudioError
+from unitcodec.errors import AudioError, ModelError
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -207,9 +209,61 @@ def test_streams_of_another_model_are_refused(narrow: Codec, default_model: Path
         narrow.decode(bitstream.unpack(data))
 
 
+@contextmanager
+def _default_type(kind: torch.dtype) -> Iterator[None]:
+    torch.set_default_dtype(kind)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+SURROUNDINGS = {
+    "default float64": lambda: _default_type(torch.float64),
+    "default bfloat16": lambda: _default_type(torch.bfloat16),
+    "autocast to bfloat16": lambda: torch.autocast("cpu", torch.bfloat16),
+    "autocast to float16": lambda: torch.autocast("cpu", torch.float16),
+}
+
+
+@pytest.mark.parametrize("name", SURROUNDINGS)
+def test_what_the_caller_has_set_does_not_show(narrow: Codec, narrow_folder: Path, wave: np.ndarray, name: str) -> None:
+    data = narrow.compress(wave[:50000], 16000)
+    sound, _ = narrow.decompress(data)
+    with SURROUNDINGS[name]():
+        for codec in (narrow, unitcodec.load(narrow_folder, device="cpu")):
+            assert codec.compress(wave[:50000], 16000) == data
+            assert np.array_equal(codec.decompress(data)[0], sound)
+
+
+def test_a_codec_is_pickled_at_any_time_of_its_life(narrow_folder: Path, wave: np.ndarray) -> None:
+    codec = unitcodec.load(narrow_folder, device="cpu")
+    fresh = pickle.dumps(codec)
+    data = codec.compress(wave[:50000], 16000)
+    sound, _ = codec.decompress(data)
+    bitstream.inspect(data, codec.model.entropy)
+    again = pickle.loads(pickle.dumps(codec))
+    assert np.array_equal(again.decompress(data)[0], sound)
+    assert again.compress(wave[:50000], 16000) == data
+    assert pickle.loads(fresh).compress(wave[:50000], 16000) == data
+    assert len(pickle.dumps(codec)) < 1.1 * len(fresh)
+
+
+def test_from_pretrained_to_and_repr(narrow_folder: Path, codec: Codec, wave: np.ndarray) -> None:
+    own = type(codec).from_pretrained(narrow_folder, "cpu")
+    assert repr(own) == "<Codec 'narrow', on cpu>"
+    assert repr(codec) == f"<Codec 'default', about {codec.model.config.bitrate:.0f} bit/s, on cpu>"
+    codes = own.encode(wave[:20000], 16000)
+    assert own.to(torch.device("cpu")) is own
+    assert own.encode(wave[:20000], 16000) == codes
+    with pytest.raises(ModelError, match="device 'nonsense' cannot be used"):
+        own.to("nonsense")
+    assert own.encode(wave[:20000], 16000) == codes
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_gives_the_same_codes(narrow: Codec, narrow_folder: Path, wave: np.ndarray) -> None:
-    device = unitcodec.load(narrow_folder, device="cuda")
+    device = unitcodec.load(narrow_folder, device="cpu").to("cuda")
     codes = device.encode(wave, 16000)
     assert codes == narrow.encode(wave, 16000)
     # Phases drift apart with the rounding of F0; the level does not.

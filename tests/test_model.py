@@ -177,6 +177,7 @@ def test_an_entropy_model_of_other_streams(folder: Path) -> None:
         ({"voice_search": -1}, "voice_search is -1"),
         ({"voice_search": 10**9}, "voice_search is 1000000000"),
         ({"voice_search": "12"}, "voice_search is '12'"),
+        ({"bitrate": "324"}, "bitrate is '324'"),
     ],
 )
 def test_configurations_that_are_not_ours(folder: Path, change: dict[str, object], pattern: str) -> None:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, cast, overload
+from typing import BinaryIO, Self, cast, overload
 
 import numpy as np
 import torch
@@ -33,28 +33,48 @@ _SLICE = 163840  # samples handed to the analysis at once: about 10 s
 class Codec:
     """A speech codec with one loaded model.
 
-    >>> codec = unitcodec.load()
-    >>> data = codec.compress(waveform, 48000)
+    >>> codec = Codec.from_pretrained()
+    >>> data = codec.compress("talk.flac")
     >>> waveform, sample_rate = codec.decompress(data)
+
+    It can be pickled at any time: processes that are spawned, Ray and DataLoader workers get a codec of their own. With the
+    start method "fork" this is safe only before anything was coded: a forked child has none of PyTorch's threads and may wait
+    for them for ever. Use "spawn" or "forkserver", or load in the child.
     """
 
     sample_rate = 16000
 
-    def __init__(self, model: models.Model, device: str = "auto"):
-        """``device``: "auto" (CUDA where there is one), "cpu", "cuda" or any name that torch knows. Raises ModelError."""
+    def __init__(self, model: models.Model, device: str | torch.device = "auto"):
+        """``device``: "auto" (CUDA where there is one), "cpu", "cuda" or any other that torch knows. Raises ModelError."""
+        self.model = model
+        self.to(device)
+
+    @classmethod
+    def from_pretrained(cls, name_or_folder: str | Path = "default", device: str | torch.device = "auto") -> Self:
+        """A packaged model by name or a model folder by path. Raises ModelError."""
+        return cls(models.load(name_or_folder), device)
+
+    load = from_pretrained
+
+    def to(self, device: str | torch.device) -> Self:
+        """Go to a device, named as for :meth:`from_pretrained`; streams that are open stay. Returns itself. Raises ModelError."""
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = model
         try:
-            self.device = torch.device(device)
-            self._float = copy.deepcopy(model.networks).to(self.device)
+            moved = copy.deepcopy(self.model.networks).to(device)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from error
+        self.device, self._float = torch.device(device), moved
+        self.__dict__.pop("_double", None)
+        return self
 
-    @staticmethod
-    def load(name: str | Path = "default", device: str = "auto") -> Codec:
-        """A packaged model by name or a model folder by path. Raises ModelError."""
-        return Codec(models.load(name), device)
+    def __repr__(self) -> str:
+        rate = f"about {self.model.config.bitrate:.0f} bit/s, " if self.model.config.bitrate else ""
+        return f"<{type(self).__name__} {self.model.config.name!r}, {rate}on {self.device}>"
+
+    # From a pickle it is made anew: what it computes with now need not travel, and not all of it can.
+    def __reduce__(self) -> tuple[type[Codec], tuple[models.Model, str]]:
+        return type(self), (self.model, str(self.device))
 
     @cached_property
     def _double(self) -> models.Networks:
