@@ -105,7 +105,7 @@ class Reader:
             self.sample_rate, self.channels = int(self._file.samplerate), int(self._file.channels)
             frames = int(self._file.frames)
             self.frames = None if frames == _UNKNOWN_FRAMES else frames
-            check_rate(self.sample_rate, self.name)
+            _check_rate(self.sample_rate, self.name)
         except BaseException:
             self.close()
             raise
@@ -260,7 +260,7 @@ def to_mono_16k(waveform: ArrayLike, sample_rate: SupportsInt) -> Samples:
     array = np.atleast_2d(array)
     if array.shape[0] > MAX_CHANNELS:
         raise AudioError(f"waveform: {array.shape[0]} channels of {array.shape[1]} samples; channels come first, transpose it")
-    rate = check_rate(sample_rate, "waveform")
+    rate = _check_rate(sample_rate, "waveform")
     mono = _mix(_to_float32(array).T, 0, rate, "waveform")
     resampler = _Resampler(rate)
     return np.concatenate([resampler.push(mono), resampler.finish()])
@@ -352,7 +352,7 @@ def _mix(frames: Samples, start: int, sample_rate: int, name: str) -> Samples:
     return mono
 
 
-def check_rate(sample_rate: SupportsInt, name: str) -> int:
+def _check_rate(sample_rate: SupportsInt, name: str) -> int:
     """The rate as an int, whatever type the whole number has: NumPy's narrow ones would overflow. Raises AudioError."""
     try:
         whole = int(sample_rate)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .audio import Samples, check_rate, open_reader, to_mono_16k
+from .audio import Samples, open_reader, to_mono_16k
 from .errors import AudioError
 
 Waveform = NDArray[Any] | torch.Tensor
@@ -36,7 +36,8 @@ def mono_blocks(recording: Recording, sample_rate: Rate) -> Iterator[Samples]:
     waveform = _channels_first(as_array(recording))
     if sample_rate is None:
         raise AudioError("waveform: an array does not tell its sample rate; say it, as in encode(waveform, 48000)")
-    return _from_array(waveform, check_rate(sample_rate, "waveform"))
+    to_mono_16k(waveform[..., :0], sample_rate)  # says now what is wrong with rate and type
+    return _from_array(waveform, sample_rate)
 
 
 def as_array(waveform: Waveform) -> NDArray[Any]:
@@ -64,5 +65,5 @@ def _from_file(path: str | os.PathLike[str]) -> Iterator[Samples]:
         yield from reader
 
 
-def _from_array(waveform: NDArray[Any], sample_rate: int) -> Iterator[Samples]:
+def _from_array(waveform: NDArray[Any], sample_rate: SupportsInt) -> Iterator[Samples]:
     yield to_mono_16k(waveform, sample_rate)
