@@ -118,7 +118,7 @@ def by_duration(speech: FloatArray, model: str = "default") -> list[dict[str, An
     """
     codec = _codec(model)
     cuts = (seconds * SAMPLE_RATE for seconds in DURATIONS)
-    return [_facts(codec.encode(speech[:cut]), codec.model.entropy).figures() for cut in cuts if cut <= len(speech)]
+    return [_facts(codec.encode(speech[:cut], 16000), codec.model.entropy).figures() for cut in cuts if cut <= len(speech)]
 
 
 def _joined(paths: Sequence[Path]) -> FloatArray:
@@ -187,7 +187,7 @@ def encoded(paths: Sequence[Path], model: str, jobs: int) -> Iterator[SpeechCode
 
 def _encode(task: tuple[Path, str]) -> SpeechCodes:
     path, model = task
-    codes: SpeechCodes = _codec(model).encode(read(path))
+    codes: SpeechCodes = _codec(model).encode(read(path), 16000)
     return codes
 
 

@@ -49,7 +49,7 @@ def speech(request: pytest.FixtureRequest) -> FloatArray:
 @pytest.fixture(scope="session")
 def codes(load: Callable[[str], Any], speech: FloatArray) -> Any:
     """The speech's codes."""
-    return load("cpu").encode(speech)
+    return load("cpu").encode(speech, 16000)
 
 
 @pytest.fixture

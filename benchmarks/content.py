@@ -147,7 +147,7 @@ def speak(codec: Any, utterances: Sequence[corpus.Utterance], folder: Path) -> d
         seconds += len(waveform) / codec.sample_rate
         out = folder / f"{utterance.name}.uc"
         if not out.exists():
-            data = codec.compress(waveform)
+            data = codec.compress(waveform, 16000)
             write(out.with_suffix(".wav"), codec.decompress(data)[0])
             out.write_bytes(data)
         data = out.read_bytes()

@@ -119,7 +119,7 @@ def predicted_mel(codec: Codec, waveform: FloatArray) -> Array:
     from unitcodec.fields import Fields
     from unitcodec.speech import decode_mel
 
-    codes = codec.encode(waveform)
+    codes = codec.encode(waveform, 16000)
     fields = Fields.from_codes(codes.speaker)
     units, f0 = (torch.from_numpy(part.astype(np.int64))[None] for part in (codes.units, codes.f0))
     with torch.inference_mode():

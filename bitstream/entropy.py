@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol
@@ -122,11 +121,7 @@ class EntropyModel(ABC):
 
     def plan(self, frames: int, f0_frames: int) -> Plan:
         """Coding order of a packet of this shape (cached)."""
-        return self._plans(frames, f0_frames)
-
-    @cached_property
-    def _plans(self) -> Callable[[int, int], Plan]:
-        return lru_cache(maxsize=64)(lambda frames, f0_frames: make_plan(self.spec, frames, f0_frames))
+        return make_plan(self.spec, frames, f0_frames)
 
     def check(self, codes: SpeechCodes) -> None:
         """Raise InvalidCodes unless `codes` belong to this model: fingerprint, shapes, alphabets."""

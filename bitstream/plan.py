@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,7 @@ class Plan:
         return base, strides, references
 
 
+@lru_cache(maxsize=64)
 def make_plan(spec: EntropySpec, frames: int, f0_frames: int) -> Plan:
     """Lay out a packet: frame by frame, the F0 codes that begin in the frame, then the unit rows."""
     rows = len(spec.rows)

@@ -37,6 +37,10 @@ class TableModel(EntropyModel):
         self.tables = {stream_title(name): _checked(spec, name, tables[stream_title(name)]) for name in spec.names}
         self._distributions = [_Lazy(table, spec.precision) for table in self.tables.values()]
 
+    # The distributions that were made on the way hold models of constriction, which cannot be pickled.
+    def __reduce__(self) -> tuple[type[TableModel], tuple[EntropySpec, Mapping[str, NDArray[Any]]]]:
+        return type(self), (self.spec, self.tables)
+
     @staticmethod
     def from_file(spec: EntropySpec, description: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> TableModel:
         """The model of a file's parts."""

@@ -88,7 +88,7 @@ def test_packets_are_what_the_whole_file_gives(narrow: Codec, wave: np.ndarray, 
     units, f0, fields, _ = whole
     networks = narrow._double
     padded = np.pad(wave, (0, -len(wave) % 1280)).astype(np.float64) * level_gain(fields.level)
-    track = tracker.swift_f0(wave)
+    track = tracker.swift_f0(wave * np.float32(level_gain(fields.level)))
     track = np.pad(track, (0, len(padded) // 160 - len(track)))
     channels = track_channels(track, *mean_and_deviation(fields.mean, fields.deviation)).astype(np.float64)
     with torch.inference_mode():
@@ -141,9 +141,8 @@ def test_small_packets_are_cut_as_invisibly(narrow: Codec, wave: np.ndarray, mon
 
 def test_batches_do_not_show(narrow: Codec, wave: np.ndarray) -> None:
     one, two = wave[:30000], wave[50000:120000]
-    batch = narrow.encode([one, two, one])
-    assert batch == [narrow.encode(one), narrow.encode(two), batch[0]]
-    assert narrow.encode(np.stack([one, wave[30000:60000]]))[0] == batch[0]
+    batch = narrow.encode([one, two, one], 16000)
+    assert batch == [narrow.encode(one, 16000), narrow.encode(two, 16000), batch[0]]
 
 
 @pytest.mark.parametrize("samples", [0, 1, 159, 160, 639, 640, 641, 1280, 1281, 40960, 40961, 48639])
@@ -186,19 +185,27 @@ def test_a_stream_of_silence(narrow: Codec) -> None:
     assert len(np.unique(f0[8:-8])) == 1
 
 
-def test_level_decides_the_gain_only(narrow: Codec, wave: np.ndarray, whole: Codes) -> None:
-    """A whole number of level steps down, far from the tracker's and the opening's thresholds, changes the level code alone."""
-    quieter = _run(narrow.analysis(), wave * np.float32(10 ** (-6 * 1.5 / 20)), [])
-    assert quieter[2].level == whole[2].level - 6
+@pytest.mark.parametrize("steps", [6, 24, 40])
+def test_level_decides_the_gain_only(narrow: Codec, wave: np.ndarray, whole: Codes, steps: int) -> None:
+    """A whole number of level steps down, up to 60 dB, changes the level code alone: everything hears the reference level."""
+    quieter = _run(narrow.analysis(), wave * np.float32(10 ** (-steps * 1.5 / 20)), [])
+    assert quieter[2] == replace(whole[2], level=whole[2].level - steps)
     assert np.mean(quieter[0] != whole[0]) < 0.01
-    assert np.mean(quieter[1] != whole[1]) < 0.05
+    assert np.mean(quieter[1] != whole[1]) < 0.01
+    assert quieter[3] == whole[3]
+
+
+def test_steady_noise_before_speech_is_not_its_level(narrow: Codec, wave: np.ndarray, whole: Codes) -> None:
+    hiss = np.random.default_rng(0).standard_normal(12 * 16000).astype(np.float32) * np.float32(10 ** (-65 / 20))
+    assert _run(narrow.analysis(), hiss, [])[2].level == 47  # as of silence: speech may yet come
+    assert abs(_run(narrow.analysis(), np.concatenate([hiss, wave]), [])[2].level - whole[2].level) <= 1
 
 
 def test_real_speech_with_the_packaged_model(codec: Codec, shared: Path) -> None:
     lines = (shared / "data" / "dev" / "manifest.tsv").read_text().splitlines()[1:]
     paths = [shared / "data" / "dev" / line.split("\t")[0] for line in (lines[0], lines[-1])]
     waves = [soundfile.read(path, dtype="float32", stop=16000 * 8)[0] for path in paths]
-    together = codec.encode(waves)
+    together = codec.encode(waves, 16000)
     for wave, codes in zip(waves, together, strict=True):
         analysis = codec.analysis()
         rng = np.random.default_rng(len(wave))
@@ -211,5 +218,5 @@ def test_real_speech_with_the_packaged_model(codec: Codec, shared: Path) -> None
 def test_model_is_a_plain_value(narrow: Codec) -> None:
     assert isinstance(narrow.model, Model)
     before = {name: value.clone() for name, value in narrow._double.state_dict().items()}
-    narrow.encode(np.zeros(2000, np.float32))
+    narrow.encode(np.zeros(2000, np.float32), 16000)
     assert all(torch.equal(before[name], value) for name, value in narrow._double.state_dict().items())

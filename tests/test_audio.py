@@ -7,6 +7,7 @@ import os
 import struct
 import threading
 import tracemalloc
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +150,18 @@ def test_low_rate_is_refused_with_the_cure(tmp_path: Path) -> None:
     soundfile.write(path, tone(4000, 4000), 4000)
     with pytest.raises(AudioError, match="4000 Hz is too low for speech; at least 8000 Hz"):
         read(path)
+
+
+@pytest.mark.parametrize("rate", [np.int32(44100), np.uint16(44100), np.float32(44100), 44100.0, Fraction(44100)])
+def test_whole_rates_of_any_type(rate: float) -> None:
+    wave = np.random.default_rng(5).uniform(-0.5, 0.5, 50000).astype(np.float32)  # 44100 * 50000 does not fit in 31 bits
+    np.testing.assert_array_equal(to_mono_16k(wave, rate), to_mono_16k(wave, 44100))
+
+
+@pytest.mark.parametrize("rate", [np.nan, np.inf, -16000, 0, 44100.5, "16000", b"16000", None, 1e12, 16000j, True])
+def test_what_is_no_rate_is_refused(rate: float) -> None:
+    with pytest.raises(AudioError, match=r"waveform: .* sample rate"):
+        to_mono_16k(np.zeros(100, np.float32), rate)
 
 
 def streamed(data: bytes, riff: int, size: int) -> bytes:

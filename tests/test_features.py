@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from unitcodec import features
-from unitcodec.features import active_level, frame_count, level_code, level_gain, log_mel, mel_filters
+from unitcodec.features import active_level, block_power, frame_count, level_code, level_gain, log_mel, mel_filters, stands_out
 
 
 @pytest.mark.parametrize("samples", [1, 159, 160, 161, 319, 320, 321, 639, 641, 1600, 16001])
@@ -81,6 +84,21 @@ def test_level_counts_speech_and_not_pauses() -> None:
     pauses = np.concatenate([speech[:16000], np.zeros(48000, np.float32), speech[16000:]])
     assert active_level(speech) == pytest.approx(-20, abs=0.1)
     assert active_level(pauses) == pytest.approx(-20, abs=0.2)
+
+
+def test_speech_stands_out_however_quiet(speech: Path) -> None:
+    said, _ = soundfile.read(speech, dtype="float32", frames=64000)
+    noise = np.random.default_rng(0).standard_normal(64000)
+    rumble = np.cumsum(noise) - np.convolve(np.cumsum(noise), np.full(1600, 1 / 1600), "same")
+    for wave, expected in (
+        (said, True),
+        (said * 10 ** (-50 / 20), True),
+        (noise, False),
+        (1e-4 * rumble, False),
+        (0 * said, False),
+    ):
+        assert stands_out(block_power(wave)) is expected
+    assert not stands_out(block_power(np.rint(noise).clip(-1, 1) * (np.arange(64000) % 32000 < 8000) / 32768))  # dither
 
 
 @pytest.mark.parametrize("samples", [1, 319, 320, 5000])

@@ -45,8 +45,8 @@ def test_a_saved_model_gives_the_same_codes_and_the_same_speech(
         assert (tmp_path / "again" / name).read_bytes() == (narrow_folder / name).read_bytes()
     again = unitcodec.load(tmp_path / "again", device="cpu")
     wave, _ = soundfile.read(speech, dtype="float32", stop=48000)
-    codes = narrow.encode(wave)
-    assert again.encode(wave) == codes
+    codes = narrow.encode(wave, 16000)
+    assert again.encode(wave, 16000) == codes
     assert np.array_equal(again.decode(codes), narrow.decode(codes))
 
 
@@ -177,6 +177,7 @@ def test_an_entropy_model_of_other_streams(folder: Path) -> None:
         ({"voice_search": -1}, "voice_search is -1"),
         ({"voice_search": 10**9}, "voice_search is 1000000000"),
         ({"voice_search": "12"}, "voice_search is '12'"),
+        ({"bitrate": "324"}, "bitrate is '324'"),
     ],
 )
 def test_configurations_that_are_not_ours(folder: Path, change: dict[str, object], pattern: str) -> None:

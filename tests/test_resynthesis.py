@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def codes(narrow: Codec, speech: Path) -> SpeechCodes:
-    return narrow.encode(soundfile.read(speech, dtype="float32", stop=100003)[0])
+    return narrow.encode(soundfile.read(speech, dtype="float32", stop=100003)[0], 16000)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def _distance(codec: Codec, wave: np.ndarray, steps: int) -> tuple[Fields, float]:
     """The fields, and the mean distance of the decoded log-mel from that of the speech."""
     codec = type(codec)(replace(codec.model, config=replace(codec.model.config, voice_search=steps)), "cpu")
-    codes = codec.encode(wave)
+    codes = codec.encode(wave, 16000)
     fields = Fields.from_codes(codes.speaker)
     units, f0 = (torch.tensor(part).long()[None] for part in (codes.units, codes.f0))
     with torch.inference_mode():
@@ -44,8 +44,8 @@ def test_the_voice_that_is_found_comes_nearer(codec: Codec, speech: Path, second
 
 def test_units_and_f0_do_not_depend_on_it(narrow: Codec, speech: Path) -> None:
     wave, _ = soundfile.read(speech, dtype="float32", frames=50000)
-    plain = type(narrow)(replace(narrow.model, config=replace(narrow.model.config, voice_search=0)), "cpu").encode(wave)
-    searched = narrow.encode(wave)
+    plain = type(narrow)(replace(narrow.model, config=replace(narrow.model.config, voice_search=0)), "cpu").encode(wave, 16000)
+    searched = narrow.encode(wave, 16000)
     assert searched == replace(plain, speaker=searched.speaker)
     assert not np.array_equal(searched.speaker, plain.speaker)
 
@@ -60,17 +60,17 @@ def test_a_short_last_packet_takes_no_steps_from_the_others(codec: Codec, speech
 
     monkeypatch.setattr("unitcodec.analysis.search_voice", noted)
     for samples in (20000, 40960, 45000, 40960 + 20480):
-        codec.encode(np.pad(wave, (0, max(0, samples - len(wave))), "wrap")[:samples])
+        codec.encode(np.pad(wave, (0, max(0, samples - len(wave))), "wrap")[:samples], 16000)
     assert seen == [1, 1, 1, 2]
 
 
 def test_a_caller_without_gradients(narrow_folder: Path, speech: Path) -> None:
     wave, _ = soundfile.read(speech, dtype="float32", frames=30000)
-    expected = unitcodec.load(narrow_folder, device="cpu").encode(wave)
+    expected = unitcodec.load(narrow_folder, device="cpu").encode(wave, 16000)
     with torch.inference_mode():
         codec = unitcodec.load(narrow_folder, device="cpu")
-        assert codec.encode(wave) == expected
-    assert codec.encode(wave) == expected
+        assert codec.encode(wave, 16000) == expected
+    assert codec.encode(wave, 16000) == expected
     with torch.no_grad():
-        assert codec.encode(wave) == expected
+        assert codec.encode(wave, 16000) == expected
     assert not any(weight.grad is not None for weight in codec._double.parameters())

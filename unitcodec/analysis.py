@@ -14,12 +14,25 @@ import torch
 from numpy.typing import NDArray
 
 from .content import ContentFamily, hear
-from .features import HOP, WINDOW, active_level, level_code, level_gain, log_mel, normalise
+from .errors import AudioError
+from .features import (
+    HOP,
+    REFERENCE_LEVEL,
+    WINDOW,
+    active_level,
+    block_power,
+    level_code,
+    level_gain,
+    log_mel,
+    normalise,
+    stands_out,
+)
 from .fields import Fields, IntArray
 from .model import Model, Networks
 from .pitch import tracker as trackers
 from .pitch.vqvae import STRIDE, mean_and_deviation, statistics
 from .rate import RateLimit, RateTarget
+from .recording import as_array
 from .voice import SEGMENT, Excerpt, search_voice
 
 CODE_SAMPLES = HOP * STRIDE
@@ -27,14 +40,16 @@ CODE_SAMPLES = HOP * STRIDE
 
 OPENING_SECONDS = 60
 ACTIVE_SECONDS = 8
+ACTIVE_RANGE = 36.0
+"""Blocks that come so near (dB) to the loudest ones count as active, in a stream that stands out."""
 QUIET = -55.0
-"""Blocks above this level (dB re full scale) count as active."""
+"""In any other those above this level (dB re full scale)."""
 
 SEARCHED_PACKETS = 3
 """At most; the loudest ones of the opening, by which the voice is chosen where a model asks for it."""
 
 SILENCE = -60.0
-"""Below this level a stream holds no speech to judge the level by."""
+"""Below this level a stream that does not stand out holds no speech to judge the level by: speech may yet come."""
 
 FloatArray = NDArray[np.float32]
 
@@ -69,16 +84,22 @@ class Analysis:
         self._tracked = 0  # packets whose F0 is known
         self._coded = 0  # packets returned
         self._opening_end: int | None = None
+        self._speech = False  # whether the opening holds any
+        self._level = 0
         self._early: dict[int, tuple[list[NDArray[np.float64]], IntArray]] = {}  # of packets that the search for a voice saw
-        self._active = 0
         self._examined = 0  # seconds of the opening looked at
         self._finished = False
 
     def push(self, block: FloatArray) -> list[tuple[IntArray, IntArray]]:
-        """Take (n,) float32 samples at 16 kHz. Raises RuntimeError after ``finish``."""
+        """Take (n,) float32 samples at 16 kHz. Raises AudioError for any others, RuntimeError after ``finish``."""
         if self._finished:
             raise RuntimeError("the stream is finished: begin another Analysis")
-        self._buffer = np.concatenate([self._buffer, np.asarray(block, np.float32)])
+        block = as_array(block)
+        if block.ndim != 1 or block.dtype.kind != "f":
+            raise AudioError(f"a block is (n,) floats, mono and at 16 kHz; this one is {block.dtype} {block.shape}")
+        if not np.isfinite(block).all():
+            raise AudioError("a block holds samples that are NaN or infinite; repair the audio first")
+        self._buffer = np.concatenate([self._buffer, block.astype(np.float32, copy=False)])
         self.num_samples += len(block)
         return self._advance()
 
@@ -88,8 +109,10 @@ class Analysis:
         return self._advance()
 
     def _advance(self) -> list[tuple[IntArray, IntArray]]:
+        if self._opening_end is None and not self._find_opening():
+            return []
         self._track_packets()
-        if self.fields is None and not self._find_opening():
+        if self.fields is None and not self._describe_opening():
             return []
         ready = []
         while self._coded * self.packet < self.num_samples:
@@ -115,13 +138,13 @@ class Analysis:
             if not self._finished and self.num_samples < end + trackers.CONTEXT:
                 break
             left = max(0, start - trackers.CONTEXT)
-            f0 = self.track(self._window(left, end + trackers.CONTEXT))
+            f0 = self.track(self._window(left, end + trackers.CONTEXT) * np.float32(level_gain(self._level)))
             own = f0[(start - left) // HOP : (end - left) // HOP]
             self._f0 = np.concatenate([self._f0, own])
             self._tracked += 1
 
     def _find_opening(self) -> bool:
-        """Look at whole seconds as they arrive; once the opening is complete and its F0 known, fill in the fields."""
+        """Look at whole seconds as they arrive; once the opening is complete, take its level."""
         while self._opening_end is None:
             end = (self._examined + 1) * 16000
             if self.num_samples < end:
@@ -129,26 +152,31 @@ class Analysis:
                     return False
                 self._opening_end = self.num_samples
                 break
-            blocks = self._window(end - 16000, end).reshape(50, 320)
-            power = np.square(blocks, dtype=np.float64).mean(1)
-            self._active += int((power > 10 ** (QUIET / 10)).sum())
             self._examined += 1
-            if self._active >= ACTIVE_SECONDS * 50 or self._examined == OPENING_SECONDS:
+            power = block_power(self._window(0, end))
+            quiet = np.quantile(power, 0.95) * 10 ** (-ACTIVE_RANGE / 10) if stands_out(power) else 10 ** (QUIET / 10)
+            if np.count_nonzero(power > quiet) >= ACTIVE_SECONDS * 50 or self._examined == OPENING_SECONDS:
                 self._opening_end = end
+        opening = self._window(0, self._opening_end)
+        level = active_level(opening) if len(opening) else float("-inf")
+        self._speech = level > SILENCE or (len(opening) > 0 and stands_out(block_power(opening)))
+        self._level = level_code(level if self._speech else REFERENCE_LEVEL)
+        return True
+
+    def _describe_opening(self) -> bool:
+        """Once the F0 of the opening is known, fill in the fields."""
         end = self._opening_end
+        assert end is not None
         if not self._finished and self._tracked * self.packet < end:
             return False
-        opening = self._window(0, end)
-        level = active_level(opening) if len(opening) else float("-inf")
-        code = level_code(level) if level > SILENCE else level_code(-24.0)
         mean, deviation = statistics(self._f0[: -(-end // HOP)])
-        self.fields = Fields(mean, deviation, code, (0,) * self._voice_fields)
-        if len(opening):
+        self.fields = Fields(mean, deviation, self._level, (0,) * self._voice_fields)
+        if end:
             with torch.inference_mode():
-                mel = self._mel(opening, code)
+                mel = self._mel(self._window(0, end))
                 voice = self.networks.speaker.encode(mel)[0]
             self.fields = replace(self.fields, voice=tuple(voice.tolist()))
-            if self.model.config.voice_search and level > SILENCE:
+            if self.model.config.voice_search and self._speech:
                 self.fields = self._search_voice(mel, end)
         return True
 
@@ -175,14 +203,14 @@ class Analysis:
     def _voice_fields(self) -> int:
         return len(self.model.entropy.spec.speaker) - 3
 
-    def _waveform(self, window: FloatArray, level: int) -> torch.Tensor:
+    def _waveform(self, window: FloatArray) -> torch.Tensor:
         """(n,) -> (1, 1280 m), the window at the reference level."""
-        padded = np.pad(window, (0, -len(window) % CODE_SAMPLES)).astype(np.float64) * level_gain(level)
+        padded = np.pad(window, (0, -len(window) % CODE_SAMPLES)).astype(np.float64) * level_gain(self._level)
         return torch.from_numpy(padded)[None].to(self.device)
 
-    def _mel(self, window: FloatArray, level: int) -> torch.Tensor:
+    def _mel(self, window: FloatArray) -> torch.Tensor:
         """(n,) -> normalised log-mel (1, 80, m) of the window at the reference level, m a multiple of 8."""
-        return normalise(log_mel(self._waveform(window, level)))
+        return normalise(log_mel(self._waveform(window)))
 
     def _code_packet(self, index: int) -> tuple[IntArray, IntArray]:
         start = index * self.packet
@@ -195,12 +223,11 @@ class Analysis:
 
     def _distances(self, start: int, end: int) -> list[NDArray[np.float64]]:
         """For each codebook row how far every code is from each unit frame of a packet's samples [start, end)."""
-        assert self.fields is not None
         left = max(0, start - self.context)
         window = self._window(left, start + self.packet + self.context)
         content, first = self.networks.content, (start - left) // self.unit_hop
         with torch.inference_mode():
-            rows = content.distances(hear(content, self._waveform(window, self.fields.level)))
+            rows = content.distances(hear(content, self._waveform(window)))
         return [row[0, first : first + -(-(end - start) // self.unit_hop)].cpu().numpy() for row in rows]
 
     def _code_f0(self, start: int, end: int) -> IntArray:

@@ -27,7 +27,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, NoReturn, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol, SupportsInt
 
 import numpy as np
 import soxr
@@ -43,6 +43,9 @@ SAMPLE_RATE = 16000
 
 MIN_SAMPLE_RATE = 8000
 """Lowest input rate, in Hz: below it the speech band itself is missing."""
+
+MAX_SAMPLE_RATE = 10_000_000
+"""Highest input rate, in Hz: beyond it the number is wrong, and resampling would take for ever."""
 
 MAX_CHANNELS = 1024
 """As in libsndfile; an array with more rows than this was handed over transposed."""
@@ -240,19 +243,19 @@ class _Resampler:
         return block
 
 
-def to_mono_16k(waveform: ArrayLike, sample_rate: int) -> Samples:
+def to_mono_16k(waveform: ArrayLike, sample_rate: SupportsInt) -> Samples:
     """Mix to mono and resample to 16 kHz, exactly as a file of the same samples would be.
 
     Args:
         waveform: ``(T,)`` or ``(channels, T)``; floating point with full scale 1.0, or integers with the full scale of their
             type (``uint8`` is centred on 128, as in WAV).
-        sample_rate: Hz, at least 8000.
+        sample_rate: Hz, a whole number of any type, at least 8000.
 
     Returns:
         ``(ceil(T * 16000 / sample_rate),)``, float32.
 
     Raises:
-        AudioError: wrong shape or type, a rate below 8 kHz, or samples that are NaN or infinite.
+        AudioError: wrong shape or type, a rate that is none or below 8 kHz, or samples that are NaN or infinite.
     """
     array = np.asarray(waveform)
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[0] == 0):
@@ -260,10 +263,10 @@ def to_mono_16k(waveform: ArrayLike, sample_rate: int) -> Samples:
     array = np.atleast_2d(array)
     if array.shape[0] > MAX_CHANNELS:
         raise AudioError(f"waveform: {array.shape[0]} channels of {array.shape[1]} samples; channels come first, transpose it")
-    _check_rate(sample_rate, "waveform")
+    rate = _check_rate(sample_rate, "waveform")
     frames = to_float32(array, "waveform").T
     scale = scale_down(peak_of(frames), "waveform")
-    mixer, resampler = Mixer(frames.shape[1], sample_rate, "waveform", scale), _Resampler(sample_rate)
+    mixer, resampler = Mixer(frames.shape[1], rate, "waveform", scale), _Resampler(rate)
     mono = np.concatenate([mixer.push(frames), mixer.finish()])
     return np.concatenate([resampler.push(mono), resampler.finish()])
 
@@ -328,9 +331,17 @@ def _to_pcm16(block: Samples) -> NDArray[np.int16]:
     return np.asarray(np.clip(scaled, -32768, 32767), "<i2")
 
 
-def _check_rate(sample_rate: int, name: str) -> None:
-    if sample_rate < MIN_SAMPLE_RATE:
+def _check_rate(sample_rate: SupportsInt, name: str) -> int:
+    """The rate as an int, whatever type the whole number has: NumPy's narrow ones would overflow. Raises AudioError."""
+    try:
+        whole = int(sample_rate)
+    except (TypeError, ValueError, OverflowError):
+        whole = -1
+    if whole != sample_rate or not 0 < whole <= MAX_SAMPLE_RATE:
+        raise AudioError(f"{name}: {sample_rate!r} is no sample rate; it takes a whole number of Hz, 16000 or 44100 for instance")
+    if whole < MIN_SAMPLE_RATE:
         raise AudioError(
-            f"{name}: a sample rate of {sample_rate} Hz is too low for speech; at least {MIN_SAMPLE_RATE} Hz is needed "
+            f"{name}: a sample rate of {whole} Hz is too low for speech; at least {MIN_SAMPLE_RATE} Hz is needed "
             "(if the header is wrong, mend it; else record at a higher rate)"
         )
+    return whole

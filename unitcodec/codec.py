@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast, overload
+from typing import BinaryIO, Self, cast, overload
 
 import numpy as np
 import torch
@@ -19,14 +19,13 @@ from bitstream.find import find_sibling
 
 from . import model as models
 from .analysis import Analysis
-from .audio import to_mono_16k
 from .errors import ModelError
 from .fields import Fields, IntArray
+from .recording import Rate, Recording, mono_blocks
 from .resynthesis import convert
 from .synthesis import Synthesis, speak
 
 FloatArray = NDArray[np.float32]
-Waveform = NDArray[Any] | torch.Tensor
 
 _SLICE = 163840  # samples handed to the analysis at once: about 10 s
 
@@ -34,28 +33,48 @@ _SLICE = 163840  # samples handed to the analysis at once: about 10 s
 class Codec:
     """A speech codec with one loaded model.
 
-    >>> codec = unitcodec.load()
-    >>> data = codec.compress(waveform, 48000)
+    >>> codec = Codec.from_pretrained()
+    >>> data = codec.compress("talk.flac")
     >>> waveform, sample_rate = codec.decompress(data)
+
+    It can be pickled at any time: processes that are spawned, Ray and DataLoader workers get a codec of their own. With the
+    start method "fork" this is safe only before anything was coded: a forked child has none of PyTorch's threads and may wait
+    for them for ever. Use "spawn" or "forkserver", or load in the child.
     """
 
     sample_rate = 16000
 
-    def __init__(self, model: models.Model, device: str = "auto"):
-        """``device``: "auto" (CUDA where there is one), "cpu", "cuda" or any name that torch knows. Raises ModelError."""
+    def __init__(self, model: models.Model, device: str | torch.device = "auto"):
+        """``device``: "auto" (CUDA where there is one), "cpu", "cuda" or any other that torch knows. Raises ModelError."""
+        self.model = model
+        self.to(device)
+
+    @classmethod
+    def from_pretrained(cls, name_or_folder: str | Path = "default", device: str | torch.device = "auto") -> Self:
+        """A packaged model by name or a model folder by path. Raises ModelError."""
+        return cls(models.load(name_or_folder), device)
+
+    load = from_pretrained
+
+    def to(self, device: str | torch.device) -> Self:
+        """Go to a device, named as for :meth:`from_pretrained`; streams that are open stay. Returns itself. Raises ModelError."""
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model = model
         try:
-            self.device = torch.device(device)
-            self._float = copy.deepcopy(model.networks).to(self.device)
+            moved = copy.deepcopy(self.model.networks).to(device)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from error
+        self.device, self._float = torch.device(device), moved
+        self.__dict__.pop("_double", None)
+        return self
 
-    @staticmethod
-    def load(name: str | Path = "default", device: str = "auto") -> Codec:
-        """A packaged model by name or a model folder by path. Raises ModelError."""
-        return Codec(models.load(name), device)
+    def __repr__(self) -> str:
+        rate = f"about {self.model.config.bitrate:.0f} bit/s, " if self.model.config.bitrate else ""
+        return f"<{type(self).__name__} {self.model.config.name!r}, {rate}on {self.device}>"
+
+    # From a pickle it is made anew: what it computes with now need not travel, and not all of it can.
+    def __reduce__(self) -> tuple[type[Codec], tuple[models.Model, str]]:
+        return type(self), (self.model, str(self.device))
 
     @cached_property
     def _double(self) -> models.Networks:
@@ -64,20 +83,21 @@ class Codec:
             return copy.deepcopy(self._float).double()
 
     @overload
-    def encode(self, waveform: Waveform, sample_rate: int = 16000, bitrate: float | None = None) -> SpeechCodes: ...
+    def encode(  # type: ignore[overload-overlap]  # a path is a sequence of paths, to a type checker
+        self, audio: Recording, sample_rate: Rate = None, bitrate: float | None = None
+    ) -> SpeechCodes: ...
     @overload
+    def encode(self, audio: Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None) -> list[SpeechCodes]: ...
     def encode(
-        self, waveform: Sequence[Waveform], sample_rate: int = 16000, bitrate: float | None = None
-    ) -> list[SpeechCodes]: ...
-    def encode(
-        self, waveform: Waveform | Sequence[Waveform], sample_rate: int = 16000, bitrate: float | None = None
+        self, audio: Recording | Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None
     ) -> SpeechCodes | list[SpeechCodes]:
-        """Waveform -> codes.
+        """Speech -> codes.
 
         Args:
-            waveform: (T,) samples of one mono utterance, float in [-1, 1] or any integer type, NumPy or torch; a list of
-                such, or (B, T), is a batch. An utterance's codes are the same alone and in a batch.
-            sample_rate: in Hz, from 8000 up.
+            audio: a file's path; or an array or tensor of samples, float in [-1, 1] or of any integer type, (T,), or
+                (channels, T) or (T, channels), which is mixed as a file's channels are. A list of such is a batch: an
+                utterance's codes are the same alone and in a batch.
+            sample_rate: of arrays, in Hz, from 8000 up; files know theirs.
             bitrate: bit/s of the file that the codes make, for fewer than they take by themselves; met within a minute, with the
                 default model from about 170 up. None: the codes nearest to the speech.
 
@@ -85,18 +105,13 @@ class Codec:
             SpeechCodes, or a list of them for a batch.
 
         Raises:
-            AudioError: a rate below 8 kHz, NaN or infinite samples.
+            AudioError: a shape or a rate that is none of these, NaN or infinite samples, a file that is no audio.
             ValueError: a bitrate that is no number above 0.
         """
-        if isinstance(waveform, (list, tuple)) or np.ndim(waveform) == 2:
-            return [self._encode_one(one, sample_rate, bitrate) for one in waveform]
-        return self._encode_one(cast(Waveform, waveform), sample_rate, bitrate)
-
-    def _encode_one(self, waveform: Waveform, sample_rate: int, bitrate: float | None) -> SpeechCodes:
-        array = waveform.detach().cpu().numpy() if isinstance(waveform, torch.Tensor) else np.asarray(waveform)
-        if array.ndim != 1:
-            raise ValueError(f"one utterance is (T,); got {array.shape}. Mix channels with unitcodec.audio.to_mono_16k")
-        return self.encode_blocks([to_mono_16k(array, sample_rate)], bitrate)
+        if isinstance(audio, (list, tuple)):
+            # All are checked before the first is coded.
+            return [self.encode_blocks(blocks, bitrate) for blocks in [mono_blocks(one, sample_rate) for one in audio]]
+        return self.encode_blocks(mono_blocks(cast(Recording, audio), sample_rate), bitrate)
 
     def encode_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> SpeechCodes:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes; ``bitrate`` as for :meth:`encode`."""
@@ -143,9 +158,19 @@ class Codec:
         self._check(codes)
         return convert(self.model, codes, voice)
 
-    def compress(self, waveform: Waveform, sample_rate: int = 16000, bitrate: float | None = None) -> bytes:
-        """Waveform (T,) -> the bytes of a ``.uc`` file. Arguments and errors as for :meth:`encode`."""
-        return bitstream.pack(self.encode(waveform, sample_rate, bitrate), self.model.entropy)
+    @overload
+    def compress(  # type: ignore[overload-overlap]
+        self, audio: Recording, sample_rate: Rate = None, bitrate: float | None = None
+    ) -> bytes: ...
+    @overload
+    def compress(self, audio: Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None) -> list[bytes]: ...
+    def compress(
+        self, audio: Recording | Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None
+    ) -> bytes | list[bytes]:
+        """Speech -> the bytes of a ``.uc`` file, a list of them for a batch. Arguments and errors as for :meth:`encode`."""
+        if isinstance(audio, (list, tuple)):
+            return bitstream.pack_many(self.encode(audio, sample_rate, bitrate), self.model.entropy)
+        return bitstream.pack(self.encode(cast(Recording, audio), sample_rate, bitrate), self.model.entropy)
 
     def decompress(self, data: bytes, on_error: OnError = "strict") -> tuple[FloatArray, int]:
         """Bytes of a ``.uc`` file -> (waveform (num_samples,) float32, 16000).

@@ -106,18 +106,30 @@ def denormalise(mel: Tensor) -> Tensor:
     return mel * SCALE + CENTRE
 
 
+def block_power(waveform: np.ndarray) -> np.ndarray:
+    """Mean square of the whole 20 ms blocks of ``waveform`` (T,), float64; of all there is where that is no whole block."""
+    blocks = len(waveform) // 320
+    padded = waveform[: blocks * 320] if blocks else np.pad(waveform, (0, 320 - len(waveform)))
+    return np.square(padded.reshape(-1, 320), dtype=np.float64).mean(1)
+
+
 def active_level(waveform: np.ndarray) -> float:
     """Level of the active speech in ``waveform`` (T,), in dB re full scale; -inf for digital silence.
 
     RMS over the 20 ms blocks that lie within 25 dB of the loudest ones (95th percentile), so pauses do not count.
     """
-    blocks = len(waveform) // 320
-    padded = waveform[: blocks * 320] if blocks else np.pad(waveform, (0, 320 - len(waveform)))
-    power = np.square(padded.reshape(-1, 320), dtype=np.float64).mean(1)
+    power = block_power(waveform)
     loud = np.quantile(power, 0.95)
     if loud <= 0.0:
         return float("-inf")
     return float(10.0 * np.log10(power[power >= loud * 10.0**-2.5].mean()))
+
+
+def stands_out(power: np.ndarray) -> bool:
+    """Whether blocks of that power (n,) rise and fall as those of speech do, however quiet, and those of steady noise do not."""
+    quiet, loud = np.quantile(power, (0.1, 0.95))
+    # 15 dB; and above the dither of 16 bits, which lies at -96 dB.
+    return bool(loud > max(quiet * 10.0**1.5, 1e-9))
 
 
 def level_code(level: float) -> int:

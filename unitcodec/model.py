@@ -49,7 +49,8 @@ class ModelConfig:
 
     ``limit_rate``: packets are held to 365 bit/s; see :mod:`unitcodec.rate`. ``precision``: how the weights are stored, "int8"
     (the large matrices, the rest float16) or "float32". ``voice_search``: steps of :mod:`unitcodec.voice`, 0 for the speaker
-    encoder's own word. A generator of kind "code" has no mel decoder before it.
+    encoder's own word. ``bitrate``: what speech typically takes, in bit/s; 0 where nobody measured it. A generator of kind "code"
+    has no mel decoder before it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ModelConfig:
     limit_rate: bool = True
     voice_search: int = 0
     precision: str = "int8"
+    bitrate: float = 0.0
     format: int = FORMAT
 
 
@@ -119,7 +121,7 @@ def load(name: str | Path = "default") -> Model:
         if values.get("format") != FORMAT:
             raise ModelError(f"{folder / 'config.json'}: model format {values.get('format')!r}; this version reads {FORMAT}")
         config = ModelConfig(**values)
-        networks = Networks(config)
+        networks = Networks(config).float()  # whatever type the caller has made the default
         weights = safetensors.torch.load_file(folder / "model.safetensors")
         restore(networks, weights)
         entropy = EntropyModel.load(folder / "entropy.safetensors")
@@ -133,6 +135,8 @@ def load(name: str | Path = "default") -> Model:
         raise ModelError(f"{folder}: entropy.safetensors was made for other weights than model.safetensors")
     if not isinstance(config.gain_db, (int, float)) or not abs(config.gain_db) <= 20:
         raise ModelError(f"{folder / 'config.json'}: gain_db is {config.gain_db!r}; it must be a number of at most 20 dB")
+    if not isinstance(config.bitrate, (int, float)) or not 0 <= config.bitrate <= 1e6:
+        raise ModelError(f"{folder / 'config.json'}: bitrate is {config.bitrate!r}; it must be a number of bit/s")
     if config.precision not in PRECISIONS:
         raise ModelError(f"{folder / 'config.json'}: unknown precision {config.precision!r}: one of {', '.join(PRECISIONS)}")
     steps = config.voice_search

@@ -115,6 +115,6 @@ def predicted_durations(model: Model, units: IntArray) -> IntArray | None:
     if predict is None:
         return None
     device = next(model.networks.parameters()).device
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.autocast(device.type, enabled=False):
         frames = predict(torch.from_numpy(np.array(units)).long()[None].to(device))
     return None if frames is None else frames[0].double().round().clamp(1, MAX_FRAMES).cpu().numpy().astype(np.int32)

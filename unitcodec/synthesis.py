@@ -87,7 +87,9 @@ class Synthesis:
         pitch_hold = np.minimum(hold[:: self.ratio] // self.ratio, len(f0) - 1)
         f0_symbols = torch.from_numpy(f0[pitch_hold]).long()[None].to(self.device)
         begin, end = (first - low) * hop, (stop - low) * hop
-        result = self.speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy() * self.gain
+        # In float32 whatever the caller casts to: in fewer digits the phase runs away.
+        with torch.autocast(self.device.type, enabled=False):
+            result = self.speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy() * self.gain
         if lost.any():
             # Over the surroundings too: a packet lost at a piece's border fades on both sides of it.
             result = result * mute_curve(np.repeat(lost, hop))[begin:end]

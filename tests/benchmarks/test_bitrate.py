@@ -34,7 +34,7 @@ def measured(recordings: list[Path], narrow_folder: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def streams(recordings: list[Path], narrow: Codec) -> dict[str, bytes]:
-    return {path.stem: narrow.compress(read(path)) for path in recordings}
+    return {path.stem: narrow.compress(read(path), 16000) for path in recordings}
 
 
 def test_bits_are_those_of_the_files(measured: dict[str, Any], streams: dict[str, bytes]) -> None:
@@ -68,7 +68,7 @@ def test_what_the_range_coder_wrote_is_the_file_without_its_framing(
 
 
 def test_fixed_length_codes_are_whole_bits_a_symbol(recordings: list[Path], narrow: Codec, measured: dict[str, Any]) -> None:
-    codes = [narrow.encode(read(path)) for path in recordings]
+    codes = [narrow.encode(read(path), 16000) for path in recordings]
     # Rows of 7, 5, 4 and 3 values and an F0 codebook of 12.
     bits = sum((3 + 3 + 2 + 2) * one.units.shape[1] + 4 * len(one.f0) for one in codes)
     assert measured["entropy_coder"]["all"]["fixed_bps"] * measured["seconds"] == pytest.approx(bits)
@@ -93,7 +93,7 @@ def test_all_at_once_compresses_no_worse_than_alone(measured: dict[str, Any]) ->
 def test_the_fixed_cost_fades_with_duration(measured: dict[str, Any], recordings: list[Path], narrow: Codec) -> None:
     rows = measured["by_duration"]
     assert [row["seconds"] for row in rows] == [1, 2, 5]
-    assert rows[2]["bytes"] == len(narrow.compress(read(recordings[0])[: 5 * SAMPLE_RATE]))
+    assert rows[2]["bytes"] == len(narrow.compress(read(recordings[0])[: 5 * SAMPLE_RATE], 16000))
     shares = [(row["streams"]["framing"] + row["streams"]["speaker"]) / row["seconds"] for row in rows]
     assert shares == sorted(shares, reverse=True)
 
@@ -102,7 +102,7 @@ def test_the_rates_beside_others_are_those_of_the_files(measured: dict[str, Any]
     own, *others = measured["rates"]["systems"]
     joined = read(recordings[0])[: 2 * SAMPLE_RATE]
     # 8.6 s in all.
-    assert own["bits"] == [8 * len(narrow.compress(joined)), None, None]
+    assert own["bits"] == [8 * len(narrow.compress(joined, 16000)), None, None]
     assert [row["name"] for row in others] == list(PEERS)
     table = tables.bitrate(measured)
     assert f"| unitcodec | {own['bits'][0]} ({own['bits'][0] / 2:.0f}) | - | - | the whole file | nothing |" in table

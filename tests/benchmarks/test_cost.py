@@ -29,7 +29,7 @@ def test_the_commands_own_memory_is_measured_and_not_ours() -> None:
 def test_rows_tell_of_the_file_that_the_command_wrote(narrow: Codec, narrow_folder: Path, tmp_path: Path) -> None:
     (row,) = cost.measure(str(narrow_folder), (12, 600), quick=True)
     cost.write_speech(tmp_path / "speech.wav", 12)
-    size = len(narrow.compress(read(tmp_path / "speech.wav")))
+    size = len(narrow.compress(read(tmp_path / "speech.wav"), 16000))
     assert (row["duration"], row["bytes"], row["bps"]) == (12, size, 8 * size / 12)
     for direction in ("encode", "decode"):
         assert row[direction]["times_real_time"] == pytest.approx(12 / row[direction]["seconds"])
@@ -37,7 +37,7 @@ def test_rows_tell_of_the_file_that_the_command_wrote(narrow: Codec, narrow_fold
 
 
 def test_a_stream_over_and_over(narrow: Codec, narrow_folder: Path) -> None:
-    cut = narrow.compress(np.random.default_rng(0).standard_normal(12 * SAMPLE_RATE).astype(np.float32) * 0.1)
+    cut = narrow.compress(np.random.default_rng(0).standard_normal(12 * SAMPLE_RATE).astype(np.float32) * 0.1, 16000)
     data = cost.lengthened(cut, 31, str(narrow_folder))
     codes, piece = bitstream.unpack(data, narrow.model.entropy), bitstream.unpack(cut, narrow.model.entropy)
     assert codes.num_samples == 13 * 40960

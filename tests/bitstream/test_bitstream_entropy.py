@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,18 @@ def test_models_are_found_by_fingerprint(
     assert bitstream.find_entropy_model(golden_model.fingerprint) is bitstream.find_entropy_model(golden_model.fingerprint)
     assert bitstream.pack(bitstream.unpack(data)) == data
     assert bitstream.inspect(data).bits is not None
+
+
+@pytest.mark.parametrize("kind", ["v1", "recurrent"])
+def test_a_model_is_pickled_after_it_has_coded(golden: Path, kind: str) -> None:
+    model = EntropyModel.load(golden.parent / kind / "entropy.safetensors")
+    spec = model.spec
+    units = np.zeros((len(spec.rows), spec.packet_frames), np.int32)
+    codes = SpeechCodes(
+        units, np.zeros(spec.packet_f0_frames, np.int32), [0] * len(spec.speaker), spec.packet_samples, model.fingerprint
+    )
+    data = bitstream.pack(codes, model)
+    assert bitstream.unpack(data, model) == codes
+    again = pickle.loads(pickle.dumps(model))
+    assert again.to_bytes() == model.to_bytes()
+    assert bitstream.pack(codes, again) == data

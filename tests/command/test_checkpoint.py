@@ -284,7 +284,7 @@ def test_a_folder_that_encodes(full: Vocoder, units: Path, speech: Path, tmp_pat
     assert cli.main(["import-checkpoint", str(full.folder), "--out", str(out), "--units", str(units), *content]) == 0
     codec = unitcodec.load(out, device="cpu")
     wave, _ = soundfile.read(speech, dtype="float32", stop=3 * 40960 + 1000)
-    codes = codec.encode(wave)
+    codes = codec.encode(wave, 16000)
     assert codes.speaker[3:].tolist() == [0]
     assert len(set(codes.f0.tolist())) > 1
     # However it is cut.

@@ -38,7 +38,7 @@ def audio(tmp_path_factory: pytest.TempPathFactory, speech: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def entries(narrow: Codec, audio: list[Path]) -> list[UnitEntry]:
-    found: list[SpeechCodes] = [narrow.encode(soundfile.read(path, dtype="float32")[0]) for path in audio]
+    found: list[SpeechCodes] = [narrow.encode(soundfile.read(path, dtype="float32")[0], 16000) for path in audio]
     return [UnitEntry.of(codes, 25.0, str(path)) for codes, path in zip(found, audio, strict=True)]
 
 

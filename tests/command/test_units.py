@@ -34,7 +34,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, speech: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def codes(narrow: Codec, corpus: Path) -> dict[str, SpeechCodes]:
-    return {str(corpus / name): narrow.encode(soundfile.read(corpus / name, dtype="float32")[0]) for name in LENGTHS}
+    return {str(corpus / name): narrow.encode(soundfile.read(corpus / name, dtype="float32")[0], 16000) for name in LENGTHS}
 
 
 @pytest.fixture

@@ -232,7 +232,7 @@ def test_how_a_stream_is_cut_does_not_show(ssl: Codec, speech: Path, monkeypatch
     monkeypatch.setattr("unitcodec.analysis.ACTIVE_SECONDS", 1)
     said, _ = soundfile.read(speech, dtype="float32")
     said = np.concatenate([said, said[::-1]])[:150003]
-    whole = ssl.encode(said)
+    whole = ssl.encode(said, 16000)
     assert whole.units.shape == (1, 469)
     assert len(np.unique(whole.units)) >= 5
     for seed in range(2):
@@ -250,7 +250,7 @@ def test_how_a_stream_is_cut_does_not_show(ssl: Codec, speech: Path, monkeypatch
 def test_units_are_those_of_a_window_around_each_packet(ssl: Codec, speech: Path) -> None:
     """The packet with 40 frames of 10 ms, half a spectrum's window and whatever makes whole F0 codes on either side."""
     said, _ = soundfile.read(speech, dtype="float32", stop=100000)
-    codes = ssl.encode(said)
+    codes = ssl.encode(said, 16000)
     gain = unitcodec.features.level_gain(int(codes.speaker[2]))  # type: ignore[attr-defined]
     around = -(-(40 * 160 + 320) // 1280) * 1280
     window = torch.from_numpy(said[40960 - around : 2 * 40960 + around].astype(np.float64))[None] * gain
@@ -270,7 +270,7 @@ def test_units_are_those_of_a_window_around_each_packet(ssl: Codec, speech: Path
 def test_decoding_needs_neither_transformers_nor_the_checkpoint(
     ssl: Codec, folder: Path, speech: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:
-    (tmp_path / "speech.uc").write_bytes(ssl.compress(soundfile.read(speech, dtype="float32", stop=48000)[0]))
+    (tmp_path / "speech.uc").write_bytes(ssl.compress(soundfile.read(speech, dtype="float32", stop=48000)[0], 16000))
     config = json.loads((folder / "config.json").read_text())
     config["content"]["checkpoint"] = str(tmp_path / "gone")
     elsewhere = tmp_path / "model"
@@ -282,7 +282,7 @@ def test_decoding_needs_neither_transformers_nor_the_checkpoint(
         "import sys; sys.modules['transformers'] = None; import unitcodec\n"
         "codec = unitcodec.load(sys.argv[1], device='cpu')\n"
         "wave, rate = codec.decompress(open(sys.argv[2], 'rb').read()); assert len(wave) == 48000\n"
-        "try: codec.encode(wave)\n"
+        "try: codec.encode(wave, 16000)\n"
         "except unitcodec.ModelError as error: print(error)\n"
     )
     run = [sys.executable, "-c", script, str(elsewhere), str(tmp_path / "speech.uc")]

@@ -43,6 +43,17 @@ def test_other_rates_and_channels(tmp_path: Path) -> None:
     assert (utterance.samples, utterance.transcript) == (16000, "")
 
 
+def test_f0_does_not_depend_on_the_level(speech: Path, tmp_path: Path) -> None:
+    wave, _ = soundfile.read(speech, dtype="float32", frames=48000)
+    for name, steps in (("loud", 0), ("quiet", 30)):
+        soundfile.write(tmp_path / f"{name}.wav", wave * 10 ** (-steps * 1.5 / 20), 16000, "FLOAT")
+    (tmp_path / "m.tsv").write_text("path\tspeaker\nloud.wav\tx\nquiet.wav\tx\n")
+    corpus = prepare(tmp_path / "m.tsv", tmp_path / "corpus")
+    loud, quiet = (np.asarray(corpus.pitch(utterance)) for utterance in corpus.utterances)
+    assert (loud > 0).mean() > 0.3
+    assert ((loud > 0) == (quiet > 0)).mean() > 0.99
+
+
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [

@@ -119,7 +119,7 @@ def test_one_command_trains_a_family_into_a_model(
     import soundfile
 
     wave, _ = soundfile.read(speech, dtype="float32", frames=50001)
-    codes = codec.encode(wave)
+    codes = codec.encode(wave, 16000)
     assert codes.units.shape == (1, 157)
     assert codec.decode(codes).shape == wave.shape
     if family != "vqvae":

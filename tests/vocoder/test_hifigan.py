@@ -322,3 +322,16 @@ def test_published_checkpoints_load_and_speak_the_same() -> None:
         with torch.no_grad():
             wave = model(units, f0, speaker)
         torch.testing.assert_close(wave, torch.from_numpy(expected["wave"]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"kind": "spectral"}, {"kind": "hifigan", **ISTFT, "activation": "snake"}])
+def test_windows_and_filters_do_not_depend_on_the_default_type(options: dict[str, Any]) -> None:
+    """They are computed when a generator is made, whose weights are read afterwards."""
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        made = make_generator(**options)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    found = dict(made.float().named_buffers())
+    assert found
+    assert all(torch.equal(found[name], value) for name, value in make_generator(**options).named_buffers())

@@ -18,6 +18,7 @@ import soxr
 from tqdm import tqdm
 
 from ..errors import UnitcodecError
+from ..features import active_level, level_code, level_gain
 from ..pitch.tracker import HOP, TRACKERS
 
 SAMPLE_RATE = 16000
@@ -93,7 +94,8 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
             if rate != SAMPLE_RATE:
                 mono = soxr.resample(mono, rate, SAMPLE_RATE)
             integers = np.clip(np.rint(mono * 32767), -32768, 32767).astype(np.int16)
-            f0 = track(mono.astype(np.float32))
+            # Tracked as the codec hears it.
+            f0 = track(mono.astype(np.float32) * np.float32(level_gain(level_code(active_level(mono)))))
             integers.tofile(audio_file)
             f0.tofile(f0_file)
             utterances.append(

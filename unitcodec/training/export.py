@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+import bitstream
+
 from ..codec import Codec
 from ..features import active_level
 from ..model import Model, ModelConfig, Networks, digest, restore, save, stored
@@ -47,16 +49,24 @@ def part_of(weights: dict[str, Tensor], part: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
-def measure_gain(corpus: Corpus, codec: Codec, utterances: int = 32) -> float:
-    """dB by which decoded speech is too quiet: predicted logarithms lie at the median, below the logarithm of the mean power."""
+def measure(corpus: Corpus, codec: Codec, utterances: int = 32) -> tuple[float, float]:
+    """Gain and rate of some utterances of a corpus.
+
+    Returns:
+        dB by which decoded speech is too quiet: predicted logarithms lie at the median, below the logarithm of the mean power;
+        and bit/s of the files.
+    """
     chosen = corpus.utterances[:: -(-len(corpus.utterances) // utterances)]
-    differences = []
+    differences, size, samples = [], 0, 0
     for utterance in chosen:
         waveform = corpus.waveform(utterance)[: 10 * 16000].astype(np.float32) / 32768
-        levels = active_level(waveform), active_level(codec.decode(codec.encode(waveform)))
+        codes = codec.encode(waveform, 16000)
+        levels = active_level(waveform), active_level(codec.decode(codes))
         if min(levels) > -60.0:
             differences.append(levels[0] - levels[1])
-    return round(float(np.clip(np.median(differences), -20.0, 20.0)), 1) if differences else 0.0
+        size, samples = size + len(bitstream.pack(codes, codec.model.entropy)), samples + len(waveform)
+    gain = round(float(np.clip(np.median(differences), -20.0, 20.0)), 1) if differences else 0.0
+    return gain, round(8 * size * 16000 / max(1, samples), 1)
 
 
 def export(
@@ -73,9 +83,9 @@ def export(
     spec = describe(content.vocabulary, content.stride, networks.pitch.codes, speaker, digest(stored(networks)))
     entropy = fit(entropy_run, spec, settings)
     config = replace(config, name=folder.name)
-    gain = measure_gain(corpus, Codec(Model(config, networks, entropy), "cpu"))
-    print(f"output gain {gain:.1f} dB")
-    save(folder, replace(config, gain_db=gain), networks, entropy)
+    gain, bitrate = measure(corpus, Codec(Model(config, networks, entropy), "cpu"))
+    print(f"output gain {gain:.1f} dB, {bitrate:.0f} bit/s")
+    save(folder, replace(config, gain_db=gain, bitrate=bitrate), networks, entropy)
     if check is not None:
         bits = report(entropy, code_corpus(check, networks.content, networks.pitch, networks.speaker))
         print({title: round(value, 1) for title, value in bits.items()}, "sum", round(sum(bits.values()), 1), "bit/s")

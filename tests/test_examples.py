@@ -1,0 +1,109 @@
+"""examples/*.py do what they say, with a narrow model in the place of the default one."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+
+import unitcodec
+
+if TYPE_CHECKING:
+    from unitcodec.codec import Codec
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+def example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def _loaded(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unitcodec, "load", lambda: narrow)
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"corpus", "datagrams", "microphone"}
+
+
+def test_corpus(narrow: Codec, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, wave = example("corpus"), soundfile.read(speech, dtype="float32")[0]
+    recordings = []
+    for name, samples in (("long", 48000), ("short", 20000)):
+        soundfile.write(tmp_path / f"{name}.wav", wave[:samples], 16000)
+        recordings.append(tmp_path / f"{name}.wav")
+    # The narrow model is installed nowhere.
+    monkeypatch.setattr(
+        module.bitstream, "unpack", lambda data, unpack=module.bitstream.unpack: unpack(data, narrow.model.entropy)
+    )
+    module.main(tmp_path / "shard.tar", *recordings)
+    expected = [narrow.encode(path).units.T for path in recordings]
+    units, lengths = next(iter(module.DataLoader(module.Units(tmp_path / "shard.tar"), batch_size=8, collate_fn=module.pad)))
+    assert lengths.tolist() == [75, 32]
+    assert np.array_equal(units[0], expected[0])
+    assert np.array_equal(units[1, :32], expected[1])
+    assert (units[1, 32:] == -1).all()
+
+
+def test_datagrams(narrow: Codec, speech: Path, tmp_path: Path) -> None:
+    module = example("datagrams")
+    whole = narrow.decode(narrow.encode(speech))
+    for loss in (0.0, 0.3):
+        module.main(str(speech), str(tmp_path / "out.wav"), loss)
+        heard, rate = soundfile.read(tmp_path / "out.wav")
+        assert (len(heard), rate) == (len(whole), 16000)
+        assert (np.abs(heard - whole.clip(-1, 1)).max() < 1e-3) == (loss == 0.0)
+
+
+def test_microphone(narrow: Codec, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        import sounddevice
+
+        sounddevice.query_devices(kind="input")
+        sounddevice.query_devices(kind="output")
+    except Exception as error:  # not installed, no PortAudio, no device
+        pytest.skip(f"no microphone or no loudspeaker: {error}")
+    example("microphone").main(1.0)
+
+
+def test_what_the_microphone_hears_is_spoken(narrow: Codec, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same with a stand-in for the device, which few machines that run tests have."""
+    wave, heard = soundfile.read(speech, dtype="float32")[0], []
+    device = ModuleType("sounddevice")
+
+    class Stream:
+        def __init__(self, **options: object) -> None:
+            self.blocks: Iterator[int] = itertools.count()
+
+        def __enter__(self) -> Stream:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def read(self, frames: int) -> tuple[np.ndarray, bool]:
+            first = next(self.blocks) * frames
+            return wave[first : first + frames, None], False
+
+        def write(self, block: np.ndarray) -> None:
+            assert block.ndim == 2
+            heard.append(block[:, 0])
+
+    device.InputStream = device.OutputStream = Stream  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
+    example("microphone").main(3.0)
+    assert np.array_equal(np.concatenate(heard), narrow.decode(narrow.encode(wave[:48000], 16000)))
