@@ -11,3 +11,7 @@ class AudioError(UnitcodecError):
 
 class ModelError(UnitcodecError, ValueError):
     """The model cannot be loaded, or is not the one that the stream was made with."""
+
+
+class UnitcodecWarning(UserWarning):
+    """All was done, but not quite as asked for; the command says it in one line."""
