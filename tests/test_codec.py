@@ -51,6 +51,14 @@ def test_a_rate_for_any_length(narrow: Codec, wave: np.ndarray, samples: int) ->
     assert narrow.decompress(data)[0].shape == (samples,)
 
 
+def test_a_rate_that_is_not_reached(narrow: Codec, wave: np.ndarray) -> None:
+    for bitrate, why in ((1, "header and cheapest codes"), (10**6, "its nearest codes take no more")):
+        with pytest.warns(unitcodec.UnitcodecWarning, match=f"^{bitrate:g} bit/s asked for, about .* reached: {why}") as caught:
+            data = narrow.compress(wave[:100000], bitrate=bitrate)
+        assert len(caught) == 1
+        assert int(str(caught[0].message).split("about ")[1].split()[0]) == pytest.approx(8 * len(data) / 6.25, rel=0.02)
+
+
 def test_packets_leave_while_speech_comes_in(narrow: Codec, wave: np.ndarray) -> None:
     long, given = np.tile(wave, 3), []
 
