@@ -15,41 +15,35 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 import unitcodec
-from unitcodec.command.jobs import AUDIO_SUFFIXES, RAW_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, plan
-from unitcodec.command.opener import Opener
+from unitcodec.command.coding import Coding, coding_options
+from unitcodec.command.jobs import AUDIO_SUFFIXES, RAW_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, inputs
 from unitcodec.command.output import Output
 from unitcodec.command.run import (
-    check_stdout,
+    PATH,
+    Work,
     complain,
-    each,
     expected,
     loader,
-    model_options,
     noted,
     printable,
     progress,
-    say,
     source_name,
     stdin,
+    summarize,
     words,
 )
+from unitcodec.command.stream import read_stream
 from unitcodec.raw import ENCODINGS, RawFormat
+from unitcodec.training import STAGES
 
 if TYPE_CHECKING:
-    from bitstream import OnError, PacketReader
     from unitcodec.codec import Codec
-
-_ENCODE = Direction(reads=AUDIO_SUFFIXES, suffix=".uc")
-_ENCODE_RAW = Direction(reads=RAW_SUFFIXES, suffix=".uc")
-_DECODE = Direction(reads=STREAM_SUFFIXES, suffix=".wav")
-_DECODE_RAW = Direction(reads=STREAM_SUFFIXES, suffix=".s16")
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +96,11 @@ def _settle_stdout() -> None:
 _ELSEWHERE = {
     "bench": "benchmarks.command",
     "convert-kmeans": "unitcodec.command.kmeans",
+    "cut": "unitcodec.command.edit",
+    "decode": "unitcodec.command.decode",
     "import-checkpoint": "unitcodec.command.checkpoint",
+    "join": "unitcodec.command.edit",
+    "play": "unitcodec.command.play",
     "resynth": "unitcodec.command.resynth",
     "units": "unitcodec.command.units",
 }
@@ -128,21 +126,18 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+# The rate is told in one place: the package's first line.
+_ABOUT = (unitcodec.__doc__ or "").partition("\n")[0].removesuffix(".")
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=f"{_ABOUT}: encode, decode, look inside, train, measure.",
+)
 @click.version_option(unitcodec.__version__, message="%(prog)s %(version)s")
 def cli() -> None:
-    """Speech at a few hundred bits a second: encode, decode, look inside, train, measure."""
-
-
-def _coding_options(command: _Command) -> _Command:
-    command = model_options(command)
-    for add in (
-        click.option("-r", "--recursive", is_flag=True, help="Take the files of folders and of the folders in them."),
-        click.option("-o", "--output-dir", metavar="DIR", help="Write below this folder; all arguments are inputs then."),
-        click.argument("paths", metavar="IN... [OUT]", nargs=-1, required=True),
-    ):
-        command = add(command)
-    return command
+    pass
 
 
 def _positive(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -152,7 +147,7 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
 
 
 @cli.command()
-@_coding_options
+@coding_options
 @click.option(
     "-b", "--bitrate", type=float, callback=_positive, metavar="BPS",
     help="Bit/s of the whole file, for fewer than speech takes by itself: met within a minute, from about 170 up.",
@@ -163,13 +158,7 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
 @click.option("--channels", type=click.IntRange(1, 1024), metavar="N", help="Channels of --raw, interleaved.  [default: 1]")
 @click.option("--format", "encoding", type=click.Choice(list(ENCODINGS)), help="Samples of --raw.  [default: s16le]")
 def encode(
-    paths: tuple[str, ...],
-    output_dir: str | None,
-    recursive: bool,
-    overwrite: bool,
-    model: str,
-    device: str,
-    quiet: bool,
+    coding: Coding,
     bitrate: float | None,
     salvage: bool,
     raw: bool,
@@ -182,59 +171,70 @@ def encode(
     OUT is IN with the suffix .uc by default; - is standard input or output.
     """
     samples = _raw_format(raw, rate, channels, encoding)
-    jobs = plan(paths, _ENCODE_RAW if raw else _ENCODE, output_dir, recursive, overwrite)
-    check_stdout(jobs)
-    load = loader(model, device)
-    return each(jobs, lambda job: _encode_one(job, load, quiet, bitrate, samples, salvage), _source)
+    jobs = coding.jobs(Direction(reads=RAW_SUFFIXES if raw else AUDIO_SUFFIXES, suffix=".uc"))
+    model = coding.model, coding.device
+    return coding.run(jobs, partial(_encoder, model, samples, salvage, coding.overwrite, coding.quiet, bitrate))
 
 
-@cli.command()
-@_coding_options
-@click.option("--raw", is_flag=True, help="Write bare 16-bit little-endian samples at 16 kHz instead of WAV.")
-@click.option("--conceal", is_flag=True, help="Play a damaged file: fill in for what is lost instead of refusing it.")
-@click.option(
-    "--salvage", is_flag=True, help="The same, and play what there is of one whose end or header is damaged or missing."
-)
-def decode(
-    paths: tuple[str, ...],
-    output_dir: str | None,
-    recursive: bool,
-    overwrite: bool,
-    model: str,
-    device: str,
-    quiet: bool,
-    raw: bool,
-    conceal: bool,
+def _raw_format(raw: bool, rate: int | None, channels: int | None, encoding: str | None) -> RawFormat | None:
+    if not raw:
+        if (rate, channels, encoding) != (None, None, None):
+            raise JobError("--rate, --channels and --format tell what --raw samples are; other files tell it themselves")
+        return None
+    if rate is None:
+        raise JobError("--raw needs --rate HZ")
+    return RawFormat(rate, channels or 1, encoding or "s16le")
+
+
+def _encoder(
+    model: tuple[str, str], raw: RawFormat | None, salvage: bool, overwrite: bool, quiet: bool, bitrate: float | None
+) -> Work[Job]:
+    return partial(_encode_one, loader(*model), raw, salvage, overwrite, quiet, bitrate)
+
+
+def _encode_one(
+    load: Callable[[], Codec],
+    raw: RawFormat | None,
     salvage: bool,
-) -> int:
-    """Turn .uc files into speech: 16-bit mono WAV at 16 kHz, as long as the original.
+    overwrite: bool,
+    quiet: bool,
+    bitrate: float | None,
+    job: Job,
+) -> None:
+    from unitcodec.audio import open_reader
 
-    OUT is IN with the suffix .wav (.s16 with --raw) by default; - is standard input or output. Without --model a file is
-    decoded by the model that it names, packaged or in a folder of models that the variable UNITCODEC_MODELS names.
-    """
-    jobs = plan(paths, _DECODE_RAW if raw else _DECODE, output_dir, recursive, overwrite)
-    check_stdout(jobs)
-    opener = Opener(model, device)
-    on_error: OnError = "salvage" if salvage else "conceal" if conceal else "strict"
-    return each(jobs, lambda job: _decode_one(job, opener, quiet, raw, on_error), _source)
+    source, name = stdin() if job.source == STANDARD else job.source, source_name(job.source)
+    with open_reader(source, name, raw, salvage) as reader, Output(job.target, job.parents, overwrite) as output:
+        codec = load()
+        begin = time.perf_counter()
+        size = 0
+        for data in codec.compress_blocks(progress(reader, reader.duration, job.source, quiet), bitrate):
+            output.write(data)
+            size += len(data)
+    if not quiet:
+        summarize(job, reader.num_samples, size, time.perf_counter() - begin)
 
 
 @cli.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="A JSON list with one object a file.")
 @click.option(
-    "--plot", metavar="OUT", help="Draw bits over time, by stream, as OUT.png or another of matplotlib's kinds; one FILE."
+    "--plot",
+    metavar="OUT",
+    type=PATH,
+    help="Draw bits over time, by stream, as OUT.png or another of matplotlib's kinds; one FILE.",
 )
 def info(files: tuple[str, ...], as_json: bool, plot: str | None) -> int:
-    """Show what .uc files hold, without decoding them. Exit status 1 when one is damaged or is none."""
+    """Show what .uc files, and those in folders, hold, without decoding them. Exit status 1 when one is damaged or is none."""
     from unitcodec.command import report
 
+    names = inputs(files, STREAM_SUFFIXES, recursive=True)
     if plot is not None:
-        _plot(files, plot)
+        _plot(names, plot)
     reports = []
-    for name in files:
+    for name in names:
         try:
-            reports.append(report.describe(name, _read_stream(name)))
+            reports.append(report.describe(name, read_stream(name)))
         except Exception as error:
             if not expected(error):
                 raise
@@ -256,21 +256,23 @@ def _plot(files: Sequence[str], target: str) -> None:
         raise JobError("--plot draws one file")
     if os.path.exists(target):
         raise JobError(f"{target}: exists already")
-    picture = draw(files[0], inspect(_read_stream(files[0])), os.path.splitext(target)[1])
+    picture = draw(files[0], inspect(read_stream(files[0])), os.path.splitext(target)[1])
     with Output(target) as output:
         output.write(picture)
 
 
 @cli.command()
-@click.argument("stage", metavar="pitch|content|vocoder|joint|export|all")
-@click.option("--data", metavar="MANIFEST", required=True, help="What to train on.")
-@click.option("--out", metavar="DIR", required=True, help="Checkpoints, logs and samples.")
-@click.option("--config", metavar="FILE", help="Settings that differ from the stage's own.")
+@click.argument("stage", type=click.Choice([*STAGES, "all"]))
+@click.option("--data", metavar="MANIFEST", required=True, type=PATH, help="What to train on.")
+@click.option("--out", metavar="DIR", required=True, type=PATH, help="Checkpoints, logs and samples.")
+@click.option("--config", metavar="FILE", type=PATH, help="Settings that differ from the stage's own.")
 @click.option("--resume/--restart", default=True, show_default=True, help="Go on from the last checkpoint in DIR, or anew.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--validation", metavar="MANIFEST", help="What export reports the rate on.")
-@click.option("--family", type=click.Choice(["fsq", "vqvae", "hubert", "cpc", "pretrained"]), help="Of the content encoder.")
+@click.option(
+    "--family", type=click.Choice(["fsq", "whisper", "vqvae", "hubert", "cpc", "pretrained"]), help="Of the content encoder."
+)
 @click.option("--initial", metavar="MODEL", help="Begin with the weights of a model, by name or folder.")
 def train(
     stage: str,
@@ -291,110 +293,6 @@ def train(
     from unitcodec.training import run
 
     run(stage, data, out, config, resume, seed, device, validation, family, initial)
-
-
-def _source(job: Job) -> str:
-    return source_name(job.source)
-
-
-def _raw_format(raw: bool, rate: int | None, channels: int | None, encoding: str | None) -> RawFormat | None:
-    if not raw:
-        if (rate, channels, encoding) != (None, None, None):
-            raise JobError("--rate, --channels and --format tell what --raw samples are; other files tell it themselves")
-        return None
-    if rate is None:
-        raise JobError("--raw needs --rate HZ")
-    return RawFormat(rate, channels or 1, encoding or "s16le")
-
-
-def _encode_one(
-    job: Job, load: Callable[[], Codec], quiet: bool, bitrate: float | None, raw: RawFormat | None, salvage: bool
-) -> None:
-    from unitcodec.audio import open_reader
-
-    source = stdin() if job.source == STANDARD else job.source
-    with open_reader(source, source_name(job.source), raw, salvage) as reader, Output(job.target, job.parents) as output:
-        codec = load()
-        begin = time.perf_counter()
-        size = 0
-        for data in codec.compress_blocks(progress(reader, reader.duration, job.source, quiet), bitrate):
-            output.write(data)
-            size += len(data)
-    if not quiet:
-        _summarize(job, reader.num_samples, size, time.perf_counter() - begin)
-
-
-def _decode_one(job: Job, opener: Opener, quiet: bool, raw: bool, on_error: OnError) -> None:
-    from unitcodec.audio import SAMPLE_RATE, write_wav
-
-    # From one pipe into another every packet is played when it comes, so what it says of its end comes too late.
-    live = job.source == STANDARD and job.target == STANDARD and not stdin().seekable()
-    stream = stdin() if live else _read_checked(job, on_error)
-    with Output(job.target, job.parents) as output:
-        codec, reader = opener.open(stream, on_error)
-        begin = time.perf_counter()
-        num_samples = None if live else _measure(reader)
-        duration = None if num_samples is None else num_samples / SAMPLE_RATE
-        write_wav(output, progress(codec.decompress_blocks(reader), duration, job.source, quiet), num_samples, SAMPLE_RATE, raw)
-    if live and reader.lost:
-        say(f"unitcodec: {source_name(job.source)}: {reader.lost} packets are damaged or missing; concealed")
-    if not quiet:
-        _summarize(job, reader.num_samples or 0, reader.offset, time.perf_counter() - begin)
-
-
-def _read_checked(job: Job, on_error: OnError) -> bytes:
-    """A stream's bytes. All checks are verified before the first sound is made, and damage is never passed over in silence."""
-    from bitstream import BitstreamError, Damaged, inspect
-    from unitcodec.command.report import damage
-
-    data = _read_stream(job.source, any_bytes=on_error == "salvage")
-    try:
-        facts = inspect(data)
-    except BitstreamError as error:
-        if on_error != "salvage":
-            raise
-        say(f"unitcodec: {source_name(job.source)}: {words(error)}; salvaged")
-        return data
-    problem = damage(facts)
-    if problem is not None:
-        if on_error == "strict" or (on_error == "conceal" and not facts.complete):
-            cure = "--conceal plays the rest" if facts.complete else "--salvage plays what is there"
-            raise Damaged(f"{problem}; {cure}")
-        say(f"unitcodec: {source_name(job.source)}: {problem}; concealed")
-    return data
-
-
-def _measure(reader: PacketReader) -> int | None:
-    """The stream's exact length, which its end tells."""
-    for _ in reader.slots():
-        pass
-    reader.seek(0)
-    return reader.num_samples
-
-
-def _read_stream(source: str, any_bytes: bool = False) -> bytes:
-    """The bytes of a stream; anything else, however long, is refused by its first bytes, unless `any_bytes` are wanted."""
-    from bitstream import NotUnitcodec
-    from bitstream.header import MAGIC
-
-    with contextlib.nullcontext(stdin()) if source == STANDARD else open(source, "rb") as stream:
-        head = stream.read(len(MAGIC))
-        if not head:
-            raise NotUnitcodec("is empty")
-        if head != MAGIC and not any_bytes:
-            raise NotUnitcodec("not a unitcodec stream ('unitcodec encode' makes one of audio)")
-        return head + stream.read()
-
-
-def _summarize(job: Job, num_samples: int, num_bytes: int, elapsed: float) -> None:
-    from unitcodec.audio import SAMPLE_RATE
-
-    duration = num_samples / SAMPLE_RATE
-    facts = [f"{duration:.2f} s", f"{num_bytes} bytes"]
-    if duration > 0:
-        facts += [f"{8 * num_bytes / duration:.1f} bit/s", f"{duration / elapsed:.1f} x real time"]
-    target = "standard output" if job.target == STANDARD else job.target
-    say(f"{source_name(job.source)} -> {target}: {', '.join(facts)}")
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import soundfile
 
 import bitstream
 import cli
+import unitcodec
 from unitcodec.audio import open_reader, resampled_length
 
 if TYPE_CHECKING:
@@ -117,12 +118,15 @@ def files(folder: Path) -> list[str]:
 def test_bad_inputs_are_named_and_the_others_done(batch: Batch) -> None:
     assert batch.encode_status == 1
     assert files(batch.folder / "uc") == sorted(f"{name}.uc" for name in batch.lengths)
-    complaints = [line for line in batch.encode_lines if line.startswith("unitcodec: ")]
+    complaints = [line for line in batch.encode_lines[:-1] if line.startswith("unitcodec: ")]
     assert len(complaints) == len(batch.bad)
     for name, message in batch.bad.items():
         (line,) = [line for line in complaints if f"{name}.wav: " in line]
         assert message in line
-    assert len(batch.encode_lines) == len(batch.lengths) + len(batch.bad)
+    assert len(batch.encode_lines) == len(batch.lengths) + len(batch.bad) + 1
+    total = len(batch.lengths) + len(batch.bad)
+    assert batch.encode_lines[-1].startswith(f"unitcodec: {len(batch.bad)} of {total} failed: ")
+    assert all(f"{name}.wav" in batch.encode_lines[-1] for name in batch.bad)
 
 
 def test_decoded_lengths_are_exact(batch: Batch) -> None:
@@ -352,7 +356,7 @@ def test_raw_samples_are_coded_as_a_file_of_them(narrow_folder: Path, speech: Pa
     assert (done.returncode, done.stderr, done.stdout) == (0, b"", expected)
     for name in ("a.pcm", "b.raw"):
         (tmp_path / "in" / name).write_bytes(bare)
-    assert command("encode", "-r", str(tmp_path / "in"), "-o", str(tmp_path / "uc"), *raw, *coding).returncode == 0
+    assert command("encode", "-r", str(tmp_path / "in"), "-o", str(tmp_path / "uc"), "-j", "2", *raw, *coding).returncode == 0
     assert files(tmp_path / "uc") == ["a.uc", "b.uc"]
     assert (tmp_path / "uc" / "b.uc").read_bytes() == expected
 
@@ -374,16 +378,17 @@ def test_cut_audio_is_refused_or_salvaged(
     assert files(tmp_path) == ["cut.uc", "cut.wav"]
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_notes_are_lines_of_their_own(
-    narrow_folder: Path, speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    narrow_folder: Path, speech: Path, tmp_path: Path, jobs: int, capfd: pytest.CaptureFixture[str]
 ) -> None:
     samples, _ = soundfile.read(speech, frames=16000)
     for name in ("a.wav", "b.wav"):
         soundfile.write(tmp_path / name, np.stack([samples, -samples], 1), 16000)
     sources = [tmp_path / "a.wav", tmp_path / "b.wav"]
-    status, _, lines = run(capsys, "encode", *sources, "-o", tmp_path, "--model", narrow_folder, "-q")
+    status, _, lines = run(capfd, "encode", *sources, "-o", tmp_path, "--model", narrow_folder, "-q", "-j", jobs)
     assert status == 0
-    assert [line.split(" first")[0] for line in lines] == [
+    assert sorted(line.split(" first")[0] for line in lines) == [
         f"unitcodec: {source}: the channels cancel each other when mixed," for source in sources
     ]
 
@@ -452,16 +457,21 @@ def test_missing_output_folder(speech: Path, tmp_path: Path, capsys: pytest.Capt
     assert (status, lines) == (1, [f"unitcodec: {tmp_path / 'none' / 'out.uc'}: No such file or directory"])
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_interrupted_work_leaves_nothing(default_model: Path, start: Start, tmp_path: Path, number: int, status: int) -> None:
-    source, folder = tmp_path / "long.wav", tmp_path / "out"
+@pytest.mark.parametrize(
+    ("number", "status", "jobs"), [(signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 1), (signal.SIGINT, 130, 2)]
+)
+def test_interrupted_work_leaves_nothing(
+    default_model: Path, start: Start, tmp_path: Path, number: int, status: int, jobs: int
+) -> None:
+    sources, folder = [tmp_path / f"long{job}.wav" for job in range(jobs)], tmp_path / "out"
     folder.mkdir()
-    soundfile.write(source, np.random.default_rng(6).uniform(-0.1, 0.1, 16000 * 600), 16000)
+    for source in sources:
+        soundfile.write(source, np.random.default_rng(6).uniform(-0.1, 0.1, 16000 * 600), 16000)
     # A job in the background of a shell script ignores SIGINT, and so would its children.
     heed = functools.partial(signal.signal, number, signal.SIG_DFL)
-    process = start("encode", str(source), "-o", str(folder), "-q", stderr=-1, preexec_fn=heed)
+    process = start("encode", *map(str, sources), "-o", str(folder), "-q", "-j", str(jobs), stderr=-1, preexec_fn=heed)
     deadline = time.monotonic() + 900
-    while not any(folder.iterdir()) and process.poll() is None and time.monotonic() < deadline:
+    while len(list(folder.iterdir())) < jobs and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=900)
@@ -503,7 +513,6 @@ def test_directory_missing_file_and_stream_as_audio(stream: bytes, tmp_path: Pat
         got, _, lines = run(capsys, "encode", source, tmp_path / "out.uc")
         assert (got, len(lines)) == (status, 1)
         assert message in lines[0]
-    assert run(capsys, "info", tmp_path)[0] == 1
     assert run(capsys, "decode", tmp_path / "none.uc")[0] == 1
     assert files(tmp_path) == ["x.uc"]
 
@@ -537,7 +546,14 @@ def test_unknown_model_ends_the_run(speech: Path, tmp_path: Path, capsys: pytest
         ["encode", "a.wav", "-b", "nan"],
         ["encode", "a.wav", "-b", "inf"],
         ["fly"],
+        ["encode", "a.wav", "--jobs", "0"],
+        ["encode", "a.wav", "--overwrite", "--skip-existing"],
         ["decode", "x.uc", "--device", "abacus"],
+        ["decode", "x.uc", "x.doc"],
+        ["decode", "x.uc", "x.wav", "--raw"],
+        ["decode", "x.uc", "--rate", "7999"],
+        ["decode", "x.uc", "--start", "-1"],
+        ["train", "foo", "--data", "x", "--out", "y"],
     ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -575,6 +591,18 @@ def test_info_as_table(batch: Batch, capsys: pytest.CaptureFixture[str]) -> None
     assert "(default)" in out
 
 
+def test_info_of_folders(batch: Batch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "info", batch.folder / "uc", "--json")
+    assert status == 0
+    assert [one["file"] for one in json.loads(out)] == [str(path) for path in _walked(batch.folder / "uc")]
+    assert run(capsys, "info", tmp_path) == (2, "", [f"unitcodec: {tmp_path}: holds no files of the kinds .uc"])
+
+
+def _walked(folder: Path) -> list[Path]:
+    """A folder's own files first, then those of the folders in it."""
+    return sorted(folder.rglob("*.uc"), key=lambda path: (len(path.parts), path))
+
+
 def test_info_of_version_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     golden = Path(__file__).parent / "golden"
     known, unknown = golden / "v1" / "stream.uc", golden / "v2" / "short_end.uc"
@@ -607,10 +635,132 @@ def test_plot(batch: Batch, stream: bytes, tmp_path: Path, capsys: pytest.Captur
     assert (status, lines) == (1, ["unitcodec: plots need matplotlib: pip install matplotlib"])
 
 
+def test_the_package_and_a_shell_run_it(environment: dict[str, str], tmp_path: Path) -> None:
+    def answer(**variables: str) -> str:
+        module = [sys.executable, "-m", "unitcodec", *([] if variables else ["--version"])]
+        return subprocess.run(module, env={**environment, **variables}, cwd=tmp_path, capture_output=True, text=True).stdout
+
+    assert answer() == f"unitcodec {unitcodec.__version__}\n"
+    bash = {"_UNITCODEC_COMPLETE": "bash_complete"}
+    assert answer(**bash, COMP_WORDS="unitcodec e", COMP_CWORD="1") == "plain,encode\n"
+    for words in ("encode ", "encode -o ", "decode x.uc ", "info ", "cut ", "play ", "resynth ", "units "):
+        assert answer(**bash, COMP_WORDS=f"unitcodec {words}", COMP_CWORD=str(len(words.split()) + 1)) == "file,\n"
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "--version")
     assert status == 0
     assert re.fullmatch(r"unitcodec \d+\.\d+\.\d+\S*\n", out)
+
+
+# --- many files
+
+
+@pytest.fixture
+def tones(tmp_path: Path, narrow_folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """A folder ``in`` of four tones, two of them alike in name, and something else; options for the narrow model."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    for number, name in enumerate(["a.wav", "b.wav", "b.flac", "-dash.flac"]):
+        soundfile.write(Path("in", name), np.sin(np.arange(4000 * (number + 1)) / 20), 16000)
+    Path("in", "bad.wav").write_text("Dear reader,\n")
+    return ("--model", str(narrow_folder), "--device", "cpu")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_corpus(tones: tuple[str, ...], jobs: int, capfd: pytest.CaptureFixture[str]) -> None:
+    def encode(*options: str) -> tuple[int, list[str]]:
+        status = cli.main(["encode", "-r", "in", "-o", "out", "-j", str(jobs), *options, *tones])
+        return status, capfd.readouterr().err.splitlines()
+
+    status, lines = encode()
+    assert (status, files(Path("out"))) == (1, ["-dash.uc", "a.uc", "b.flac.uc", "b.wav.uc"])
+    assert len(lines) == 6
+    assert sum(line.endswith("x real time") for line in lines) == 4
+    assert sum(line.startswith("unitcodec: in/bad.wav: not audio that") for line in lines) == 1
+    assert lines[-1] == "unitcodec: 1 of 5 failed: in/bad.wav"
+    made = {name: Path("out", name).read_bytes() for name in files(Path("out"))}
+    Path("out/a.uc").unlink()
+    Path("out/b.wav.uc").write_bytes(b"kept")
+    assert encode()[0] == 2
+    status, lines = encode("--skip-existing")
+    assert (status, lines[0], lines[-1]) == (
+        1, "unitcodec: 3 of 5 skipped: their outputs exist", "unitcodec: 1 of 2 failed: in/bad.wav",
+    )  # fmt: skip
+    assert {name: Path("out", name).read_bytes() for name in files(Path("out"))} == {**made, "b.wav.uc": b"kept"}
+
+
+def test_the_same_bytes_in_several_processes(tones: tuple[str, ...], capfd: pytest.CaptureFixture[str]) -> None:
+    Path("in/bad.wav").unlink()
+    for jobs in ("1", "2"):
+        assert cli.main(["encode", "-r", "in", "-q", "-o", f"uc{jobs}", "-j", jobs, "--keep-suffix", *tones]) == 0
+        assert cli.main(["decode", "-r", f"uc{jobs}", "-q", "-o", f"wav{jobs}", "-j", jobs, *tones]) == 0
+    assert files(Path("uc1")) == ["-dash.flac.uc", "a.wav.uc", "b.flac.uc", "b.wav.uc"]
+    for folder in ("uc", "wav"):
+        for name in files(Path(f"{folder}1")):
+            assert Path(f"{folder}1", name).read_bytes() == Path(f"{folder}2", name).read_bytes()
+    status = cli.main(["encode", "in/a.wav", "in/b.wav", "-o", "no", "-j", "2", "--model", "none"])
+    assert (status, len(capfd.readouterr().err.splitlines())) == (1, 1)
+    assert not any(Path("no").iterdir())
+
+
+def test_a_name_that_begins_with_a_dash(tones: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("in")
+    assert cli.main(["encode", "-q", *tones, "--", "-dash.flac"]) == 0
+    assert cli.main(["decode", "-q", *tones, "--", "-dash.uc", "-dash.mp3"]) == 0
+    assert cli.main(["cut", "-q", "--duration", "1", "--overwrite", "--", "-dash.uc", "-part.uc"]) == 1  # of no installed model
+    assert soundfile.info("./-dash.mp3").format == "MP3"
+
+
+def test_a_rate_that_is_not_reached_is_one_line(tones: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, lines = run(capsys, "encode", "-q", "in/a.wav", "low.uc", "-b", "50", *tones)
+    assert (status, len(lines)) == (0, 1)
+    assert re.match(r"unitcodec: in/a\.wav: 50 bit/s asked for, about \d+ reached: header and cheapest codes of ", lines[0])
+
+
+# --- part of a file, and as what
+
+
+def test_part_of_a_file(tones: tuple[str, ...], narrow: Codec, capsys: pytest.CaptureFixture[str]) -> None:
+    data = narrow.compress(np.sin(np.arange(200001) / 20).astype(np.float32), 16000)
+    Path("talk.uc").write_bytes(data)
+    status, _, lines = run(
+        capsys, "decode", "talk.uc", "part.flac", "--start", "0:06.5", "--duration", "2", "--rate", "8000", *tones
+    )
+    assert (status, len(lines)) == (0, 1)
+    assert re.fullmatch(r"talk\.uc -> part\.flac: 2\.00 s, [\d.]+ x real time", lines[0])
+    facts = soundfile.info("part.flac")
+    assert (facts.format, facts.samplerate, facts.frames) == ("FLAC", 8000, 16000)
+    assert run(capsys, "decode", "talk.uc", "rest.wav", "--start", "12", "--duration", "9", "-q", *tones) == (0, "", [])
+    assert soundfile.info("rest.wav").frames == 200001 - 12 * 16000
+    status, _, lines = run(capsys, "decode", "talk.uc", "none.wav", "--start", "12:30", *tones)
+    assert (status, lines) == (1, ["unitcodec: talk.uc: ends at 00:00:12.50, before --start 00:12:30.00"])
+    # Damage anywhere is told; what lies elsewhere is in nobody's way but that of a strict reader.
+    Path("bad.uc").write_bytes(data[:40] + bytes([data[40] ^ 1]) + data[41:])
+    part = ("bad.uc", "bad.wav", "--duration", "1", "-q", *tones)
+    status, _, (line,) = run(capsys, "decode", *part)
+    assert status == 1
+    assert re.match(r"unitcodec: bad\.uc: packet 0, at byte .*; --conceal or --salvage plays what is there", line)
+    line = "unitcodec: bad.uc: 1 packets are damaged or missing; concealed"
+    assert run(capsys, "decode", "--conceal", *part) == (0, "", [line])
+    assert run(capsys, "decode", "--conceal", *part, "--start", "11", "--overwrite") == (0, "", [])
+    assert not Path("none.wav").exists()
+
+
+def test_progress_in_minutes_and_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    from unitcodec.command.run import progress
+
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    clock = iter(range(10**6))
+    monkeypatch.setattr("tqdm.std.time", lambda: next(clock))  # so that each step is drawn
+    blocks = [np.zeros(1771, np.float32)] * 900
+    for duration in (99.69999, None):
+        assert sum(map(len, progress(blocks, duration, "talk.wav", False))) == 900 * 1771
+    assert re.search(r"talk\.wav: +50%\|.*\| 00:50/01:39 \[", terminal.getvalue())
+    assert re.search(r"\| 01:20/\? \[", terminal.getvalue())
+    assert not re.search(r"\d\.\d", terminal.getvalue())
 
 
 # --- which model decodes

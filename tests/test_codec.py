@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,15 @@ def test_a_rate_for_any_length(narrow: Codec, wave: np.ndarray, samples: int) ->
     data = narrow.compress(wave[:samples], 16000, bitrate=200)
     assert len(data) <= len(narrow.compress(wave[:samples], 16000))
     assert narrow.decompress(data)[0].shape == (samples,)
+
+
+def test_a_rate_that_is_not_reached(narrow: Codec, wave: np.ndarray) -> None:
+    for bitrate, why in ((1, "header and cheapest codes"), (10**6, "its nearest codes take no more")):
+        asked = re.escape(f"{bitrate:g} bit/s asked for, about ")
+        with pytest.warns(unitcodec.UnitcodecWarning, match=f"^{asked}.* reached: {why}") as caught:
+            data = narrow.compress(wave[:100000], 16000, bitrate=bitrate)
+        assert len(caught) == 1
+        assert int(str(caught[0].message).split("about ")[1].split()[0]) == pytest.approx(8 * len(data) / 6.25, rel=0.02)
 
 
 def test_packets_leave_while_speech_comes_in(narrow: Codec, wave: np.ndarray) -> None:

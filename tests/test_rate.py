@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,32 @@ def test_the_nearest_codes_where_more_is_asked_for_than_they_take(entropy: Entro
     for bitrate in (1e4, 1e307):
         assert np.array_equal(RateTarget(entropy, bitrate, False).apply(_distances(values), f0), np.rint(values))
     assert not np.array_equal(RateTarget(entropy, 200, False).apply(_distances(values), f0), np.rint(values))
+
+
+@pytest.mark.parametrize(
+    ("bitrate", "packets", "why"),
+    [
+        (50, 24, "header and cheapest codes of this speech take "),
+        (1000, 24, "its nearest codes take no more, and no stream from 5 s on more than 365"),
+        (200, 24, None),
+        (200, 1, "it is met within a minute, and this is shorter"),
+    ],
+)
+def test_a_rate_that_is_not_reached_is_told(entropy: EntropyModel, bitrate: int, packets: int, why: str | None) -> None:
+    rng, f0 = np.random.default_rng(1), np.full(32, 10, np.int32)
+    target = RateTarget(entropy, bitrate)
+    units = np.concatenate([target.apply(_distances(3.5 + rng.uniform(-4, 4, (4, 64))), f0) for _ in range(packets)], 1)
+    codes = SpeechCodes(units, np.tile(f0, packets), np.zeros(1, np.int32), packets * 40960, entropy.fingerprint)
+    reached = 8 * len(pack(codes, entropy)) / (packets * 2.56)
+    missed = target.missed(packets * 40960)
+    if why is None:
+        assert missed is None
+        assert reached == pytest.approx(bitrate, rel=0.05)
+    else:
+        assert missed is not None
+        found = re.fullmatch(rf"{bitrate} bit/s asked for, about (\d+) reached: {why}.*", missed)
+        assert found is not None, missed
+        assert int(found[1]) == pytest.approx(reached, rel=0.02)
 
 
 @pytest.mark.parametrize("bitrate", [0.0, -1.0, float("nan"), float("inf")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import io
 import json
 import zipfile
@@ -107,14 +108,14 @@ def test_names_that_are_no_valid_text() -> None:
 BAD = [
     ("", "not a JSON object"),
     ("[1, 2]", "not a JSON object"),
-    ("{'units': [1]}", "not a JSON object"),
     (b'{"units": [1], "audio": "\xff"}', "not a JSON object"),
     ('{"units": ' + "[" * 100000 + "]" * 100000 + "}", "not a JSON object"),
     ('{"units": [' + "1" * 5000 + "]}", "not a JSON object"),
-    ("{}", "units must be a list of integers, not NoneType"),
-    ('{"units": null}', "units must be a list of integers"),
+    ("{}", "holds no units"),
+    ('{"units": null}', "holds no units"),
     ('{"units": 3}', "units must be a list of integers, not 3"),
-    ('{"units": "3 4"}', "units must be a list of integers, not '3 4'"),
+    ('{"units": "3 x"}', "units must be a list of integers, not '3 x'"),
+    ("{'units': [1.5]}", "it holds 1.5"),
     ('{"units": {"0": 1}}', "units must be a list of integers, not dict"),
     ('{"units": []}', "holds no units"),
     ('{"units": [[], []]}', "holds no units"),
@@ -178,15 +179,25 @@ def test_a_bad_line_does_not_hide_the_others() -> None:
     lines = [to_json(ENTRY), '{"units": [1.5]}', "rubbish", to_json(ENTRY)]
     found = dict(scan("\n".join(lines).encode()))
     assert [isinstance(entry, UnitEntry) for entry in found.values()] == [True, False, False, True]
-    assert str(found["line 3"]) == "not a JSON object"
+    assert str(found["line 3"]).startswith("no JSON object, no 'name|1 2 3', and no names of columns")
     with pytest.raises(UnitsError, match=r"^line 2: units must be a list of integers; it holds 1\.5$"):
         read_units("\n".join(lines).encode())
 
 
 def test_a_file_of_another_kind_is_one_line() -> None:
-    with pytest.raises(UnitsError, match="line 1: not a JSON object, as each line of a unit file is"):
+    with pytest.raises(UnitsError, match=r"line 1: no JSON object, no 'name|1 2 3'"):
         list(scan(b"RIFF\n" * 1000))
     assert read_units(b"") == []
+
+
+@pytest.mark.parametrize("make", [to_npz, lambda entries: to_json(entries[0]).encode()], ids=["npz", "jsonl"])
+def test_gzipped(tmp_path: Path, make: Any) -> None:
+    data = gzip.compress(make([ENTRY]))
+    (tmp_path / "u").write_bytes(data)
+    for source in (data, tmp_path / "u"):
+        assert same(read_units(source)[0], ENTRY)
+    with pytest.raises(UnitsError, match="a damaged gzip file"):
+        read_units(data[:-9])
 
 
 @pytest.mark.parametrize("collapsed", [False, True])

@@ -7,6 +7,7 @@ analysed in a window of its own, always in the same shapes and in float64: threa
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from .content import ContentFamily, hear
-from .errors import AudioError
+from .errors import AudioError, UnitcodecWarning
 from .features import (
     HOP,
     REFERENCE_LEVEL,
@@ -104,9 +105,15 @@ class Analysis:
         return self._advance()
 
     def finish(self) -> list[tuple[IntArray, IntArray]]:
-        """The stream is complete: the packets that were waiting for what follows."""
+        """The stream is complete: the packets that were waiting for what follows.
+
+        Warns with UnitcodecWarning if a bitrate that was asked for is not reached.
+        """
         self._finished = True
-        return self._advance()
+        packets = self._advance()
+        if isinstance(self.rate, RateTarget) and self.num_samples and (missed := self.rate.missed(self.num_samples)):
+            warnings.warn(missed, UnitcodecWarning, stacklevel=2)
+        return packets
 
     def _advance(self) -> list[tuple[IntArray, IntArray]]:
         if self._opening_end is None and not self._find_opening():

@@ -20,6 +20,7 @@ from bitstream.find import find_sibling
 from . import model as models
 from .analysis import Analysis
 from .errors import ModelError
+from .excerpt import packets_between
 from .fields import Fields, IntArray
 from .recording import Rate, Recording, mono_blocks
 from .resynthesis import convert
@@ -203,20 +204,34 @@ class Codec:
         writer.close(analysis.num_samples)
         yield _taken(stream)
 
-    def decompress_blocks(self, stream: bytes | BinaryIO | PacketReader, on_error: OnError = "strict") -> Iterator[FloatArray]:
+    def decompress_blocks(
+        self,
+        stream: bytes | BinaryIO | PacketReader,
+        on_error: OnError = "strict",
+        start: float = 0.0,
+        duration: float | None = None,
+    ) -> Iterator[FloatArray]:
         """A ``.uc`` file's bytes, the file, a pipe, or a reader of one -> blocks of float32 samples at 16 kHz, about 10 s each.
 
-        A block is given as soon as its packets are there. Raises bitstream.BitstreamError.
+        A block is given as soon as its packets are there. With ``start`` and ``duration`` (seconds) it is that part, as far as
+        the stream has it, and no more is decoded than it needs; the voice's phase begins anew. Raises bitstream.BitstreamError.
         """
         reader = stream if isinstance(stream, PacketReader) else PacketReader(stream, self.model.entropy, on_error)
         find_sibling(self.model.entropy, reader.entropy.fingerprint)
-        done = 0
-        for block in self._synthesis(reader.speaker).run(reader):
+        synthesis, packets, done = self._synthesis(reader.speaker), cast(Iterator[Packet], reader), 0
+        begin, end = round(start * self.sample_rate), None
+        if start or duration is not None:
+            size, around = reader.entropy.spec.packet_samples, synthesis.context * reader.entropy.spec.unit_hop
+            first, stop = max(0, begin - around) // size, None
+            if duration is not None:
+                end = begin + round(duration * self.sample_rate)
+                stop = -(-(end + around) // size)
+            packets, done = packets_between(reader, first, stop), first * size
+        for block in synthesis.run(packets):
             # The end of the stream is known before its last frames are spoken.
-            if reader.num_samples is not None:
-                block = block[: max(0, reader.num_samples - done)]
+            limits = [limit - done for limit in (end, reader.num_samples) if limit is not None]
+            yield block[max(0, begin - done) : max(0, min(limits, default=len(block)))]
             done += len(block)
-            yield block
 
     @staticmethod
     def _analysed(analysis: Analysis, blocks: Iterable[FloatArray]) -> Iterator[list[tuple[IntArray, IntArray]]]:

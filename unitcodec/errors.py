@@ -9,7 +9,11 @@ class AudioError(UnitcodecError):
     """The audio cannot be read, or cannot be coded: wrong kind of file, damaged, too low a rate, NaN."""
 
 
-class AudioWarning(UserWarning):
+class UnitcodecWarning(UserWarning):
+    """All was done, but not quite as asked for; the command says it in one line."""
+
+
+class AudioWarning(UnitcodecWarning):
     """The audio was coded, but not just as it is: some of it could not be read, or had to be changed first."""
 
 

@@ -18,6 +18,9 @@ from bitstream.spec import F0
 
 IntArray = NDArray[np.int32]
 
+CAP = 365
+"""Bit/s that no file of 5 s or more passes, everything included."""
+
 LADDER = tuple(0.01 * 1.5**k for k in range(30))
 """Weights of a bit against a squared distance, which is 1 from a code to its neighbour."""
 
@@ -42,13 +45,16 @@ MOST_SAVED = 99
 HORIZON = 10.0
 """Seconds in which what was spent too much, or left over, is made good."""
 
+TOLERANCE = 0.05
+"""Of a rate that was asked for: further off, it was not reached."""
+
 
 def payload_bytes(spec: EntropySpec, frames: int, packet: int = 0) -> int:
     """The share in bytes of the payload of a stream's packet number ``packet``, of so many unit frames.
 
-    A file of T seconds may have 365 / 8 * T bytes: 10 of header and the speaker code, 3 beside each full packet's payload, and 6
+    A file of T seconds may have CAP / 8 * T bytes: 10 of header and the speaker code, 3 beside each full packet's payload, and 6
     beside that of a last, short one. The first two packets pay for the header, so that it holds for every T >= 5; later ones
-    have nearly all that 365 bit/s give. A short one has a little more than its share, so that even a single frame can say
+    have nearly all that CAP gives. A short one has a little more than its share, so that even a single frame can say
     something.
     """
     full = LATER_PAYLOAD if packet >= 2 else FULL_PAYLOAD - (spec.speaker_bytes + 1) // 2
@@ -119,6 +125,7 @@ class RateTarget:
         self.entropy, self.bitrate = entropy, bitrate
         self.allowance = Allowance(entropy.spec) if limited else None
         self._spent, self._seconds = 8.0 * (HEADER + entropy.spec.speaker_bytes), 0.0
+        self._least = self._most = self._spent  # what the cheapest codes of all packets would have cost, and the nearest
         self._recent: NDArray[np.float64] = np.zeros(1 + TARGET_RUNGS)
         self._recent_seconds = 0.0
 
@@ -136,10 +143,25 @@ class RateTarget:
             error[large] = np.inf if not large.all() else bits[large]
         chosen = int(error.argmin())
         self._spent += sizes[chosen]
+        self._least += sizes[np.isfinite(error)].min()
+        self._most += sizes[np.isfinite(error)].max()
         self._seconds += seconds
         if self.allowance:
             self.allowance.spend(found, float(bits[chosen]))
         return found[:, chosen]
+
+    def missed(self, num_samples: int) -> str | None:
+        """What a stream that is complete has reached, and why it is not the rate that was asked for; None if it is."""
+        reached, least, most = (16000 * bits / num_samples for bits in (self._spent, self._least, self._most))
+        if abs(reached - self.bitrate) <= TOLERANCE * self.bitrate:
+            return None
+        if self.bitrate < least:
+            why = f"header and cheapest codes of this speech take {least:.0f}"
+        elif self.bitrate > most:
+            why = f"its nearest codes take no more, and no stream from 5 s on more than {CAP}"
+        else:
+            why = "it is met within a minute, and this is shorter"
+        return f"{self.bitrate:g} bit/s asked for, about {reached:.0f} reached: {why}"
 
 
 def choices(

@@ -6,16 +6,20 @@ A unit file is JSONL, one object an utterance, or the same as one ``.npz``:
      "model": "79ef12ab", "frame_rate": 25.0}
 
 ``units`` is a list of integers where a model has one codebook, a list of rows where it has several. Runs of equal units (of
-equal columns) may stand as one, with their ``durations`` in frames beside. Everything but ``units`` may be missing.
+equal columns) may stand as one, with their ``durations`` in frames beside. Everything but ``units`` may be missing. The lists
+of other programs are read as well, see :mod:`unitcodec.unit_lines`, and all of them gzipped.
 """
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +27,14 @@ from numpy.typing import NDArray
 from bitstream import InvalidCodes, SpeechCodes
 from bitstream.codes import MAX_SAMPLES, as_codes
 
-from .arrays import NPZ, Array, read_npz, write_npz
+from .arrays import MAX_BYTES, NPZ, Array, read_npz, write_npz
 from .errors import UnitcodecError
+from .unit_lines import LineReader, read_dictionary
 
 IntArray = NDArray[np.int32]
+
+GZIP = b"\x1f\x8b"
+"""How a gzipped file begins."""
 
 MAX_FRAMES = 24 * 3600 * 50
 """Most frames that durations may add up to, a day at 50 Hz: a few digits must not fill a disk."""
@@ -113,11 +121,9 @@ def to_json(entry: UnitEntry) -> str:
 def from_json(text: str | bytes) -> UnitEntry:
     """Inverse of :func:`to_json`. Raises UnitsError for whatever is no entry; its meaning to a model is not checked here."""
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        values = read_dictionary(text)
+    except ValueError as error:
         raise UnitsError("not a JSON object") from error
-    if not isinstance(values, dict):
-        raise UnitsError("not a JSON object")
     return _entry(values)
 
 
@@ -130,19 +136,26 @@ def scan(source: str | os.PathLike[str] | bytes) -> Iterator[tuple[str, UnitEntr
         UnitsError: the file is no unit file at all.
         OSError: it cannot be read.
     """
-    if isinstance(source, bytes):
-        if source.startswith(NPZ):
-            yield from from_npz(source)
-        else:
-            yield from _scan_lines(source.splitlines())
-        return
-    with open(source, "rb") as stream:
-        if stream.read(len(NPZ)) == NPZ:
-            stream.seek(0)
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as stream:
+        head = stream.read(len(NPZ))
+        stream.seek(0)
+        if head.startswith(GZIP):
+            data = _unzipped(stream)
+            yield from from_npz(data) if data.startswith(NPZ) else _scan_lines(io.BytesIO(data))
+        elif head == NPZ:
             yield from from_npz(stream.read())
         else:
-            stream.seek(0)
             yield from _scan_lines(stream)
+
+
+def _unzipped(stream: BinaryIO) -> bytes:
+    try:
+        data = gzip.GzipFile(fileobj=stream).read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnitsError("a damaged gzip file") from error
+    if len(data) > MAX_BYTES:
+        raise UnitsError(f"holds more than {MAX_BYTES} bytes")
+    return data
 
 
 def read_units(source: str | os.PathLike[str] | bytes) -> list[UnitEntry]:
@@ -155,19 +168,24 @@ def read_units(source: str | os.PathLike[str] | bytes) -> list[UnitEntry]:
     return entries
 
 
-def _scan_lines(lines: Any) -> Iterator[tuple[str, UnitEntry | UnitsError]]:
-    first = True
+def _scan_lines(lines: Iterable[bytes]) -> Iterator[tuple[str, UnitEntry | UnitsError]]:
+    reader, first = LineReader(), True
     for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
         try:
-            yield f"line {number}", from_json(line)
-        except UnitsError as error:
-            if first and str(error) == "not a JSON object":
+            values = reader.read(line)
+        except ValueError as error:
+            if first:
                 # Some other kind of file, which may have a great many lines.
-                raise UnitsError(f"line {number}: not a JSON object, as each line of a unit file is") from error
-            yield f"line {number}", error
+                raise UnitsError(f"line {number}: {error}") from error
+            yield f"line {number}", UnitsError(str(error))
+            continue
+        if values is None:
+            continue
         first = False
+        try:
+            yield f"line {number}", _entry(values)
+        except UnitsError as error:
+            yield f"line {number}", error
 
 
 def to_npz(entries: Sequence[UnitEntry]) -> bytes:
@@ -233,6 +251,8 @@ def _shares(name: str, array: Array, sizes: Array, entries: int) -> list[Array]:
 
 
 def _entry(values: dict[str, Any]) -> UnitEntry:
+    if values.get("units") is None:
+        raise UnitsError("holds no units")
     try:
         units = as_codes("units", _rows(values.get("units")), 2)
         durations, f0, speaker = (_codes(name, values.get(name)) for name in ("durations", "f0", "speaker"))

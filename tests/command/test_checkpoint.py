@@ -77,6 +77,24 @@ def _spoken(vocoder: Vocoder, codes: SpeechCodes, gain_db: float) -> np.ndarray:
     return wave[0, 0, : codes.num_samples].numpy() * 10 ** (gain_db / 20)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff{'audio': 'a.wav', 'speaker': '10', 'cpc_km100': '1 2 3'}\n\n{'audio': 'b.1', 'cpc_km100': '4'}\n",
+        "a|1 2 3\nb.1|4\n",
+        "id\ttgt_n_frames\ttgt_audio\na\t3\t1 2 3\nb.1\t1\t4\n",
+    ],
+    ids=["dictionaries", "name|units", "fairseq TSV"],
+)
+def test_lists_that_are_learned_from_can_be_spoken(folder: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "units.txt").write_text(text, encoding="utf-8")
+    codec = unitcodec.load(folder)
+    status = cli.main(["resynth", str(tmp_path / "units.txt"), "-q", "-o", str(tmp_path / "out"), "--model", str(folder)])
+    assert (status, _names(tmp_path / "out")) == (0, ["a.wav", "b.1.wav"])
+    hop = codec.model.entropy.spec.unit_hop
+    assert [soundfile.info(tmp_path / "out" / name).frames for name in ("a.wav", "b.1.wav")] == [3 * hop, hop]
+
+
 def test_verify(full: Vocoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected = full.expected(tmp_path / "expected.npz")
     assert cli.main(["import-checkpoint", str(full.folder), "--verify", str(expected)]) == 0

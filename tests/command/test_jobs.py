@@ -46,6 +46,22 @@ def test_folders_are_mirrored_in_a_fixed_order(tree: Path) -> None:
     ]
 
 
+def test_alike_but_for_their_suffixes(tree: Path) -> None:
+    (tree / "in" / "deep" / "er" / "c.wav").write_bytes(b"content")
+    targets = {job.source: job.target for job in plan(["in"], ENCODE, "out", recursive=True)}
+    assert targets == {
+        "in/a.FLAC": "out/a.uc",
+        "in/b.wav": "out/b.uc",
+        "in/deep/er/c.opus": "out/deep/er/c.opus.uc",
+        "in/deep/er/c.wav": "out/deep/er/c.wav.uc",
+    }
+    targets = {job.source: job.target for job in plan(["in", "x.wav"], ENCODE, "out", recursive=True, keep_suffix=True)}
+    assert list(targets.values()) == [
+        "out/a.FLAC.uc", "out/b.wav.uc", "out/deep/er/c.opus.uc", "out/deep/er/c.wav.uc", "out/x.wav.uc",
+    ]  # fmt: skip
+    assert plan(["x.wav"], ENCODE, keep_suffix=True) == [Job("x.wav", "x.wav.uc")]
+
+
 @pytest.mark.parametrize(
     ("paths", "options", "message"),
     [
@@ -55,7 +71,7 @@ def test_folders_are_mirrored_in_a_fixed_order(tree: Path) -> None:
         (["in"], {}, "in: is a directory; code its files with --recursive --output-dir"),
         (["in"], {"output_dir": "out"}, "in: is a directory; add --recursive"),
         (["other"], {"output_dir": "out", "recursive": True, "direction": DECODE}, "other: holds no files of the kinds .uc"),
-        (["x.wav", "other/x.wav"], {"output_dir": "out"}, "x.wav and other/x.wav would both become out/x.uc"),
+        (["x.wav", "other/x.wav"], {"output_dir": "out"}, "x.wav and other/x.wav would both become out/x.wav.uc"),
         (["x.wav", "x.wav"], {"output_dir": "out"}, "would both become"),
         (["-"], {"output_dir": "out"}, "standard input has no name"),
         (["x.wav"], {}, "x.uc: exists already; --overwrite replaces it"),

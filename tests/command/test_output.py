@@ -26,6 +26,28 @@ def test_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     assert names(tmp_path) == ["out.uc"]
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_what_came_in_the_meantime_is_kept(tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "out.uc"
+
+    def no_links(*paths: object) -> None:
+        raise PermissionError
+
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(OutputError, match="exists already; --overwrite replaces it"), Output(str(target)) as output:
+        output.write(b"ours")
+        target.write_bytes(b"another's")
+    assert target.read_bytes() == b"another's"
+    with Output(str(target), overwrite=True) as output:
+        output.write(b"ours")
+    assert target.read_bytes() == b"ours"
+    target.unlink()
+    with Output(str(target)) as output:
+        output.write(b"ours")
+    assert names(tmp_path) == ["out.uc"]
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_failure_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
     target = tmp_path / "out.uc"

@@ -110,6 +110,14 @@ def test_what_is_missing_is_filled_in(run: Run, narrow: Codec, entries: list[Uni
     assert np.array_equal(heard(tmp_path / "u.wav"), spoken(narrow, codes))
 
 
+def test_the_suffix_decides(run: Run, entries: list[UnitEntry], tmp_path: Path) -> None:
+    (tmp_path / "u.jsonl").write_text(lines_of(entries[1]))
+    assert run(tmp_path / "u.jsonl", tmp_path / "u.flac", "-q") == (0, [])
+    assert run(tmp_path / "u.jsonl", tmp_path / "u.wav", "-q") == (0, [])
+    assert soundfile.info(tmp_path / "u.flac").format == "FLAC"
+    assert np.array_equal(heard(tmp_path / "u.flac"), heard(tmp_path / "u.wav"))
+
+
 def test_voices(run: Run, narrow: Codec, entries: list[UnitEntry], audio: list[Path], tmp_path: Path) -> None:
     """Of audio, of a stream, of units; for entries that have one of their own as well."""
     units = tmp_path / "u.jsonl"
@@ -177,6 +185,7 @@ def test_voices_that_are_none(
         (["/data/a/talk.flac"], ["talk.wav"]),
         (["/data/a/1.wav", "/data/b/1.wav"], ["a/1.wav", "b/1.wav"]),
         (["data/1.wav", "data/deep/er/2.mp3"], ["1.wav", "deep/er/2.wav"]),
+        (["talk.1", "talk.2"], ["talk.1.wav", "talk.2.wav"]),
         (["../../etc/passwd", "/etc/shadow", "x/../../../y"], ["etc/passwd.wav", "etc/shadow.wav", "x/y.wav"]),
         ([None, "-", "..", "a\0b", "\ud800"], ["u-1.wav", "u-2.wav", "u-3.wav", "u-4.wav", "u-5.wav"]),
     ],
@@ -198,6 +207,7 @@ def test_outputs_stay_in_their_folder(
         (["two.jsonl", "out.wav"], "holds 2 entries"),
         (["one.jsonl", "out.wav", "-o", "out"], "give either OUT or --output-dir DIR"),
         (["one.jsonl", "one.npz"], "looks like another input"),
+        (["one.jsonl", "one.doc"], "one.doc: not a kind of sound file that is written"),
         (["one.jsonl", "old.wav"], "old.wav: exists already; --overwrite replaces it"),
         (["same.jsonl", "-o", "out"], "same.jsonl: line 1 and same.jsonl: line 2 would both become out/a.wav"),
     ],
@@ -229,6 +239,7 @@ def test_bad_entries_are_named_and_the_others_spoken(run: Run, entries: list[Uni
         (entry, ""),
         ('{"units": 5}', "units must be a list of integers, not 5"),
         ("{}}", "not a JSON object"),
+        ("{'hubert': '1 2 x'}", "holds no units"),
         (replace(entry, model="00000000"), "codes of model '00000000'; "),
         (replace(entry, units=entry.units + 7), "its alphabet ends at"),
         (replace(entry, units=entry.units[:1]), "1 unit rows given; the model has 4"),
@@ -249,7 +260,7 @@ def test_bad_entries_are_named_and_the_others_spoken(run: Run, entries: list[Uni
     for line, (number, message) in zip(lines, messages, strict=True):
         assert line.startswith(f"unitcodec: {units}: line {number}: ")
         assert message in line
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.wav", "11.wav"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0.wav", "12.wav"]
 
 
 def test_a_bad_archive_names_its_entry(run: Run, entries: list[UnitEntry], tmp_path: Path) -> None:
@@ -265,9 +276,11 @@ def test_a_bad_archive_names_its_entry(run: Run, entries: list[UnitEntry], tmp_p
     [
         (b"", "holds no entries"),
         (b"\n\n", "holds no entries"),
-        (b"RIFF....WAVE\n" * 100, "line 1: not a JSON object, as each line of a unit file is"),
+        (b"RIFF....WAVE\n" * 100, "line 1: no JSON object, no 'name|1 2 3', and no names of columns"),
+        (b"name\tunit\n", "line 1: no JSON object, no 'name|1 2 3', and no names of columns, one of them units or cpc_km100 or"),
         (b"PK\x03\x04....", "not a unit file: not a NumPy archive"),
-        (b"[" * 10**6, "line 1: not a JSON object"),
+        (b"[" * 10**6, "line 1: no JSON object"),
+        (b"{" * 10**6, "line 1: not a JSON object"),
     ],
 )
 def test_files_of_other_kinds(run: Run, tmp_path: Path, data: bytes, message: str) -> None:

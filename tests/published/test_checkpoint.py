@@ -107,6 +107,17 @@ def test_weight_norm_in_all_its_forms(full: Vocoder) -> None:
             torch.testing.assert_close(value, original[name])
 
 
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_state_dict_of_whatever_saved_it(full: Vocoder, prefix: str, bare: bool) -> None:
+    original = read_checkpoint(full.folder).weights
+    state = {prefix + name: value for name, value in full.state.items()}
+    torch.save(state if bare else {"generator": state}, full.folder / "g_00000000")
+    weights = read_checkpoint(full.folder).weights
+    assert weights.keys() == original.keys()
+    assert all(torch.equal(value, original[name]) for name, value in weights.items())
+
+
 def _newer_weight_norm(vocoder: Vocoder) -> None:
     names = {"weight_g": "parametrizations.weight.original0", "weight_v": "parametrizations.weight.original1"}
     renamed = {}
@@ -261,10 +272,10 @@ def _scalar(state: dict[str, Any]) -> None:
     [
         (_expanded, "larger than the file"),
         (_infinite, "not finite"),
-        (_integers, "no weights under 'generator'"),
+        (_integers, "holds no weights, neither under 'generator' nor by themselves"),
         (_sparse, "no weights|not a file of weights"),
         (_on_no_device, "no weights|not a file of weights"),
-        (_no_tensor, "no weights under 'generator'"),
+        (_no_tensor, "holds no weights, neither"),
         (_without_length, "weight norm"),
         (_too_many, "tells nothing of: style.weight"),
         (_scalar, "asks for"),

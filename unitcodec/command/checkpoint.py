@@ -57,8 +57,8 @@ def import_checkpoint(
     """Make a published unit vocoder a model folder.
 
     DIR holds config.json and g_NUMBER, as speech-resynthesis (Polyak et al. 2021) and the unit HiFi-GAN of fairseq's
-    speech-to-speech translation publish them; the file of weights itself may be named instead. FILEs are unit files, gzipped
-    or not: the data files of speech-resynthesis, or what 'unitcodec units' writes, whose F0 codes then count as well.
+    speech-to-speech translation publish them; the file of weights itself may be named instead. FILEs are unit files of any
+    kind that 'unitcodec resynth' reads; of those that 'unitcodec units' writes the F0 codes count as well.
 
     With --verify, exit status 1 if an F0 code differs or a sample is off by more than 1e-5.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,20 +50,26 @@ class Direction:
 
 
 def plan(
-    paths: Sequence[str], direction: Direction, output_dir: str | None = None, recursive: bool = False, overwrite: bool = False
+    paths: Sequence[str],
+    direction: Direction,
+    output_dir: str | None = None,
+    recursive: bool = False,
+    overwrite: bool = False,
+    keep_suffix: bool = False,
 ) -> list[Job]:
     """Pair inputs with outputs.
 
     Without ``output_dir`` the paths are ``IN [OUT]``; with it all of them are inputs, and a folder's files keep their relative
-    paths below it.
+    paths below it. An output has its input's name with another suffix; with ``keep_suffix``, and where two would be named alike
+    (talk.wav beside talk.flac), with one more.
 
     Raises:
         JobError: for instance two inputs with one output, an output that exists, a folder without ``recursive``.
     """
     if output_dir is None:
-        jobs = [_single(paths, direction)]
+        jobs = [_single(paths, direction, keep_suffix)]
     else:
-        jobs = list(_several(paths, direction, Path(output_dir), recursive))
+        jobs = list(_several(paths, direction, Path(output_dir), recursive, keep_suffix))
     check_targets(jobs, overwrite)
     return jobs
 
@@ -86,7 +93,7 @@ def check_targets(jobs: Sequence[Job], overwrite: bool = False) -> None:
         _check_target(job, overwrite)
 
 
-def _single(paths: Sequence[str], direction: Direction) -> Job:
+def _single(paths: Sequence[str], direction: Direction, keep_suffix: bool) -> Job:
     if len(paths) > 2:
         raise JobError("several inputs need --output-dir DIR (without it the arguments are IN [OUT])")
     source = paths[0]
@@ -100,22 +107,26 @@ def _single(paths: Sequence[str], direction: Direction) -> Job:
         return Job(source, target)
     if source == STANDARD:
         return Job(STANDARD, STANDARD)
-    target = _renamed(source, direction.suffix)
+    target = _renamed(source, direction.suffix, keep_suffix)
     if target == source:
         raise JobError(f"{source}: has the suffix of an output already; decode turns .uc into .wav, encode the other way")
     return Job(source, target)
 
 
-def _several(paths: Sequence[str], direction: Direction, output_dir: Path, recursive: bool) -> Iterator[Job]:
+def _several(paths: Sequence[str], direction: Direction, output_dir: Path, recursive: bool, keep_suffix: bool) -> Iterator[Job]:
+    found: list[tuple[str, str]] = []  # each file, and its place below output_dir
     for source in paths:
         if source == STANDARD:
             raise JobError("standard input has no name to keep below --output-dir; name the output instead: - OUT")
         if not os.path.isdir(source):
-            yield Job(source, _renamed(str(output_dir / Path(source).name), direction.suffix), parents=True)
+            found.append((source, str(output_dir / Path(source).name)))
             continue
         for file in _below(source, direction.reads, recursive):
-            target = output_dir / Path(file).relative_to(source)
-            yield Job(file, _renamed(str(target), direction.suffix), parents=True)
+            found.append((file, str(output_dir / Path(file).relative_to(source))))
+    alike = Counter(_renamed(path, direction.suffix) for _, path in found)
+    for source, path in found:
+        keep = keep_suffix or alike[_renamed(path, direction.suffix)] > 1
+        yield Job(source, _renamed(path, direction.suffix, keep), parents=True)
 
 
 def _below(folder: str, suffixes: frozenset[str], recursive: bool) -> list[str]:
@@ -160,8 +171,8 @@ def _check_target(job: Job, overwrite: bool) -> None:
         raise JobError(f"{job.target}: exists already; --overwrite replaces it")
 
 
-def _renamed(path: str, suffix: str) -> str:
-    return os.path.splitext(path)[0] + suffix
+def _renamed(path: str, suffix: str, keep: bool = False) -> str:
+    return (path if keep else os.path.splitext(path)[0]) + suffix
 
 
 def _same_file(first: str, second: str) -> bool:

@@ -42,6 +42,6 @@ def convert_kmeans(source: str, out: str, overwrite: bool) -> None:
         raise CodebookError(f"{source}: {error}") from error
     import safetensors.numpy
 
-    with Output(out) as output:
+    with Output(out, overwrite=overwrite) as output:
         output.write(safetensors.numpy.save({"centroids": centroids}))
     say(f"{source} -> {out}: {centroids.shape[0]} centroids of {centroids.shape[1]} dimensions")

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from unitcodec.codec import Codec
 
 
-class Opener:
-    """Of a command with the options ``--model`` and ``--device``. Holds the default model and one other at most."""
+def model_was_asked_for() -> bool:
+    """Whether the command that runs was given ``--model``."""
+    return click.get_current_context().get_parameter_source("model") is not click.core.ParameterSource.DEFAULT
 
-    def __init__(self, model: str, device: str) -> None:
-        source = click.get_current_context().get_parameter_source("model")
-        self._asked = source is not click.core.ParameterSource.DEFAULT
+
+class Opener:
+    """Holds the default model and one other at most."""
+
+    def __init__(self, model: str, device: str, asked: bool) -> None:
+        """``asked``: streams are decoded by ``model``, whatever they name."""
+        self._asked = asked
         self._default = loader(model, device)
         self._other = lru_cache(maxsize=1)(lambda folder: unitcodec.load(folder, device))
 

@@ -23,15 +23,17 @@ class Output:
 
     The bytes go to a temporary file in the same folder, which is moved over the target on leaving the ``with`` block and
     removed when the block ends by an exception, ``KeyboardInterrupt`` and ``SystemExit`` included. ``-`` is standard output;
-    devices and pipes are written to directly. With ``parents`` the folders that it is in are made.
+    devices and pipes are written to directly. With ``parents`` the folders that it is in are made. Without ``overwrite`` what
+    another program has put there in the meantime is kept, and this fails.
 
     Raises:
         OutputError: on opening, writing or leaving.
         BrokenPipeError: nobody reads standard output any more.
     """
 
-    def __init__(self, target: str, parents: bool = False) -> None:
+    def __init__(self, target: str, parents: bool = False, overwrite: bool = False) -> None:
         self.name = "standard output" if target == STANDARD else target
+        self._overwrite = overwrite
         self._target: str | None = None  # where the temporary file goes in the end
         self._temporary: str | None = None
         self._removal: weakref.finalize[..., Output] | None = None
@@ -89,8 +91,16 @@ class Output:
         if self._stream is sys.stdout.buffer:
             return
         self._stream.close()
-        if self._temporary is not None and self._target is not None:
-            os.replace(self._temporary, self._target)
+        if self._temporary is None or self._target is None:
+            return
+        if not self._overwrite:
+            try:
+                os.link(self._temporary, self._target)
+                return
+            except OSError as error:  # or a file system that knows no second names, where another may still come between
+                if os.path.lexists(self._target):
+                    raise OutputError(f"{self.name}: exists already; --overwrite replaces it") from error
+        os.replace(self._temporary, self._target)
 
     def _discard(self) -> None:
         if self._stream is not sys.stdout.buffer:

@@ -11,6 +11,7 @@ from bitstream import StreamInfo, inspect
 from bitstream.entropy import METADATA_KEY
 from bitstream.find import ENTROPY_FILES, MODELS_VARIABLE
 from bitstream.spec import SAMPLE_RATE
+from unitcodec.command.clock import clock
 
 Report = dict[str, Any]
 """The keys of ``describe``'s result, in this order; those after ``error`` are None where the header cannot be read."""
@@ -117,13 +118,7 @@ def as_json(reports: list[Report]) -> str:
 def _duration(report: Report) -> str:
     if report["duration"] is None:
         return "unknown without the model"
-    return f"{_clock(report['duration'])} = {report['num_samples']} samples at {report['sample_rate']} Hz"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds, 2), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours:02d}:{minutes:02d}:{rest:05.2f}"
+    return f"{clock(report['duration'])} = {report['num_samples']} samples at {report['sample_rate']} Hz"
 
 
 def _model_name(fingerprint: str) -> str | None:

@@ -10,9 +10,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from unitcodec.command.jobs import STANDARD, Job, JobError, check_targets
+from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, Job, JobError, check_targets
 from unitcodec.command.output import Output
-from unitcodec.command.run import CannotGoOn, check_stdout, each, loader, model_options, progress, say, source_name, stdin, words
+from unitcodec.command.run import (
+    PATH,
+    CannotGoOn,
+    check_stdout,
+    each,
+    loader,
+    model_options,
+    output_options,
+    progress,
+    say,
+    source_name,
+    stdin,
+    words,
+)
+from unitcodec.command.sound import kind_of, write_sound
 from unitcodec.errors import AudioError, UnitcodecError
 
 if TYPE_CHECKING:
@@ -29,13 +43,19 @@ class SpeakerError(UnitcodecError):
 
 
 @click.command()
-@click.option("-o", "--output-dir", metavar="DIR", help="Write a WAV file an entry below this folder, named as its audio was.")
 @click.option(
-    "--speaker", metavar="FILE", help="Speak all in this voice: that of audio, of a .uc stream, or of a unit file's first entry."
+    "-o", "--output-dir", metavar="DIR", type=PATH, help="Write a WAV file an entry below this folder, named as its audio was."
+)
+@click.option(
+    "--speaker",
+    metavar="FILE",
+    type=PATH,
+    help="Speak all in this voice: that of audio, of a .uc stream, or of a unit file's first entry.",
 )
 @model_options
-@click.argument("source", metavar="UNITS")
-@click.argument("target", metavar="[OUT]", required=False)
+@output_options
+@click.argument("source", metavar="UNITS", type=PATH)
+@click.argument("target", metavar="[OUT]", required=False, type=PATH)
 def resynth(
     source: str,
     target: str | None,
@@ -48,8 +68,9 @@ def resynth(
 ) -> int:
     """Speak units: 16-bit mono WAV at 16 kHz, a file an entry.
 
-    UNITS is a .jsonl or .npz as 'unitcodec units' writes it, or made by whatever else speaks in units; - is standard input.
-    OUT is for a single entry, UNITS with the suffix .wav by default.
+    UNITS is a .jsonl or .npz as 'unitcodec units' writes it, a list of speech-resynthesis or fairseq (dictionaries, name|1 2 3,
+    or TSV with units in the column tgt_audio), gzipped or not; - is standard input. OUT is for a single entry, UNITS with the
+    suffix .wav by default; named .flac, .ogg, .opus or .mp3 it is of that kind.
 
     Everything but units may be missing from an entry. Units with durations are stretched; without, a model that predicts
     durations is asked where no two neighbours are equal and nothing tells how long the whole is, and else a unit is a frame.
@@ -61,6 +82,7 @@ def resynth(
     jobs = _plan(units, name, target, output_dir)
     check_targets(list(jobs.values()), overwrite)
     check_stdout(list(jobs.values()))
+    kinds = {place: kind_of(job.target) for place, job in jobs.items()}
     load = loader(model, device)
     voices: list[IntArray] = []
 
@@ -70,9 +92,9 @@ def resynth(
             raise entry
         if speaker is not None and not voices:
             voices.append(_voice(speaker, load()))
-        _speak(jobs[place], entry, load, voices[0] if voices else None, quiet)
+        _speak(jobs[place], kinds[place], entry, load, voices[0] if voices else None, overwrite, quiet)
 
-    return each(_scan(units, name), work, lambda item: f"{name}: {item[0]}")
+    return each(_scan(units, name), work, lambda item: f"{name}: {item[0]}", quiet)
 
 
 def _scan(units: str | bytes, name: str) -> Iterator[tuple[str, UnitEntry | UnitsError]]:
@@ -124,7 +146,11 @@ def _relative(audio: list[str | None], places: list[str], stem: str) -> list[str
     shared = 0
     while parts and all(len(path) > shared + 1 for path in parts) and len({path[shared] for path in parts}) == 1:
         shared += 1
-    return [os.path.splitext(os.path.join(*path[shared:]))[0] + ".wav" for path in parts]
+    names = (os.path.join(*path[shared:]) for path in parts)
+    # What no recording's suffix follows may be a name with a dot in it.
+    return [
+        os.path.splitext(name)[0] + ".wav" if Path(name).suffix.lower() in AUDIO_SUFFIXES else name + ".wav" for name in names
+    ]
 
 
 def _parts(name: str | None) -> list[str]:
@@ -139,15 +165,17 @@ def _parts(name: str | None) -> list[str]:
     return [part for part in path.parts if part not in (path.anchor, "..")]
 
 
-def _speak(job: Job, entry: UnitEntry, load: Callable[[], Codec], voice: IntArray | None, quiet: bool) -> None:
-    from unitcodec.audio import SAMPLE_RATE, write_wav
+def _speak(
+    job: Job, kind: str, entry: UnitEntry, load: Callable[[], Codec], voice: IntArray | None, overwrite: bool, quiet: bool
+) -> None:
+    from unitcodec.audio import SAMPLE_RATE
     from unitcodec.resynthesis import complete
 
     codec = load()
     codes = complete(codec.model, entry, voice)
     begin, seconds = time.perf_counter(), codes.num_samples / SAMPLE_RATE
-    with Output(job.target, job.parents) as output:
-        write_wav(output, progress(codec.decode_blocks(codes), seconds, job.source, quiet), codes.num_samples)
+    with Output(job.target, job.parents, overwrite) as output:
+        write_sound(output, progress(codec.decode_blocks(codes), seconds, job.source, quiet), codes.num_samples, kind)
     if not quiet:
         target = "standard output" if job.target == STANDARD else job.target
         say(f"{job.source} -> {target}: {seconds:.2f} s, {seconds / (time.perf_counter() - begin):.1f} x real time")

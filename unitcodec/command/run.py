@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
@@ -14,7 +15,7 @@ import click
 import unitcodec
 from unitcodec.command.jobs import STANDARD, Job, JobError
 from unitcodec.command.output import OutputError
-from unitcodec.errors import AudioError, AudioWarning, ModelError, UnitcodecError
+from unitcodec.errors import AudioError, AudioWarning, ModelError, UnitcodecError, UnitcodecWarning
 
 if TYPE_CHECKING:
     from unitcodec.audio import Samples
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Item = TypeVar("Item")
+Work = Callable[[Item], None]
+
+PATH = click.Path(readable=False)
+"""A path that nothing is checked of yet: as a type it is what a shell can complete."""
+
+NAMED = 10
+"""Failures that a summary names, at most."""
 
 
 class CannotGoOn(UnitcodecError):
@@ -29,15 +37,25 @@ class CannotGoOn(UnitcodecError):
 
 
 def model_options(command: Command) -> Command:
-    """The options ``--overwrite``, ``--model``, ``--device`` and ``--quiet``."""
+    """The options ``--model`` and ``--device``."""
     for add in (
-        click.option("-q", "--quiet", is_flag=True, help="No progress bar and no closing line."),
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
-        click.option("--model", metavar="NAME|DIR", default="default", show_default=True, help="Packaged model or folder."),
-        click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
+        click.option(
+            "--model", metavar="NAME|DIR", default="default", show_default=True, type=PATH, help="Packaged model or folder."
+        ),
     ):
         command = add(command)
     return command
+
+
+def output_options(command: Command) -> Command:
+    """The options ``--overwrite`` and ``--quiet``."""
+    return click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")(quiet_option(command))
+
+
+def quiet_option(command: Command) -> Command:
+    """The option ``--quiet``."""
+    return click.option("-q", "--quiet", is_flag=True, help="No progress bar and no closing line.")(command)
 
 
 def loader(model: str, device: str) -> Callable[[], Codec]:
@@ -54,23 +72,39 @@ def loader(model: str, device: str) -> Callable[[], Codec]:
     return load
 
 
-def each(items: Iterable[Item], work: Callable[[Item], None], name: Callable[[Item], str]) -> int:
+def each(items: Iterable[Item], work: Work[Item], name: Callable[[Item], str], quiet: bool = False) -> int:
     """Do all ``items``; what is wrong with one is reported under its name and does not keep the others from being done.
 
     Returns the exit status. Raises CannotGoOn and ModelError as ``work`` does.
     """
-    status = 0
-    for item in items:
-        try:
+    return conclude(((item, attempt(work, item, name(item))) for item in items), name, quiet)
+
+
+def attempt(work: Work[Item], item: Item, name: str) -> bool:
+    """Whether an item could be done; if not, why has been said. Raises CannotGoOn and ModelError as ``work`` does."""
+    try:
+        with noted(name):
             work(item)
-        except (BrokenPipeError, CannotGoOn, ModelError):
+    except (BrokenPipeError, CannotGoOn, ModelError):
+        raise
+    except Exception as error:
+        if not expected(error):
             raise
-        except Exception as error:
-            if not expected(error):
-                raise
-            complain(error, name(item))
-            status = 1
-    return status
+        complain(error, name)
+        return False
+    return True
+
+
+def conclude(outcomes: Iterable[tuple[Item, bool]], name: Callable[[Item], str], quiet: bool) -> int:
+    """The exit status of items that were done or not; of several the failures are summed up unless ``quiet``."""
+    total, failed = 0, []
+    for total, (item, done) in enumerate(outcomes, 1):  # noqa: B007
+        if not done:
+            failed.append(name(item))
+    if failed and total > 1 and not quiet:
+        more = [f"{len(failed) - NAMED} more"] if len(failed) > NAMED else []
+        say(f"unitcodec: {len(failed)} of {total} failed: {', '.join(failed[:NAMED] + more)}")
+    return 1 if failed else 0
 
 
 def check_stdout(jobs: Sequence[Job], text: bool = False) -> None:
@@ -96,35 +130,61 @@ def source_name(source: str) -> str:
 
 
 def progress(blocks: Iterable[Samples], duration: float | None, source: str, quiet: bool) -> Iterator[Samples]:
-    """The blocks, with a bar over ``duration`` (seconds) on a terminal unless ``quiet``."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty():
+    """The blocks, with a bar over ``duration`` (seconds) on a terminal unless ``quiet`` or one of several processes."""
+    if quiet or sys.stderr is None or not sys.stderr.isatty() or parent_process() is not None:
         yield from blocks
         return
     from tqdm import tqdm
 
     from unitcodec.audio import SAMPLE_RATE
 
-    total = None if duration is None else round(duration, 1)
-    with tqdm(total=total, desc=source_name(source), unit=" s", leave=False, file=sys.stderr) as bar:
+    class Bar(tqdm):  # type: ignore[misc]
+        """Counts in minutes and seconds."""
+
+        @property
+        def format_dict(self) -> dict[str, Any]:
+            facts = super().format_dict
+            whole = "?" if self.total is None else self.format_interval(self.total)
+            return {**facts, "done": self.format_interval(self.n), "whole": whole}
+
+    shape = "{desc}: {percentage:3.0f}%|{bar}| {done}/{whole} [{elapsed}<{remaining}]"
+    with Bar(total=duration, desc=source_name(source), bar_format=shape, leave=False, file=sys.stderr) as bar:
         for block in blocks:
             yield block
-            bar.update(round(len(block) / SAMPLE_RATE, 2))
+            bar.update(len(block) / SAMPLE_RATE)
+
+
+def summarize(job: Job, num_samples: int, num_bytes: int | None, elapsed: float) -> None:
+    """The closing line of a job; ``num_bytes`` None: how many they are has no meaning. ``elapsed`` in seconds."""
+    from unitcodec.audio import SAMPLE_RATE
+
+    duration = num_samples / SAMPLE_RATE
+    facts = [f"{duration:.2f} s"]
+    if num_bytes is not None:
+        facts.append(f"{num_bytes} bytes")
+    if duration > 0:
+        facts += [] if num_bytes is None else [f"{8 * num_bytes / duration:.1f} bit/s"]
+        facts.append(f"{duration / elapsed:.1f} x real time")
+    target = "standard output" if job.target == STANDARD else job.target
+    say(f"{source_name(job.source)} -> {target}: {', '.join(facts)}")
 
 
 @contextlib.contextmanager
-def noted() -> Iterator[None]:
-    """What is to be known of the audio comes as lines on standard error, each time."""
+def noted(name: str | None = None) -> Iterator[None]:
+    """Warnings of ours come as lines on standard error, each time; ``name``: of the input that they are about."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", AudioWarning)
-        show = warnings.showwarning
+        warnings.simplefilter("always", UnitcodecWarning)
+        others = warnings.showwarning
 
-        def say_it(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
-            if issubclass(category, AudioWarning):
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, UnitcodecWarning):
+                others(message, category, *where, **more)
+            elif name is None or issubclass(category, AudioWarning):  # the audio's begin with the file's name
                 say(f"unitcodec: {message}")
             else:
-                show(message, category, *where, **options)
+                say(f"unitcodec: {name}: {message}")
 
-        warnings.showwarning = say_it
+        warnings.showwarning = show
         yield
 
 

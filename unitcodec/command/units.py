@@ -13,7 +13,19 @@ import click
 
 from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, Job, JobError, check_targets, inputs
 from unitcodec.command.output import Output, OutputError
-from unitcodec.command.run import CannotGoOn, check_stdout, each, loader, model_options, progress, say, source_name, stdin
+from unitcodec.command.run import (
+    PATH,
+    CannotGoOn,
+    check_stdout,
+    each,
+    loader,
+    model_options,
+    output_options,
+    progress,
+    say,
+    source_name,
+    stdin,
+)
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -34,12 +46,13 @@ class _Sink(Protocol):
 
 @click.command()
 @click.option("-r", "--recursive", is_flag=True, help="Take the files of folders and of the folders in them.")
-@click.option("--out", metavar="FILE", default=STANDARD, help="FILE.jsonl or FILE.npz; standard output by default.")
+@click.option("--out", metavar="FILE", default=STANDARD, type=PATH, help="FILE.jsonl or FILE.npz; standard output by default.")
 @click.option("--dedup", is_flag=True, help="Runs of equal units as one, with their durations in frames beside.")
 @click.option("--no-f0", is_flag=True, help="Leave F0 away.")
 @click.option("--no-speaker", is_flag=True, help="Leave the speaker code away.")
 @model_options
-@click.argument("paths", metavar="IN...", nargs=-1, required=True)
+@output_options
+@click.argument("paths", metavar="IN...", nargs=-1, required=True, type=PATH)
 def units(
     paths: tuple[str, ...],
     out: str,
@@ -67,7 +80,7 @@ def units(
         entry = replace(entry, f0=None if no_f0 else entry.f0, speaker=None if no_speaker else entry.speaker)
         return entry.collapsed() if dedup else entry
 
-    with contextlib.suppress(_Nothing), Output(out) as output:
+    with contextlib.suppress(_Nothing), Output(out, overwrite=overwrite) as output:
         sink: _Sink = _Archive(output) if Path(out).suffix.lower() == ".npz" else _Lines(output)
         done: list[str] = []
 
@@ -79,7 +92,7 @@ def units(
                 raise CannotGoOn(str(error)) from error
             done.append(source)
 
-        status = each(sources, work, source_name)
+        status = each(sources, work, source_name, quiet)
         if not done:
             raise _Nothing
         sink.finish()

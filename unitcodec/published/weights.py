@@ -1,4 +1,4 @@
-"""A published file of weights, ``torch.save({"generator": state dict})``, read without running anything in it."""
+"""A published file of weights, ``torch.save({"generator": state dict})`` or of the state dict alone, read without running it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict under "generator", on the CPU, weight norm folded, float32.
+    """The state dict, under "generator" or by itself, on the CPU, weight norm folded, float32.
+
+    Names that all begin with "module.", as of a model that was trained in several processes, are freed of it.
 
     Raises:
         ModelError: the file cannot be read, holds other things than weights, weights that are not finite, or ones that claim
@@ -38,14 +40,15 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise
     except Exception as error:  # whatever PyTorch makes of bytes from anywhere
         raise ModelError(f"{path}: damaged, or not a file of weights alone") from error
-    state = content.get("generator") if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(_is_weight(name, value) for name, value in state.items()):
-        raise ModelError(f"{path}: holds no weights under 'generator'")
+    state = content.get("generator", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict) or not state or not all(_is_weight(name, value) for name, value in state.items()):
+        raise ModelError(f"{path}: holds no weights, neither under 'generator' nor by themselves")
     if sum(value.numel() * value.element_size() for value in state.values()) > path.stat().st_size:
         raise ModelError(f"{path}: its weights claim to be larger than the file")
     if not all(bool(torch.isfinite(value).all()) for value in state.values()):
         raise ModelError(f"{path}: holds weights that are not finite")
-    return _folded({name: value.detach().float() for name, value in state.items()}, path)
+    prefix = "module." if all(name.startswith("module.") for name in state) else ""
+    return _folded({name.removeprefix(prefix): value.detach().float() for name, value in state.items()}, path)
 
 
 def digest(path: Path) -> str:

@@ -1,0 +1,81 @@
+"""What ``encode`` and ``decode`` have in common: many inputs, one output each."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
+import click
+
+from unitcodec.command.jobs import STANDARD, Direction, Job, JobError, plan
+from unitcodec.command.run import PATH, Work, check_stdout, conclude, each, model_options, output_options, say, source_name
+
+
+@dataclass(frozen=True)
+class Coding:
+    """The values of ``coding_options``."""
+
+    paths: tuple[str, ...]
+    output_dir: str | None
+    recursive: bool
+    keep_suffix: bool
+    overwrite: bool
+    skip_existing: bool
+    processes: int
+    model: str
+    device: str
+    quiet: bool
+
+    def jobs(self, direction: Direction) -> list[Job]:
+        """What is to be done. Raises JobError."""
+        if self.overwrite and self.skip_existing:
+            raise JobError("give either --overwrite or --skip-existing")
+        kept = self.overwrite or self.skip_existing
+        jobs = plan(self.paths, direction, self.output_dir, self.recursive, kept, self.keep_suffix)
+        check_stdout(jobs)
+        if not self.skip_existing:
+            return jobs
+        left = [job for job in jobs if job.target == STANDARD or not os.path.isfile(job.target)]
+        if len(left) < len(jobs) and not self.quiet:
+            say(f"unitcodec: {len(jobs) - len(left)} of {len(jobs)} skipped: their outputs exist")
+        return left
+
+    def run(self, jobs: list[Job], prepare: Callable[[], Work[Job]]) -> int:
+        """Do them all, and return the exit status. ``prepare`` makes what does one; with several processes it is pickled."""
+        if min(self.processes, len(jobs)) < 2:
+            return each(jobs, prepare(), _name, self.quiet)
+        from unitcodec.command.workers import in_processes
+
+        return conclude(in_processes(jobs, prepare, _name, min(self.processes, len(jobs))), _name, self.quiet)
+
+
+def coding_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Options and arguments of a command, which gets them as its first argument, a :class:`Coding`."""
+
+    @functools.wraps(command)
+    def with_coding(**values: Any) -> int:
+        coding = Coding(**{field.name: values.pop(field.name) for field in fields(Coding)})
+        return command(coding, **values)
+
+    wrapped: Callable[..., int] = model_options(output_options(with_coding))
+    for add in (
+        click.option("-j", "--jobs", "processes", type=click.IntRange(1), default=1, metavar="N", help="Files coded at a time."),
+        click.option("--skip-existing", is_flag=True, help="Leave out inputs whose output exists: go on where a run ended."),
+        click.option(
+            "--keep-suffix", is_flag=True, help="Name outputs talk.flac.uc, not talk.uc, as where talk.wav lies beside."
+        ),
+        click.option("-r", "--recursive", is_flag=True, help="Take the files of folders and of the folders in them."),
+        click.option(
+            "-o", "--output-dir", metavar="DIR", type=PATH, help="Write below this folder; all arguments are inputs then."
+        ),
+        click.argument("paths", metavar="IN... [OUT]", nargs=-1, required=True, type=PATH),
+    ):
+        wrapped = add(wrapped)
+    return wrapped
+
+
+def _name(job: Job) -> str:
+    return source_name(job.source)

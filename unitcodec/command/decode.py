@@ -1,0 +1,134 @@
+"""``unitcodec decode``: .uc files -> speech, whole or in part."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import click
+
+from unitcodec.command.clock import clock, seconds
+from unitcodec.command.coding import Coding, coding_options
+from unitcodec.command.jobs import STANDARD, STREAM_SUFFIXES, Direction, Job
+from unitcodec.command.opener import Opener, model_was_asked_for
+from unitcodec.command.output import Output
+from unitcodec.command.run import Work, progress, say, source_name, stdin, summarize
+from unitcodec.command.sound import RAW, WAV, kind_of, write_sound
+from unitcodec.command.stream import read_checked, read_stream
+from unitcodec.errors import UnitcodecError
+
+if TYPE_CHECKING:
+    from bitstream import OnError
+    from unitcodec.audio import Samples
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is to be heard of a stream, in seconds, and what to do about damage."""
+
+    start: float = 0.0
+    duration: float | None = None
+    on_error: OnError = "strict"
+
+    @property
+    def whole(self) -> bool:
+        return not self.start and self.duration is None
+
+    def read(self, source: str) -> bytes:
+        """The stream. What is wrong with it is told here if all of it is wanted, and else where it is in the way."""
+        if self.whole:
+            return read_checked(source, self.on_error)
+        return read_stream(source, any_bytes=self.on_error == "salvage")
+
+
+def part_options(command: Command) -> Command:
+    """The options ``--start`` and ``--duration``."""
+    for add in (
+        click.option("--duration", callback=seconds, metavar="TIME", help="So much of it; up to the end by default."),
+        click.option("--start", callback=seconds, default="0", metavar="TIME", help="Begin there: seconds, 12:30 or 1:02:03.5."),
+    ):
+        command = add(command)
+    return command
+
+
+class Speech:
+    """Blocks of the samples that a stream, or part of it, decodes to.
+
+    Attributes:
+        num_samples: how many; None if only the end of a pipe will tell.
+        reader: of the stream.
+    """
+
+    def __init__(self, name: str, stream: bytes | BinaryIO, opener: Opener, part: Part) -> None:
+        """``name`` is for messages. Raises what ``Opener.open`` does, Damaged, and UnitcodecError for a part behind the end."""
+        from bitstream import Damaged
+
+        self.codec, self.reader = opener.open(stream, part.on_error)
+        self.name, self.part, self.num_samples = name, part, None
+        if not isinstance(stream, bytes):
+            return
+        try:
+            for _ in self.reader.slots():  # the end tells the exact length
+                pass
+        except Damaged as error:
+            raise Damaged(f"{error}; --conceal or --salvage plays what is there") from error
+        self.reader.seek(0)
+        left = (self.reader.num_samples or 0) - round(part.start * self.codec.sample_rate)
+        if part.start and left <= 0:
+            raise UnitcodecError(f"ends at {clock(self.reader.duration or 0.0)}, before --start {clock(part.start)}")
+        self.num_samples = left if part.duration is None else min(left, round(part.duration * self.codec.sample_rate))
+
+    @property
+    def duration(self) -> float | None:
+        return None if self.num_samples is None else self.num_samples / self.codec.sample_rate
+
+    def __iter__(self) -> Iterator[Samples]:
+        yield from self.codec.decompress_blocks(self.reader, start=self.part.start, duration=self.part.duration)
+        # Of the whole of a file it has been said before.
+        if self.reader.lost and (self.num_samples is None or not self.part.whole):
+            say(f"unitcodec: {self.name}: {self.reader.lost} packets are damaged or missing; concealed")
+
+
+@click.command()
+@coding_options
+@part_options
+@click.option("--rate", type=click.IntRange(8000, 48000), default=16000, metavar="HZ", help="Resample: 8000 for telephony.")
+@click.option("--raw", is_flag=True, help="Write bare 16-bit little-endian samples.")
+@click.option("--conceal", is_flag=True, help="Play a damaged file: fill in for what is lost instead of refusing it.")
+@click.option(
+    "--salvage", is_flag=True, help="The same, and play what there is of one whose end or header is damaged or missing."
+)
+def decode(coding: Coding, start: float, duration: float | None, rate: int, raw: bool, conceal: bool, salvage: bool) -> int:
+    """Turn .uc files into speech: 16-bit mono WAV at 16 kHz, as long as the original.
+
+    OUT is IN with the suffix .wav (.s16 with --raw) by default; - is standard input or output. Named .flac, .ogg, .opus or .mp3
+    it is of that kind. Without --model a file is decoded by the model that it names, packaged or in a folder of models that the
+    variable UNITCODEC_MODELS names.
+    """
+    jobs = coding.jobs(Direction(reads=STREAM_SUFFIXES, suffix=RAW if raw else WAV))
+    kind = kind_of(jobs[0].target, raw, rate) if jobs else WAV  # of several, all have the same suffix
+    part = Part(start, duration, "salvage" if salvage else "conceal" if conceal else "strict")
+    model = coding.model, coding.device, model_was_asked_for()
+    return coding.run(jobs, partial(_decoder, model, part, kind, rate, coding.overwrite, coding.quiet))
+
+
+def _decoder(model: tuple[str, str, bool], part: Part, kind: str, rate: int, overwrite: bool, quiet: bool) -> Work[Job]:
+    return partial(_decode, Opener(*model), part, kind, rate, overwrite, quiet)
+
+
+def _decode(opener: Opener, part: Part, kind: str, rate: int, overwrite: bool, quiet: bool, job: Job) -> None:
+    # From one pipe into another every packet is played when it comes, so what it says of its end comes too late.
+    live = job.source == STANDARD and job.target == STANDARD and part.whole and not stdin().seekable()
+    stream = stdin() if live else part.read(job.source)
+    with Output(job.target, job.parents, overwrite) as output:
+        speech = Speech(source_name(job.source), stream, opener, part)
+        begin = time.perf_counter()
+        write_sound(output, progress(speech, speech.duration, job.source, quiet), speech.num_samples, kind, rate)
+    if not quiet:
+        num_samples = (speech.reader.num_samples or 0) if speech.num_samples is None else speech.num_samples
+        summarize(job, num_samples, speech.reader.offset if part.whole else None, time.perf_counter() - begin)

@@ -1,0 +1,48 @@
+"""The bytes of ``.uc`` streams, from files and pipes."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from unitcodec.command.jobs import STANDARD
+from unitcodec.command.run import say, source_name, stdin, words
+
+if TYPE_CHECKING:
+    from bitstream import OnError
+
+
+def read_stream(source: str, any_bytes: bool = False) -> bytes:
+    """The bytes of a stream; anything else, however long, is refused by its first bytes, unless ``any_bytes`` are wanted."""
+    from bitstream import NotUnitcodec
+    from bitstream.header import MAGIC
+
+    with contextlib.nullcontext(stdin()) if source == STANDARD else open(source, "rb") as stream:
+        head = stream.read(len(MAGIC))
+        if not head:
+            raise NotUnitcodec("is empty")
+        if head != MAGIC and not any_bytes:
+            raise NotUnitcodec("not a unitcodec stream ('unitcodec encode' makes one of audio)")
+        return head + stream.read()
+
+
+def read_checked(source: str, on_error: OnError) -> bytes:
+    """The same. All checks are verified before the first sound is made, and damage is never passed over in silence."""
+    from bitstream import BitstreamError, Damaged, inspect
+    from unitcodec.command.report import damage
+
+    data = read_stream(source, any_bytes=on_error == "salvage")
+    try:
+        facts = inspect(data)
+    except BitstreamError as error:
+        if on_error != "salvage":
+            raise
+        say(f"unitcodec: {source_name(source)}: {words(error)}; salvaged")
+        return data
+    problem = damage(facts)
+    if problem is not None:
+        if on_error == "strict" or (on_error == "conceal" and not facts.complete):
+            cure = "--conceal plays the rest" if facts.complete else "--salvage plays what is there"
+            raise Damaged(f"{problem}; {cure}")
+        say(f"unitcodec: {source_name(source)}: {problem}; concealed")
+    return data
