@@ -32,10 +32,10 @@ def model(narrow: Codec) -> Model:
     return narrow.model
 
 
-@pytest.fixture(scope="module")
-def hifigan(narrow: Codec) -> Model:
+@pytest.fixture(scope="module", params=[{}, {"excitation": True}], ids=["without excitation", "with excitation"])
+def hifigan(narrow: Codec, request: pytest.FixtureRequest) -> Model:
     """The same with the other kind of generator."""
-    values = {**narrow.model.config.__dict__, "generator": {"kind": "hifigan", "initial_channels": 32}}
+    values = {**narrow.model.config.__dict__, "generator": {"kind": "hifigan", "initial_channels": 32, **request.param}}
     torch.manual_seed(0)
     networks = Networks(ModelConfig(**values)).eval().requires_grad_(False)
     networks.load_state_dict({**networks.state_dict(), **_without_generator(narrow.model.networks)})

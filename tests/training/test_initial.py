@@ -128,6 +128,17 @@ def test_restarting_begins_with_the_model_again(default_model: Path, manifest: P
         assert torch.allclose(trained[name], weight, atol=2e-5)
 
 
+def test_hifigan_with_an_excitation_begins_around_a_models_generator(default_model: Path, manifest: Path, tmp_path: Path) -> None:
+    vocoder = {"steps": 1, "batch": 2, "seconds": 0.64, "generator": {"kind": "hifigan", "excitation": True}}
+    run("vocoder", manifest, tmp_path, _config(tmp_path, default_model, vocoder=vocoder), initial="default")
+    trained = torch.load(tmp_path / "vocoder" / "state.pt", weights_only=True)["model"]
+    for name, weight in unitcodec.load("default", device="cpu").model.networks.generator.state_dict().items():
+        assert torch.allclose(trained[f"source.{name}"], weight, atol=2e-5)
+    vocoder["generator"] = {"kind": "hifigan", "excitation": True, "source": {"channels": 64}}
+    with pytest.raises(UnitcodecError, match="its generator is made with"):
+        run("vocoder", manifest, tmp_path / "other", _config(tmp_path, default_model, vocoder=vocoder), initial="default")
+
+
 def test_a_model_of_other_widths(narrow_folder: Path, manifest: Path, tmp_path: Path) -> None:
     folder = tmp_path / "narrow"
     shutil.copytree(narrow_folder, folder)

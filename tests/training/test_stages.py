@@ -13,8 +13,10 @@ import soundfile
 import torch
 
 import unitcodec
+from unitcodec import training
 from unitcodec.errors import UnitcodecError
 from unitcodec.training import STAGES, run
+from unitcodec.vocoder.excited import ExcitedGenerator
 from unitcodec.vocoder.hifigan import MelGenerator
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -103,6 +105,23 @@ def test_the_hifigan_generator(trained: Path, manifest: Path, speech: Path, tmp_
         run(stage, manifest, out, config)
     codec = _assert_speaks(out / "model", speech)
     assert isinstance(codec.model.networks.generator, MelGenerator)
+
+
+def test_the_recipe_of_the_generator_with_an_excitation(trained: Path, manifest: Path, speech: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    for part in ("corpus", "pitch", "content"):
+        shutil.copytree(trained / part, out / part)
+    recipe = json.loads((Path(training.__file__).parent / "nsf.json").read_text())
+    few = {"steps": 2, "batch": 2, "adversarial_from": 0.5}
+    config = _config(tmp_path, **{stage: {**settings, **few} for stage, settings in recipe.items()})
+    for stage in ("vocoder", "joint", "entropy", "export"):
+        run(stage, manifest, out, config)
+    for stage in ("vocoder", "joint"):
+        header = (out / stage / "log.csv").read_text().splitlines()[0].split(",")
+        assert {"mel", "judge", "adversarial", "matching", "test_mel"} <= set(header)
+    generator = _assert_speaks(out / "model", speech).model.networks.generator
+    assert isinstance(generator, ExcitedGenerator)
+    assert not [name for name in generator.state_dict() if "parametrizations" in name]
 
 
 def test_a_stage_that_lacks_an_earlier_one(manifest: Path, trained: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unitcodec.vocoder import make_generator
+from unitcodec.vocoder import WaveformGenerator, make_generator
 from unitcodec.vocoder.excitation import phase, pulse_train, sample_f0, white_noise
+from unitcodec.vocoder.excited import ExcitedGenerator
 from unitcodec.vocoder.hifigan import MelGenerator
 from unitcodec.vocoder.spectral import SpectralGenerator
 
@@ -26,10 +27,11 @@ def test_length_is_exactly_frames_times_the_hop(frames: int) -> None:
         SpectralGenerator(channels=8, blocks=1),
         SpectralGenerator(channels=8, blocks=3, kernel=7),
         MelGenerator(initial_channels=32),
+        ExcitedGenerator(32, source={"channels": 8, "blocks": 1}),
     ],
-    ids=["spectral", "wide kernel", "hifigan"],
+    ids=["spectral", "wide kernel", "hifigan", "excited"],
 )
-def test_context_is_as_stated(generator: SpectralGenerator | MelGenerator) -> None:
+def test_context_is_as_stated(generator: WaveformGenerator) -> None:
     """Frames [a, b) of the output need the frames within ``context`` of them, and none beyond."""
     torch.manual_seed(0)
     generator.eval()

@@ -13,6 +13,7 @@ import torch
 
 from .. import model as models
 from ..errors import UnitcodecError
+from ..vocoder import make_generator
 from .content import SCALAR, Autoencoder, content_options, decoder_options, speaker_options
 from .loop import INITIAL
 from .teacher import read_whisper
@@ -30,7 +31,8 @@ CODE_COUNT = 100.0
 def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> None:
     """Put a model's weights where the stages BEGINNING of the run ``out`` look for their first ones.
 
-    A stage whose weights shall stay need not be run.
+    A stage whose weights shall stay need not be run. A HiFi-GAN with an excitation begins with a model's source-filter generator
+    as its source network.
 
     Args:
         name: of a packaged model, or a folder.
@@ -42,6 +44,8 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     """
     model = models.load(name)
     networks, config = model.networks, model.config
+    speaks = settings["vocoder"]["generator"]
+    excited = speaks.get("excitation") and config.generator.get("kind") == "spectral"
     family = settings["content"]["family"]
     if family not in SCALAR:
         raise UnitcodecError(
@@ -56,7 +60,7 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
         "content": options,
         "pitch": {"codes": settings["pitch"]["codes"]},
         "speaker": config.speaker if config.speaker.get("kind", "encoder") == "encoder" else {},
-        "generator": settings["vocoder"]["generator"],
+        "generator": {"kind": "spectral", **speaks.get("source", {})} if excited else speaks,
     }
     if wanted["pitch"] != config.pitch:
         del wanted["pitch"]  # another F0 code: the stage begins by itself, and a decoder hears decoded F0, not its codes
@@ -83,7 +87,11 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     # Else the first batch would replace it: a folder does not hold the moving averages.
     codebook.counts.fill_(CODE_COUNT)
     codebook.sums.copy_(codebook.codebook * CODE_COUNT)
-    weights = {"pitch": networks.pitch, "content": parts, "vocoder": networks.generator}
+    generator: Any = networks.generator
+    if excited:
+        generator = make_generator(**speaks)
+        generator.source.load_state_dict(networks.generator.state_dict())
+    weights = {"pitch": networks.pitch, "content": parts, "vocoder": generator}
     for stage in BEGINNING:
         if stage == "pitch" and "pitch" not in wanted:
             continue

@@ -1,4 +1,4 @@
-"""Codes -> waveform: a mel decoder, then one of two generators behind one interface; or one generator fed by codes."""
+"""Codes -> waveform: a mel decoder, then one of three generators behind one interface; or one generator fed by codes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .duration import DurationPredictor
+from .excited import ExcitedGenerator
 from .hifigan import CodeGenerator, Generator, MelGenerator
 from .spectral import SpectralGenerator
 
-WaveformGenerator = SpectralGenerator | MelGenerator
+WaveformGenerator = SpectralGenerator | MelGenerator | ExcitedGenerator
 
 
 def make_generator(kind: str = "spectral", **options: Any) -> WaveformGenerator:
     """The generator of a model's configuration: "spectral" (source-filter, inverse STFT) or "hifigan" (Polyak et al. 2021).
 
+    With ``"excitation": true`` among its options "hifigan" is :class:`ExcitedGenerator`, which has the former within it.
+
     Raises ValueError for another kind, TypeError for an option that the kind does not have.
     """
-    kinds = {"spectral": SpectralGenerator, "hifigan": MelGenerator}
+    excited = kind == "hifigan" and options.pop("excitation", False)
+    kinds = {"spectral": SpectralGenerator, "hifigan": ExcitedGenerator if excited else MelGenerator}
     if kind not in kinds:
         raise ValueError(f"unknown generator '{kind}': one of {', '.join(kinds)}, code")
     generator: WaveformGenerator = kinds[kind](**options)

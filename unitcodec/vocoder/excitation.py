@@ -12,6 +12,9 @@ from torch import Tensor
 
 from ..features import HOP, SAMPLE_RATE
 
+MAX_LOG_GAIN = 4.0
+"""Of a filter, as a natural logarithm: 35 dB."""
+
 
 def sample_f0(f0: Tensor, hop: int = HOP) -> Tensor:
     """F0 (B, n) in Hz at frames centred on sample ``hop * i`` -> (B, n * hop), linear in between, held after the last."""
@@ -28,6 +31,14 @@ def voiced_pulses(hz: Tensor, cycles: Tensor, voicing: Tensor, hop: int = HOP) -
         voicing: (B, n), 1 in voiced frames and 0 in unvoiced ones.
     """
     return pulse_train(hz, cycles) * sample_f0(voicing, hop)
+
+
+def random_start(f0: Tensor, voicing: Tensor) -> tuple[Tensor, Tensor]:
+    """Pulses and noise to train with, (B, n * hop) each: F0 (B, n) in Hz, voicing (B, n), phase and noise from anywhere."""
+    hz = sample_f0(f0.float())
+    cycles = phase(hz, torch.rand(len(hz), device=hz.device))
+    pulses = voiced_pulses(hz, cycles, voicing.float())
+    return pulses, torch.randn_like(pulses)
 
 
 def phase(f0: Tensor, start: Tensor | None = None) -> Tensor:
@@ -82,6 +93,12 @@ def overlap_frames(signal: Tensor, fft: int, hop: int, window: Tensor) -> Tensor
     n = signal.shape[1] // hop
     padded = F.pad(signal, (fft // 2, fft // 2))
     return torch.fft.rfft(padded.unfold(1, fft, hop)[:, :n] * window, dim=2).transpose(1, 2)
+
+
+def filtered(spectra: Tensor, log_gain: Tensor, angle: Tensor | None = None) -> Tensor:
+    """Spectra (B, bins, n), complex, times a filter of these natural logarithms and radians; without ``angle`` of no phase."""
+    gain = torch.exp(log_gain.clamp(max=MAX_LOG_GAIN))
+    return spectra * (gain if angle is None else torch.complex(gain * torch.cos(angle), gain * torch.sin(angle)))
 
 
 def overlap_add(spectra: Tensor, fft: int, hop: int, window: Tensor) -> Tensor:

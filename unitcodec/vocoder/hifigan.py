@@ -155,29 +155,42 @@ class Generator(nn.Module):
         return max(3 - low, high + 3)
 
     def forward(self, features: Tensor) -> Tensor:
+        x = self.hidden(features)
+        return self._inverse_stft(x) if self.istft else torch.tanh(x)
+
+    def hidden(self, features: Tensor, added: Sequence[Tensor] = ()) -> Tensor:
+        """Features (B, in_channels, n) -> the output of `conv_post`, n times the product of the rates long.
+
+        `added`: what is added after each upsampling, (B, channels, length) as its output; nothing by default.
+        """
         x = self.conv_pre(features)
         fused = len(self.resblock_kernels)
         blocks: Iterator[nn.Module] = iter(self.resblocks)
-        for up in self.ups:
+        for scale, up in enumerate(self.ups):
             x = up(self.act_up(x))
+            if added:
+                x = x + added[scale]
             total = next(blocks)(x)
             for _ in range(fused - 1):
                 total = total + next(blocks)(x)
             x = total / fused
         x = self.conv_post(self.act_post(x))
-        return self._inverse_stft(x) if self.istft else torch.tanh(x)
+        return x
+
+    def spectra(self, x: Tensor) -> Tensor:
+        """Log magnitudes and phases (B, 2 (2 istft + 1), n) -> spectra (B, 2 istft + 1, n), complex."""
+        log_magnitude, phase = x.to(self.window.dtype).chunk(2, 1)
+        # The sum of the window is the most that a bin of a waveform in [-1, 1] can have.
+        magnitude = log_magnitude.clamp(max=math.log(2 * self.istft)).exp()
+        # A sine for the phase, as in the paper. It keeps every bin within one radian of a pulse where its window begins, but
+        # with four windows over each sample their sum can still be any waveform.
+        phase = torch.sin(phase)
+        return torch.complex(magnitude * torch.cos(phase), magnitude * torch.sin(phase))
 
     def _inverse_stft(self, x: Tensor) -> Tensor:
         """Log magnitudes and phases (B, 2 (2 istft + 1), n) -> waveform (B, 1, n * istft)."""
         with torch.autocast(x.device.type, enabled=False):
-            log_magnitude, phase = x.to(self.window.dtype).chunk(2, 1)
-            # The sum of the window is the most that a bin of a waveform in [-1, 1] can have.
-            magnitude = log_magnitude.clamp(max=math.log(2 * self.istft)).exp()
-            # A sine for the phase, as in the paper. It keeps every bin within one radian of a pulse where its window begins, but
-            # with four windows over each sample their sum can still be any waveform.
-            phase = torch.sin(phase)
-            spectra = torch.complex(magnitude * torch.cos(phase), magnitude * torch.sin(phase))
-            return excitation.overlap_add(spectra, 4 * self.istft, self.istft, self.window)[:, None]
+            return excitation.overlap_add(self.spectra(x), 4 * self.istft, self.istft, self.window)[:, None]
 
     def remove_weight_norm(self) -> None:
         """Fold weight norm into plain weights, for good: same output, less work and a smaller state dict.

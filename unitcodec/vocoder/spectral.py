@@ -44,33 +44,35 @@ class SpectralGenerator(nn.Module):
         """Frames (100 Hz) to each side on which a frame of output depends."""
         return 1 + len(self.blocks) * (self.kernel // 2) + FFT // HOP
 
-    def filters(self, mel: Tensor, pitch: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def hidden(self, mel: Tensor, pitch: Tensor) -> Tensor:
+        """What the filters are read from, (B, channels, n)."""
+        hidden: Tensor = self.blocks(self.stem(torch.cat([mel, pitch], 1)))
+        return self.norm(hidden.transpose(1, 2)).transpose(1, 2)
+
+    def filters(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log amplitude of the harmonic filter, of the noise filter, and phase of the harmonic filter; each (B, 321, n)."""
-        hidden = self.blocks(self.stem(torch.cat([mel, pitch], 1)))
-        hidden = self.norm(hidden.transpose(1, 2)).transpose(1, 2)
         harmonic, noise, angle = self.head(hidden).float().chunk(3, 1)
         return harmonic, noise, angle
 
     def finish(self) -> None:
         """Fold what only training needs: nothing here."""
 
-    def generate(self, mel: Tensor, pitch: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
-        """Normalised log-mel (B, 80, n), pitch features (B, 3, n), excitations (B, 160 n) -> waveform (B, 160 n)."""
-        harmonic, noisy, angle = self.filters(mel, pitch)
-        with torch.autocast(mel.device.type, enabled=False):
+    def shaped(self, hidden: Tensor, pulses: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Excitations (B, 160 n) -> the filtered spectra of the pulses and of the noise, (B, 321, n) each."""
+        harmonic, noisy, angle = self.filters(hidden)
+        with torch.autocast(hidden.device.type, enabled=False):
             source = excitation.overlap_frames(pulses, FFT, HOP, self.window)
             hiss = excitation.overlap_frames(noise, FFT, HOP, self.window)
-            gain = torch.exp(harmonic.clamp(max=4.0))
-            spectra = source * torch.complex(gain * torch.cos(angle), gain * torch.sin(angle)) + hiss * torch.exp(
-                noisy.clamp(max=4.0)
-            )
-            return excitation.overlap_add(spectra, FFT, HOP, self.window)
+            return excitation.filtered(source, harmonic, angle), excitation.filtered(hiss, noisy)
+
+    def generate(self, mel: Tensor, pitch: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
+        """Normalised log-mel (B, 80, n), pitch features (B, 3, n), excitations (B, 160 n) -> waveform (B, 160 n)."""
+        voiced, hiss = self.shaped(self.hidden(mel, pitch), pulses, noise)
+        with torch.autocast(mel.device.type, enabled=False):
+            return excitation.overlap_add(voiced + hiss, FFT, HOP, self.window)
 
     def forward(self, mel: Tensor, pitch: Tensor, f0: Tensor) -> Tensor:
         """As :meth:`generate` with F0 (B, n) in Hz, positive everywhere, and a random start of phase and noise."""
         with torch.autocast(mel.device.type, enabled=False):
-            hz = excitation.sample_f0(f0.float())
-            cycles = excitation.phase(hz, torch.rand(len(hz), device=hz.device))
-            pulses = excitation.voiced_pulses(hz, cycles, pitch[:, 2].float())
-            noise = torch.randn_like(pulses)
+            pulses, noise = excitation.random_start(f0, pitch[:, 2])
         return self.generate(mel, pitch, pulses, noise)
