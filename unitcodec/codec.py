@@ -54,7 +54,10 @@ class Codec:
         """A packaged model by name or a model folder by path. Raises ModelError."""
         return cls(models.load(name_or_folder), device)
 
-    load = from_pretrained
+    @classmethod
+    def load(cls, name_or_folder: str | Path = "default", device: str | torch.device = "auto") -> Self:
+        """The same."""
+        return cls.from_pretrained(name_or_folder, device)
 
     def to(self, device: str | torch.device) -> Self:
         """Go to a device, named as for :meth:`from_pretrained`; streams that are open stay. Returns itself. Raises ModelError."""
