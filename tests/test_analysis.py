@@ -195,10 +195,45 @@ def test_level_decides_the_gain_only(narrow: Codec, wave: np.ndarray, whole: Cod
     assert quieter[3] == whole[3]
 
 
-def test_steady_noise_before_speech_is_not_its_level(narrow: Codec, wave: np.ndarray, whole: Codes) -> None:
-    hiss = np.random.default_rng(0).standard_normal(12 * 16000).astype(np.float32) * np.float32(10 ** (-65 / 20))
-    assert _run(narrow.analysis(), hiss, [])[2].level == 47  # as of silence: speech may yet come
-    assert abs(_run(narrow.analysis(), np.concatenate([hiss, wave]), [])[2].level - whole[2].level) <= 1
+def _hum(noise: np.ndarray) -> np.ndarray:
+    return np.sin(np.arange(len(noise)) * (2 * np.pi * 100 / 16000)) + 0.1 * noise
+
+
+NOISES = {
+    "hiss": lambda noise: noise,
+    "hum": _hum,
+    "rustling": lambda noise: noise * (np.arange(len(noise)) % 24000 < 4000) + 0.01 * noise,
+    "rustling over hum": lambda noise: _hum(noise) + 10 * noise * (np.arange(len(noise)) % 24000 < 4000),
+}
+
+
+def _noise(name: str, level: float) -> np.ndarray:
+    """12 s at a level in dB re full scale."""
+    noise = NOISES[name](np.random.default_rng(0).standard_normal(12 * 16000))
+    return (noise * (10 ** (level / 20) / np.sqrt(np.mean(noise**2)))).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_noise_before_speech_is_not_its_level(narrow: Codec, wave: np.ndarray, whole: Codes, name: str) -> None:
+    stream = np.concatenate([_noise(name, -65), wave])
+    assert abs(_run(narrow.analysis(), stream, [])[2].level - whole[2].level) <= 1
+
+
+def test_a_minute_of_noise_leaves_the_level_to_what_may_come(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unitcodec.analysis.OPENING_SECONDS", 5)
+    for name in NOISES:
+        analysis = narrow.analysis()
+        analysis.push(_noise(name, -70))
+        assert analysis.fields is not None
+        assert analysis.fields.level == 47, name
+
+
+def test_quiet_speech_is_sent_as_soon_as_loud_speech(narrow: Codec, wave: np.ndarray) -> None:
+    ready = []
+    for gain in (1.0, 10 ** (-60 / 20)):
+        analysis, long = narrow.analysis(), np.tile(wave, 2) * np.float32(gain)
+        ready.append([len(analysis.push(block)) for block in np.split(long, range(16000, len(long), 16000))])
+    assert ready[0] == ready[1]
 
 
 def test_real_speech_with_the_packaged_model(codec: Codec, shared: Path) -> None:

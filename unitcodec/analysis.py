@@ -41,16 +41,18 @@ CODE_SAMPLES = HOP * STRIDE
 
 OPENING_SECONDS = 60
 ACTIVE_SECONDS = 8
-ACTIVE_RANGE = 36.0
-"""Blocks that come so near (dB) to the loudest ones count as active, in a stream that stands out."""
 QUIET = -55.0
-"""In any other those above this level (dB re full scale)."""
+"""Blocks above this level (dB re full scale) count as active."""
+ACTIVE_RANGE = 36.0
+"""In a stream that proves to be speech, those that come so near (dB) to its loudest ones instead."""
+VOICED_SECONDS = 2
+"""The proof: so much that is voiced and stands out. Hiss, hum and rustling before a speaker begins are none."""
 
 SEARCHED_PACKETS = 3
 """At most; the loudest ones of the opening, by which the voice is chosen where a model asks for it."""
 
 SILENCE = -60.0
-"""Below this level a stream that does not stand out holds no speech to judge the level by: speech may yet come."""
+"""Below this level a stream that does not prove to be speech holds none to judge the level by: it may yet come."""
 
 FloatArray = NDArray[np.float32]
 
@@ -85,6 +87,8 @@ class Analysis:
         self._tracked = 0  # packets whose F0 is known
         self._coded = 0  # packets returned
         self._opening_end: int | None = None
+        self._voiced = np.zeros(0, bool)  # of the opening's blocks (20 ms)
+        self._proven = False  # that the opening is speech
         self._speech = False  # whether the opening holds any
         self._level = 0
         self._early: dict[int, tuple[list[NDArray[np.float64]], IntArray]] = {}  # of packets that the search for a voice saw
@@ -160,13 +164,19 @@ class Analysis:
                 self._opening_end = self.num_samples
                 break
             self._examined += 1
-            power = block_power(self._window(0, end))
-            quiet = np.quantile(power, 0.95) * 10 ** (-ACTIVE_RANGE / 10) if stands_out(power) else 10 ** (QUIET / 10)
+            opening = self._window(0, end)
+            power = block_power(opening)
+            f0 = self.track(opening[-16000:] * np.float32(level_gain(level_code(active_level(opening)))))
+            self._voiced = np.concatenate([self._voiced, (f0 > 0).reshape(50, 2).any(1)])
+            self._proven = bool(np.count_nonzero(stands_out(power) & self._voiced) >= VOICED_SECONDS * 50)
+            quiet = np.quantile(power, 0.95) * 10 ** (-ACTIVE_RANGE / 10) if self._proven else 10 ** (QUIET / 10)
             if np.count_nonzero(power > quiet) >= ACTIVE_SECONDS * 50 or self._examined == OPENING_SECONDS:
                 self._opening_end = end
         opening = self._window(0, self._opening_end)
-        level = active_level(opening) if len(opening) else float("-inf")
-        self._speech = level > SILENCE or (len(opening) > 0 and stands_out(block_power(opening)))
+        level = active_level(opening)
+        # A short stream needs no proof: nothing comes that a wrong level would harm.
+        proven = self._proven if self._examined == OPENING_SECONDS else stands_out(block_power(opening)).mean() >= 0.05
+        self._speech = level > SILENCE or bool(proven)
         self._level = level_code(level if self._speech else REFERENCE_LEVEL)
         return True
 

@@ -51,11 +51,14 @@ class Codec:
         self.to(device)
 
     @classmethod
-    def from_pretrained(cls, name_or_folder: str | Path = "default", device: str | torch.device = "auto") -> Self:
+    def from_pretrained(cls, name: str | Path = "default", device: str | torch.device = "auto") -> Self:
         """A packaged model by name or a model folder by path. Raises ModelError."""
-        return cls(models.load(name_or_folder), device)
+        return cls(models.load(name), device)
 
-    load = from_pretrained
+    @classmethod
+    def load(cls, name: str | Path = "default", device: str | torch.device = "auto") -> Self:
+        """The same."""
+        return cls.from_pretrained(name, device)
 
     def to(self, device: str | torch.device) -> Self:
         """Go to a device, named as for :meth:`from_pretrained`; streams that are open stay. Returns itself. Raises ModelError."""

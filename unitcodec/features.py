@@ -125,11 +125,10 @@ def active_level(waveform: np.ndarray) -> float:
     return float(10.0 * np.log10(power[power >= loud * 10.0**-2.5].mean()))
 
 
-def stands_out(power: np.ndarray) -> bool:
-    """Whether blocks of that power (n,) rise and fall as those of speech do, however quiet, and those of steady noise do not."""
-    quiet, loud = np.quantile(power, (0.1, 0.95))
-    # 15 dB; and above the dither of 16 bits, which lies at -96 dB.
-    return bool(loud > max(quiet * 10.0**1.5, 1e-9))
+def stands_out(power: np.ndarray) -> np.ndarray:
+    """Which blocks of that power (n,) lie 15 dB above the softest ones (10th percentile): none of steady noise or of dither."""
+    # Dither lies at -96 dB re full scale.
+    return power > max(float(np.quantile(power, 0.1)) * 10.0**1.5, 1e-9)
 
 
 def level_code(level: float) -> int:

@@ -49,6 +49,7 @@ def _step(out: Path, stage: str) -> int:
 
 def _assert_speaks(folder: Path, speech: Path) -> unitcodec.Codec:
     codec = unitcodec.load(folder, device="cpu")
+    assert 0 < codec.model.config.bitrate < 2000
     wave, _ = soundfile.read(speech, dtype="float32", frames=45001)
     decoded, _ = codec.decompress(codec.compress(wave, 16000))
     assert decoded.shape == wave.shape
