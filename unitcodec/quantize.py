@@ -6,10 +6,13 @@ straight-through gradients, ``encode(x) -> codes`` and ``decode(codes) -> x``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 
@@ -65,6 +68,32 @@ class FSQ(nn.Module):
         codes = bounded.round()
         values = straight_through(bounded, codes) * 2.0 / (self.levels.to(x.dtype)[:, None] - 1.0) - 1.0
         return values, codes.long(), x.new_zeros(())
+
+
+def coarser(levels: Sequence[int]) -> tuple[tuple[NDArray[np.int32], ...], ...]:
+    """Rungs of a ladder from the finest scalar codes to the coarsest: for each rung and row a table, code -> code.
+
+    A table leaves only every second, third, fourth or sixth of the values in use, of which it takes the one whose interval the
+    code lies in; the intervals are as wide as those of an :class:`FSQ` with so many levels. From a rung to the next one row gets
+    coarser. The first rung changes nothing.
+    """
+    counts = list(levels)
+    rungs = [tuple(_table(level, level) for level in levels)]
+    for step in COARSENED:
+        for row, level in enumerate(levels):
+            counts[row] = max(2, level // step)
+            rungs.append(tuple(_table(*pair) for pair in zip(levels, counts, strict=True)))
+    return tuple(rungs)
+
+
+COARSENED = (2, 3, 4, 6)
+"""By how much rows get coarser, one after another."""
+
+
+def _table(level: int, count: int) -> NDArray[np.int32]:
+    """Codes of ``level`` values -> those of ``count`` of them, spread evenly over all."""
+    interval = (2 * np.arange(level) + 1) * count // (2 * level)
+    return ((2 * interval * (level - 1) + count - 1) // (2 * (count - 1))).astype(np.int32)
 
 
 class VQ(nn.Module):

@@ -206,8 +206,9 @@ class _Stages:
     def _joint(self) -> None:
         from .vocoder import train
 
-        thrift = self.settings["content"]["thrift"]
-        settings = {**self.settings["joint"], "generator": self.settings["vocoder"]["generator"], "thrift": thrift}
+        thrift, nested = (self.settings["content"][name] for name in ("thrift", "nested"))
+        generator = self.settings["vocoder"]["generator"]
+        settings = {**self.settings["joint"], "generator": generator, "thrift": thrift, "nested": nested}
         pitch, autoencoder, initial = self._trained_pitch(), self._autoencoder(), self._state("vocoder")
         prior = self._prior(autoencoder.content.vocabulary) if thrift else None
         teacher = self._teacher(settings["feature_loss"])

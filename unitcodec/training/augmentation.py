@@ -41,6 +41,7 @@ class Augmentation:
     colour_db: float = 3.0
     hours_power: float = 0.5
     clean: bool = False
+    nested: float = 0.0
     thrift: float = 0.0
     thrift_range: tuple[float, float] = (0.05, 5.0)
 

@@ -42,6 +42,8 @@ class Crop:
     """How many times as high formants shall seem to the content encoder; 1 most times."""
     clean_target: float
     """1 where the recording is clean enough for a decoder to learn from, else 0."""
+    nested: float
+    """How coarse the codes shall be, from 0 (as fine as they are) to 1 (the coarsest of :func:`unitcodec.quantize.coarser`)."""
     thrift: float
     """What a bit shall weigh against a squared distance when the codes are chosen; 0 for the nearest codes."""
 
@@ -140,7 +142,8 @@ class Batches:
         heard, track = self._heard(heard), track_channels(f0, mean, deviation)
         warp = self._warp()
         thrift = float(np.exp(rng.uniform(*np.log(a.thrift_range)))) if a.thrift and rng.random() < a.thrift else 0.0
-        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp, clean_target, thrift)
+        nested = float(rng.random()) if a.nested and rng.random() < a.nested else 0.0
+        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp, clean_target, nested, thrift)
 
     def _warp(self) -> float:
         rng, a = self.rng, self.augmentation
@@ -198,7 +201,7 @@ class Batches:
 
     def batch(self, size: int, step: int = 0) -> dict[str, np.ndarray]:
         """This process's ``size`` crops of a step: clean, heard (B, T); track (B, 2, T / 160); other (B, T_s); mean, deviation,
-        warp, clean_target, thrift (B,).
+        warp, clean_target, nested, thrift (B,).
         """
         crops = [self.crop() for _ in self._drawn(size, step)]
         return {name: np.stack([getattr(crop, name) for crop in crops]).astype(np.float32) for name in Crop.__dataclass_fields__}

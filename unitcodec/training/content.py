@@ -5,6 +5,7 @@ Content encoders of self-supervised families are trained before, and stay as the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..content.whisper import WhisperEncoder
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
-from ..quantize import straight_through
+from ..quantize import coarser, straight_through
 from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.mel_decoder import F0_RANGE, MelDecoder, pitch_features
 from . import cpc, hubert, parallel
@@ -54,15 +55,20 @@ class Autoencoder(nn.Module):
         self.decoder = MelDecoder(rows=self.content.channels, stride=self.content.stride, **decoder or {})
 
     def coded(
-        self, waveform: Tensor, warp: Tensor | None = None, prior: Prior | None = None, thrift: Tensor | None = None
+        self,
+        waveform: Tensor,
+        warp: Tensor | None = None,
+        prior: Prior | None = None,
+        thrift: Tensor | None = None,
+        nested: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Waveform (B, 160 n) -> the units' values (B, channels, m), units (B, rows, m), the quantizer's loss.
 
         With ``warp`` (B,) an encoder of log-mel hears vocal tracts of other lengths. With ``thrift`` (B,) scalar codes are not
-        the nearest but chosen by what they cost under ``prior`` as well.
+        the nearest but chosen by what they cost under ``prior`` as well; with ``nested`` (B,), from 0 to 1, they are coarser.
         """
         if isinstance(self.content, ContentEncoder):
-            return self.chosen(self.latent(waveform, warp), prior, thrift)
+            return self.chosen(self.latent(waveform, warp), prior, thrift, nested)
         values, units, loss = self.content.quantize(self._heard(waveform, warp))
         return values, units, loss
 
@@ -76,13 +82,22 @@ class Autoencoder(nn.Module):
         latent: Tensor = self.content.latent(self._heard(waveform, warp)).float()
         return latent
 
-    def chosen(self, latent: Tensor, prior: Prior | None = None, thrift: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def chosen(
+        self,
+        latent: Tensor,
+        prior: Prior | None = None,
+        thrift: Tensor | None = None,
+        nested: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Of scalar codes: :meth:`latent` -> as :meth:`coded`."""
         values, units, loss = self.content.quantizer(latent)
-        if prior is None or thrift is None:
-            return values, units, loss
-        units = prior.chosen(self.content.quantizer.distances(latent), thrift)
-        return straight_through(values, self.content.values(units)), units, loss
+        if prior is not None and thrift is not None:
+            units = prior.chosen(self.content.quantizer.distances(latent), thrift)
+            values = straight_through(values, self.content.values(units))
+        if nested is not None:
+            units = coarsened(units, self.content.vocabulary, nested)
+            values = straight_through(values, self.content.values(units))
+        return values, units, loss
 
     def unsteadiness(self, latent: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """How far the ``latent`` (B, rows, m) of what is heard is from that of the clean crop, mean square in code steps.
@@ -111,6 +126,17 @@ class Autoencoder(nn.Module):
         return latent
 
 
+def coarsened(units: Tensor, levels: Sequence[int], nested: Tensor) -> Tensor:
+    """Units (B, rows, m) and how coarse they shall be (B,), from 0 to 1 -> units of a rung of :func:`.quantize.coarser` each."""
+    ladder = coarser(levels)
+    rungs = torch.ceil(nested * (len(ladder) - 1)).int().tolist()
+    found = units.clone()
+    for crop, rung in enumerate(rungs):
+        for row, table in enumerate(ladder[rung]):
+            found[crop, row] = torch.from_numpy(table).to(units)[units[crop, row]]
+    return found
+
+
 @torch.no_grad()
 def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """What comes out of the F0 codec: pitch features (B, 3, n), and F0 in Hz (B, n), positive everywhere."""
@@ -120,7 +146,7 @@ def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, 
     return pitch_features(track, batch["mean"], batch["deviation"]), hz
 
 
-AUGMENTED = ("speed", "voice", "equalizer", "warp", "heard_tract", "thrift", "hours_power", "noise", "babble", "room")
+AUGMENTED = ("speed", "voice", "equalizer", "warp", "heard_tract", "nested", "thrift", "hours_power", "noise", "babble", "room")
 """Settings of the stage that say how its crops are made."""
 
 
@@ -287,6 +313,14 @@ def train(
         if feature_loss is not None:
             with torch.no_grad():
                 found["test_feature_loss"] = feature_loss(mel, output).mean().item()
+        if settings["nested"]:
+            with torch.no_grad():
+                # Every row a third as fine.
+                rough = coarsened(units, model.content.vocabulary, torch.full((len(mel),), 0.5, device=device))
+                output = model.decoded(model.content.values(rough), test_batch["other"], pitched)
+                found["coarse_l1"] = F.l1_loss(output, mel).item()
+                if feature_loss is not None:
+                    found["coarse_feature_loss"] = feature_loss(mel, output).mean().item()
         if rate is not None:
             found["test_bits"] = rate.cost(values, units)
         if rate is not None and settings["thrift"]:
@@ -310,7 +344,8 @@ def train(
             if settings["family"] in SCALAR:
                 latent = model.latent(batch["heard"], warp)
                 thrift = batch["thrift"] if settings["thrift"] else None
-                values, units, commitment = model.chosen(latent, rate.prior if rate is not None else None, thrift)
+                nested = batch["nested"] if settings["nested"] else None
+                values, units, commitment = model.chosen(latent, rate.prior if rate is not None else None, thrift, nested)
             else:
                 values, units, commitment = model.coded(batch["heard"], warp)
             output = model.decoded(values, batch["other"], features).float()

@@ -73,7 +73,8 @@ def train(
 ) -> None:
     """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
 
-    With the ``prior`` of the content stage, ``settings["thrift"]`` of the crops are coded as cheaply as codes were there. The
+    With the ``prior`` of the content stage, ``settings["thrift"]`` of the crops are coded as cheaply as codes were there, and
+    ``settings["nested"]`` of them with coarser codes. The
     joint stage's ``warp``, ``equalizer``, ``conversion`` and ``feature_loss`` (by the ``teacher``, of what the generator
     says) mean what they mean in the content stage.
     A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
@@ -106,7 +107,9 @@ def train(
     frames = round(settings["seconds"] * 100)
     augmentation = Augmentation(noise=0, room=0, clean=True)
     if autoencoder is not None:
-        augmentation = Augmentation(clean=True, **{name: settings[name] for name in ("voice", "equalizer", "warp", "thrift")})
+        augmentation = Augmentation(
+            clean=True, **{name: settings[name] for name in ("voice", "equalizer", "warp", "thrift", "nested")}
+        )
     feature_loss = None
     if teacher is not None and settings["feature_loss"]:
         feature_loss = FeatureLoss(teacher, *fit_map(corpus)).to(device)
@@ -124,7 +127,8 @@ def train(
         if autoencoder is not None:
             with torch.autocast(device, torch.bfloat16):
                 warp = batch["warp"] if settings["warp"] else None
-                values, _, _ = autoencoder.coded(batch["heard"], warp, prior, batch["thrift"])
+                nested = batch["nested"] if settings["nested"] else None
+                values, _, _ = autoencoder.coded(batch["heard"], warp, prior, batch["thrift"], nested)
                 predicted = autoencoder.decoded(values, batch["other"], features).float()
                 if settings["conversion"]:
                     losses["conversion"] = conversion_loss(autoencoder, pitch, values, batch)
