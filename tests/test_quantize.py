@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from unitcodec.quantize import FSQ, VQ, ResidualVQ, straight_through
+from unitcodec.quantize import FSQ, VQ, ResidualVQ, coarser, lookup, straight_through
 
 
 @pytest.fixture(autouse=True)
@@ -115,3 +116,24 @@ def test_residual_vq_rows_refine() -> None:
         partial = torch.stack([layer.decode(codes[:, i : i + 1]) for i, layer in enumerate(quantizer.layers)][:rows]).sum(0)
         errors.append((x - partial).square().mean().item())
     assert errors[0] > 1.3 * errors[1] > 1.3**2 * errors[2]
+
+
+def test_coarser_codes_use_fewer_and_fewer_values_near_to_what_they_were() -> None:
+    levels = (12, 12, 5)
+    rungs = coarser(levels)
+    assert len(rungs) == 1 + 4 * len(levels)
+    used = [[len(set(table.tolist())) for table in rung] for rung in rungs]
+    assert used[0] == list(levels)
+    assert used[1] == [6, 12, 5]
+    assert used[-1] == [2, 2, 2]
+    assert used[3] == [6, 6, 2]
+    assert used[9] == [3, 3, 2]
+    assert [sum(row) for row in used] == sorted((sum(row) for row in used), reverse=True)
+    for rung in rungs:
+        for table, level in zip(rung, levels, strict=True):
+            assert (table.min(), table.max()) == (0, level - 1)
+            assert (np.diff(table) >= 0).all()
+            assert np.abs(table - np.arange(level)).max() <= level / len(set(table.tolist())) + 0.5
+    units = np.random.default_rng(0).integers(0, 5, (3, 7)).astype(np.int32)
+    assert np.array_equal(lookup(rungs[0], units), units)
+    assert np.array_equal(lookup(rungs[2], units)[0], rungs[2][0][units[0]])

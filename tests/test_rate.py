@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, SpeechCodes, Stream, fit_tables, pack
-from unitcodec.rate import LADDER, MOST_SAVED, TARGET_RUNGS, RateLimit, RateTarget, choices, payload_bytes
+from unitcodec.quantize import coarser, lookup
+from unitcodec.rate import LADDER, MOST_SAVED, TARGET_RUNGS, RateLimit, RateTarget, choices, coarser_choices, payload_bytes
 
 
 def _spec(speaker_bytes: int) -> EntropySpec:
@@ -155,3 +156,18 @@ def test_what_a_packet_leaves_over_the_next_ones_may_have(entropy: EntropyModel)
     shares = [payload_bytes(entropy.spec, 64, packet) for packet in range(5)]
     assert sizes[0] <= shares[0] < shares[2] < sizes[2] <= shares[2] + MOST_SAVED
     assert all(sum(sizes[:count]) <= sum(shares[:count]) for count in range(1, 6))
+
+
+def test_scalar_codes_get_coarser_as_far_as_they_must(entropy: EntropyModel) -> None:
+    rungs, f0, rng = coarser((8, 8, 8, 8)), np.full(32, 10, np.int32), np.random.default_rng(5)
+    coarse = [(lookup(rungs[-1], rng.integers(0, 8, (4, 256)).astype(np.int32)), np.full(128, 10, np.int32)) for _ in range(9)]
+    # Of the coarsest codes it knows much, of others little.
+    entropy = fit_tables([*coarse, (rng.integers(0, 8, (4, 256)).astype(np.int32), np.full(128, 10, np.int32))], entropy.spec)
+    distances = _distances(rng.uniform(-0.5, 7.5, (4, 64)))
+    found, bits = coarser_choices(entropy, distances, f0, rungs)
+    costs = [sum(entropy.packet_cost(found[:, rung], f0).values()) for rung in range(len(rungs))]
+    assert bits == pytest.approx(costs, abs=1e-3)
+    fits = bits <= 8 * payload_bytes(entropy.spec, 64) - 3
+    assert not fits[0]
+    assert np.array_equal(RateLimit(entropy, rungs).apply(distances, f0), found[:, fits.argmax()])
+    assert np.array_equal(RateTarget(entropy, 1.0, rungs=rungs).apply(distances, f0), found[:, bits.argmin()])

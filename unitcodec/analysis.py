@@ -32,7 +32,7 @@ from .fields import Fields, IntArray
 from .model import Model, Networks
 from .pitch import tracker as trackers
 from .pitch.vqvae import STRIDE, mean_and_deviation, statistics
-from .rate import RateLimit, RateTarget
+from .rate import RateLimit, RateTarget, nearest
 from .recording import as_array
 from .voice import SEGMENT, Excerpt, search_voice
 
@@ -72,10 +72,10 @@ class Analysis:
         self.packet, self.unit_hop = spec.packet_samples, spec.unit_hop
         self.track = trackers.TRACKERS[model.config.tracker]
         self.device = next(networks.parameters()).device
-        limited = model.config.limit_rate
-        self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy) if limited else None
+        limited, rungs = model.config.limit_rate, getattr(networks.content, "rungs", ())
+        self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy, rungs) if limited else None
         if bitrate is not None:
-            self.rate = RateTarget(model.entropy, bitrate, limited)
+            self.rate = RateTarget(model.entropy, bitrate, limited, rungs)
         self.context = surroundings(networks.content)
         self.f0_context = _whole_codes(networks.pitch.context * HOP)
         self.fields: Fields | None = None
@@ -212,7 +212,7 @@ class Analysis:
         for start, stop in loudest[:SEARCHED_PACKETS]:
             index = start // self.packet
             self._early[index] = distances, f0 = self._distances(start, stop), self._code_f0(start, stop)
-            units, f0_codes = (torch.from_numpy(codes).long().to(self.device) for codes in (_nearest(distances), f0))
+            units, f0_codes = (torch.from_numpy(codes).long().to(self.device) for codes in (nearest(distances), f0))
             excerpts.append(Excerpt(units, f0_codes, mel[0, :, start // HOP : stop // HOP]))
         return search_voice(self.networks, self.fields, excerpts, self.model.config.voice_search)
 
@@ -236,7 +236,7 @@ class Analysis:
         distances, f0 = known or (self._distances(start, end), self._code_f0(start, end))
         if self.rate is not None:
             return self.rate.apply([row / self.networks.content.spacing for row in distances], f0), f0
-        return _nearest(distances), f0
+        return nearest(distances), f0
 
     def _distances(self, start: int, end: int) -> list[NDArray[np.float64]]:
         """For each codebook row how far every code is from each unit frame of a packet's samples [start, end)."""
@@ -266,10 +266,6 @@ class Analysis:
         self._buffer, self._start = self._buffer[keep - self._start :], keep
         keep_f0 = max(self._f0_start, (done - self.f0_context) // HOP)
         self._f0, self._f0_start = self._f0[keep_f0 - self._f0_start :], keep_f0
-
-
-def _nearest(distances: list[NDArray[np.float64]]) -> IntArray:
-    return np.stack([row.argmin(1) for row in distances]).astype(np.int32)
 
 
 def surroundings(content: ContentFamily) -> int:

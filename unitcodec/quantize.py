@@ -86,6 +86,11 @@ def coarser(levels: Sequence[int]) -> tuple[tuple[NDArray[np.int32], ...], ...]:
     return tuple(rungs)
 
 
+def lookup(tables: Sequence[NDArray[np.int32]], units: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Units (rows, n) -> those of a rung of :func:`coarser`."""
+    return np.stack([table[row] for table, row in zip(tables, units, strict=True)])
+
+
 COARSENED = (2, 3, 4, 6)
 """By how much rows get coarser, one after another."""
 

@@ -1,13 +1,15 @@
 """The promised rate, kept for every file, and any lower one that is asked for: cheaper codes where the nearest cost too much.
 
-Codes that are not the nearest are chosen value by value for ``distance^2 + lambda * bits`` under the entropy model
-(rate-distortion optimized quantization), with a lambda from a fixed ladder. The format knows nothing of it.
+Scalar codes get coarser, row by row (:func:`unitcodec.quantize.coarser`): a packet takes the finest rung of the ladder that
+fits. Other codes, which have no order, are chosen one by one for ``distance^2 + lambda * bits`` under the entropy model
+(rate-distortion optimized quantization), with a lambda from a fixed ladder. The format knows nothing of either.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,11 @@ from bitstream import EntropyModel, EntropySpec
 from bitstream.batch import Batch
 from bitstream.spec import F0
 
+from .quantize import lookup
+
 IntArray = NDArray[np.int32]
+Tables = tuple[IntArray, ...]
+"""For each row, code -> coarser code."""
 
 CAP = 365
 """Bit/s that no file of 5 s or more passes, everything included."""
@@ -85,8 +91,9 @@ class Allowance:
 class RateLimit:
     """Keeps packets within their :class:`Allowance`; most are coded by the nearest values and need nothing."""
 
-    def __init__(self, entropy: EntropyModel) -> None:
-        self.entropy = entropy
+    def __init__(self, entropy: EntropyModel, rungs: Sequence[Tables] = ()) -> None:
+        """``rungs``: of :func:`unitcodec.quantize.coarser`, where the codes are scalar."""
+        self.entropy, self.rungs = entropy, rungs
         self.allowance = Allowance(entropy.spec)
 
     def apply(self, distances: Sequence[NDArray[np.float64]], f0: IntArray) -> IntArray:
@@ -99,10 +106,11 @@ class RateLimit:
         Returns:
             (rows, n) the nearest codes if they fit, else others that do.
         """
-        units = np.stack([row.argmin(axis=1) for row in distances]).astype(np.int32)
+        units = nearest(distances)
         allowed, cost = self.allowance.bits(units), sum(self.entropy.packet_cost(units, f0).values())
         if cost > allowed:
-            found, bits = choices(self.entropy, distances, f0)
+            find = partial(coarser_choices, rungs=self.rungs) if self.rungs else choices
+            found, bits = find(self.entropy, distances, f0)
             fits = np.flatnonzero(bits <= allowed)
             chosen = fits[0] if len(fits) else -1
             units, cost = found[:, chosen], float(bits[chosen])
@@ -113,25 +121,31 @@ class RateLimit:
 class RateTarget:
     """Brings a stream to so many bit/s, everything included, as far as the codes have room; the nearest codes are the most.
 
-    From packet to packet, with nothing known of what follows: a packet gets the lambda with which the last packets, this one
-    most of all, would have come nearest to the rate that makes good within :data:`HORIZON` what was spent too much or too
-    little.
+    From packet to packet, with nothing known of what follows: a packet gets the rung, or the lambda, with which the last packets,
+    this one most of all, would have come nearest to the rate that makes good within :data:`HORIZON` what was spent too much or
+    too little.
     """
 
-    def __init__(self, entropy: EntropyModel, bitrate: float, limited: bool = True) -> None:
-        """``limited``: packets keep to their :class:`Allowance` too. Raises ValueError unless ``bitrate`` is a number above 0."""
+    def __init__(self, entropy: EntropyModel, bitrate: float, limited: bool = True, rungs: Sequence[Tables] = ()) -> None:
+        """``limited``: packets keep to their :class:`Allowance` too; ``rungs``: see :class:`RateLimit`.
+
+        Raises ValueError unless ``bitrate`` is a number above 0.
+        """
         if not 0 < bitrate < math.inf:
             raise ValueError(f"a bit rate of {bitrate} bit/s; it must be a number above 0")
         self.entropy, self.bitrate = entropy, bitrate
+        self._find = partial(choices, ladder=(0.0, *LADDER[:TARGET_RUNGS]))
+        if rungs:
+            self._find = partial(coarser_choices, rungs=rungs)
         self.allowance = Allowance(entropy.spec) if limited else None
         self._spent, self._seconds = 8.0 * (HEADER + entropy.spec.speaker_bytes), 0.0
         self._least = self._most = self._spent  # what the cheapest codes of all packets would have cost, and the nearest
-        self._recent: NDArray[np.float64] = np.zeros(1 + TARGET_RUNGS)
+        self._recent: NDArray[np.float64] = np.zeros(len(rungs) or 1 + TARGET_RUNGS)
         self._recent_seconds = 0.0
 
     def apply(self, distances: Sequence[NDArray[np.float64]], f0: IntArray) -> IntArray:
         """As :meth:`RateLimit.apply`, of the stream's next packet."""
-        found, bits = choices(self.entropy, distances, f0, (0.0, *LADDER[:TARGET_RUNGS]))
+        found, bits = self._find(self.entropy, distances, f0)
         sizes = bits + MEAN_CODER_BITS + 8.0 * FRAMING
         seconds = found.shape[2] * self.entropy.spec.unit_hop / 16000
         fading = 1 / (1 + seconds / HORIZON)  # not exp, of which libraries differ in the last bit
@@ -169,15 +183,41 @@ def choices(
 ) -> tuple[IntArray, NDArray[np.float64]]:
     """(rows, ladder, n) units and (ladder,) bits of their packets, each symbol chosen given those before it."""
     weights = np.array(ladder)
-    units = np.stack([row.argmin(axis=1) for row in distances]).astype(np.int32)
-    batch = Batch.of_packets([(units, f0)] * len(weights))
-    lanes, everyone = entropy.lanes(batch), np.arange(len(weights))
-    total = np.zeros(len(weights))
+
+    def choose(row: int, position: int, bits: NDArray[np.float64]) -> NDArray[np.int64]:
+        return (distances[row][position] + weights[:, None] * bits).argmin(axis=1)
+
+    return _coded(entropy, [nearest(distances)] * len(weights), f0, choose)
+
+
+def coarser_choices(
+    entropy: EntropyModel, distances: Sequence[NDArray[np.float64]], f0: IntArray, rungs: Sequence[Tables]
+) -> tuple[IntArray, NDArray[np.float64]]:
+    """(rows, rungs, n) units and (rungs,) bits of their packets: the nearest codes made coarser by each of the rungs."""
+    units = nearest(distances)
+    return _coded(entropy, [lookup(tables, units) for tables in rungs], f0)
+
+
+def nearest(distances: Sequence[NDArray[np.float64]]) -> IntArray:
+    """(rows, n)"""
+    return np.stack([row.argmin(axis=1) for row in distances]).astype(np.int32)
+
+
+def _coded(
+    entropy: EntropyModel,
+    candidates: Sequence[IntArray],
+    f0: IntArray,
+    choose: Callable[[int, int, NDArray[np.float64]], NDArray[np.int64]] | None = None,
+) -> tuple[IntArray, NDArray[np.float64]]:
+    """Units and bits of packets side by side; ``choose`` takes others than the candidates' where it is given."""
+    batch = Batch.of_packets([(units, f0) for units in candidates])
+    lanes, everyone = entropy.lanes(batch), np.arange(len(candidates))
+    total = np.zeros(len(candidates))
     for name, position, count in batch.steps(entropy.spec):
         # Multiples of 2^-20: sums are exact, and NumPy's logarithm, the last bit of which depends on the processor, is too.
         bits = entropy.spec.precision - np.rint(np.log2(lanes.frequencies(name, position, count)) * 2**20) / 2**20
         symbols = batch.symbols(name)[:, position]
-        if name != F0:
-            symbols[:] = (distances[int(name)][position] + weights[:, None] * bits).argmin(axis=1)
+        if choose is not None and name != F0:
+            symbols[:] = choose(int(name), position, bits)
         total += bits[everyone, symbols]
     return batch.units, total

@@ -42,6 +42,7 @@ def test_shapes(corpus: Corpus, augmentation: Augmentation) -> None:
         "other": (5, 41600),
         "warp": (5,),
         "clean_target": (5,),
+        "nested": (5,),
         "thrift": (5,),
     }
     assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in batch.values())
@@ -55,6 +56,14 @@ def test_a_share_of_the_crops_is_coded_cheaply(corpus: Corpus) -> None:
     weights = half[half > 0]
     assert 0.05 <= weights.min() < 0.5
     assert 0.5 < weights.max() <= 5.0
+
+
+def test_a_share_of_the_crops_has_coarser_codes(corpus: Corpus) -> None:
+    assert set(Batches(corpus, 0.64, Augmentation(), 0).batch(20)["nested"]) == {0}
+    half = Batches(corpus, 0.64, Augmentation(nested=0.5), 0).batch(40)["nested"]
+    assert 10 <= np.count_nonzero(half) <= 30
+    assert half[half > 0].min() < 0.3
+    assert 0.7 < half.max() <= 1
 
 
 def test_an_equalizer_changes_the_spectrum_smoothly_and_only_what_is_heard(corpus: Corpus) -> None:

@@ -5,10 +5,14 @@ By default four rows of eight values at 25 Hz (300 bit/s before entropy coding),
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ..quantize import FSQ
+from ..quantize import FSQ, coarser
 from .convolutional import ConvolutionalEncoder
+
+IntArray = NDArray[np.int32]
 
 
 class ContentEncoder(ConvolutionalEncoder):
@@ -29,6 +33,11 @@ class ContentEncoder(ConvolutionalEncoder):
     def vocabulary(self) -> tuple[int, ...]:
         """Alphabet of each codebook row."""
         return tuple(self.quantizer.levels.tolist())
+
+    @property
+    def rungs(self) -> tuple[tuple[IntArray, ...], ...]:
+        """Coarser codes, for lower rates: see :func:`unitcodec.quantize.coarser`."""
+        return coarser(self.vocabulary)
 
     spacing = 1.0
 

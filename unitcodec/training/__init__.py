@@ -225,7 +225,7 @@ class _Stages:
         speaker = self._autoencoder().speaker.alphabets
         content = self._autoencoder().content
         spec = describe(content.vocabulary, content.stride, self.settings["pitch"]["codes"], speaker)
-        fit(folder, spec, self.settings["entropy"], self.seed)
+        fit(folder, spec, self.settings["entropy"], self.seed, self.settings["content"]["nested"])
 
     def _export(self) -> None:
         from ..content import make_content
@@ -252,4 +252,5 @@ class _Stages:
         networks = gather(self._state("pitch")["model"], autoencoder, decoder, spoken["model"], config)
         check = None if self.validation is None else prepare(Path(self.validation), self.out / "validation", config.tracker)
         self._state("entropy")
-        export(self.corpus, self.out / "entropy", self.settings["entropy"], networks, config, self.out / "model", check)
+        nested = self.settings["content"]["nested"]
+        export(self.corpus, self.out / "entropy", self.settings["entropy"], networks, config, self.out / "model", check, nested)

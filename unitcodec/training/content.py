@@ -21,7 +21,7 @@ from ..content.whisper import WhisperEncoder
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
-from ..quantize import coarser, straight_through
+from ..quantize import coarser, lookup, straight_through
 from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.mel_decoder import F0_RANGE, MelDecoder, pitch_features
 from . import cpc, hubert, parallel
@@ -130,11 +130,9 @@ def coarsened(units: Tensor, levels: Sequence[int], nested: Tensor) -> Tensor:
     """Units (B, rows, m) and how coarse they shall be (B,), from 0 to 1 -> units of a rung of :func:`.quantize.coarser` each."""
     ladder = coarser(levels)
     rungs = torch.ceil(nested * (len(ladder) - 1)).int().tolist()
-    found = units.clone()
-    for crop, rung in enumerate(rungs):
-        for row, table in enumerate(ladder[rung]):
-            found[crop, row] = torch.from_numpy(table).to(units)[units[crop, row]]
-    return found
+    codes = units.cpu().numpy()
+    found = np.stack([lookup(ladder[rung], crop) for rung, crop in zip(rungs, codes, strict=True)])
+    return torch.from_numpy(found).to(units)
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from ..analysis import surroundings
 from ..content import ContentFamily, hear
 from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, log_mel, normalise
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics
+from ..quantize import coarser, lookup
 from ..speaker.encoder import SpeakerEncoder
 from .augmentation import Augmentation
 from .contexts import Settings, train
@@ -135,9 +136,26 @@ def describe(
     )
 
 
-def fit(folder: Path, spec: EntropySpec, settings: dict[str, Any], seed: int = 0) -> EntropyModel:
-    """Train the entropy model of ``spec`` on what :func:`save_codes` left in ``folder``, or go on, or take what is there."""
+def nested_codes(
+    utterances: Sequence[tuple[IntArray, IntArray, IntArray]], levels: Sequence[int], share: float, seed: int = 0
+) -> list[tuple[IntArray, IntArray, IntArray]]:
+    """The same codes, those of a ``share`` of the utterances made coarser as ``encode --bitrate`` does it
+    (:func:`unitcodec.quantize.coarser`), each by another rung: an entropy model has to expect them too."""
+    ladder, rng, found = coarser(levels), np.random.default_rng(seed), []
+    for units, f0, speaker in utterances:
+        rung = int(rng.integers(1, len(ladder))) if rng.random() < share else 0
+        found.append((lookup(ladder[rung], units), f0, speaker))
+    return found
+
+
+def fit(folder: Path, spec: EntropySpec, settings: dict[str, Any], seed: int = 0, nested: float = 0.0) -> EntropyModel:
+    """Train the entropy model of ``spec`` on what :func:`save_codes` left in ``folder``, or go on, or take what is there.
+
+    ``nested``: share of the utterances whose scalar codes are coarser.
+    """
     utterances = load_codes(folder)
+    if nested:
+        utterances = nested_codes(utterances, [row.alphabet for row in spec.rows], nested, seed)
     net = train(spec, [(units, f0) for units, f0, _ in utterances], folder, Settings(**settings, seed=seed))
     return net.quantize(speaker_frequencies(spec, np.stack([speaker for _, _, speaker in utterances])))
 
