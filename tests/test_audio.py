@@ -122,7 +122,15 @@ def test_integer_arrays_have_the_full_scale_of_their_type() -> None:
 
 @pytest.mark.parametrize(
     "waveform",
-    [np.zeros((2, 3, 4)), np.float32(1.0), np.zeros((48000, 2)), np.zeros((0, 5)), np.array(["a"]), np.array([True])],
+    [
+        np.zeros((2, 3, 4)),
+        np.float32(1.0),
+        np.zeros((48000, 2)),
+        np.zeros((0, 5)),
+        np.array(["a"]),
+        np.array([True]),
+        np.zeros(5, np.int64),
+    ],
 )
 def test_wrong_arrays_are_refused(waveform: np.ndarray) -> None:
     with pytest.raises(AudioError, match="waveform: "):

@@ -122,6 +122,8 @@ def test_errors(narrow: Codec, wave: np.ndarray) -> None:
         narrow.decompress(data[:-1])
     with pytest.raises(bitstream.TrailingBytes):
         narrow.decompress(data + b"\0")
+    with pytest.raises(TypeError, match="a stream's bytes, not a path"):
+        narrow.decompress("talk.uc")  # type: ignore[arg-type]
 
 
 def test_a_stream_of_another_model_is_named(narrow: Codec) -> None:

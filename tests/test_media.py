@@ -226,6 +226,20 @@ def test_mp4_without_its_index() -> None:
         read(io.BytesIO(muxed("ipod", "aac")[:-2000]), salvage=True)
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (muxed("ipod", "aac"), "bytes follow, the first of another MP4; left out"),
+        (sound(5, format="WAV"), "bytes follow the samples that its header announces; left out"),
+        (sound(5, format="AIFF"), "bytes follow the samples that its header announces; left out"),
+    ],
+)
+def test_files_end_to_end_of_which_the_first_alone_is_read(data: bytes, words: str) -> None:
+    samples, notes = read_with_notes(data + data)
+    np.testing.assert_array_equal(samples, read(io.BytesIO(data)))
+    assert notes == f"x: {len(data)} {words}"
+
+
 def test_ogg_file_whose_end_is_not_marked() -> None:
     data = bytearray(muxed("ogg", "flac"))
     last = data.rindex(b"OggS")

@@ -247,8 +247,8 @@ def to_mono_16k(waveform: ArrayLike, sample_rate: SupportsInt) -> Samples:
     """Mix to mono and resample to 16 kHz, exactly as a file of the same samples would be.
 
     Args:
-        waveform: ``(T,)`` or ``(channels, T)``; floating point with full scale 1.0, or integers with the full scale of their
-            type (``uint8`` is centred on 128, as in WAV).
+        waveform: ``(T,)`` or ``(channels, T)``; floating point with full scale 1.0, or integers of up to 32 bits with the
+            full scale of their type (``uint8`` is centred on 128, as in WAV).
         sample_rate: Hz, a whole number of any type, at least 8000.
 
     Returns:

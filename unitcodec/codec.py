@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -219,6 +220,8 @@ class Codec:
         A block is given as soon as its packets are there. With ``start`` and ``duration`` (seconds) it is that part, as far as
         the stream has it, and no more is decoded than it needs; the voice's phase begins anew. Raises bitstream.BitstreamError.
         """
+        if isinstance(stream, (str, os.PathLike)):
+            raise TypeError("a stream's bytes, not a path: decompress(Path(path).read_bytes())")
         reader = stream if isinstance(stream, PacketReader) else PacketReader(stream, self.model.entropy, on_error)
         find_sibling(self.model.entropy, reader.entropy.fingerprint)
         synthesis, packets, done = self._synthesis(reader.speaker), cast(Iterator[Packet], reader), 0

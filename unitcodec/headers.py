@@ -59,6 +59,13 @@ class Size:
             return None
         return f"cut short: {self.held} of {self.announced} bytes of sound are there"
 
+    @property
+    def note(self) -> str | None:
+        """In words, if something follows. Nothing announced means that all of it is sound."""
+        if not self.behind or not self.announced:
+            return None
+        return f"{self.behind} bytes follow the samples that its header announces; left out"
+
 
 def sound_size(data: Bytes) -> Size | None:
     """Of a WAV, RF64, W64, AIFF, CAF, AU or AVI file; None for one of another kind, and where the sound has not begun."""
@@ -97,6 +104,24 @@ def _behind(data: Bytes, position: int, chunks: _Chunks) -> int:
         if kind in _FAMILIES or not all(32 <= letter < 127 for letter in kind):
             return len(data) - position
         position = start + size + -size % chunks.rounding
+    return 0
+
+
+def behind_mp4(data: Bytes) -> int:
+    """Bytes from a second MP4 on, put behind a first; FFmpeg plays the first alone. 0 for any other file.
+
+    ISO/IEC 14496-12, section 4.2: boxes of a 32-bit size and a name, or size 1 and 64 bits behind the name; 0 is "to the end".
+    """
+    position = 0
+    while data[4:8] == b"ftyp" and position + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, position)
+        if kind == b"ftyp" and position:
+            return len(data) - position
+        if size == 1 and position + 16 <= len(data):
+            (size,) = struct.unpack_from(">Q", data, position + 8)
+        if size < 8:
+            break
+        position += size
     return 0
 
 

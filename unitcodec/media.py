@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from unitcodec.headers import OggLink, mp3_bytes, ogg_links, sound_size
+from unitcodec.headers import OggLink, behind_mp4, mp3_bytes, ogg_links, sound_size
 from unitcodec.mixing import to_float32
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class Media:
         self._missing = 0.0  # seconds
         self._first_loss: float | None = None
         self._open_end = False
+        self._behind: str | None = None  # what follows the file
         self._file = open(path, "rb")  # noqa: SIM115
         self._blocks = self._decode()
         try:
@@ -111,6 +112,8 @@ class Media:
             notes[-1] += f" (first at {self._first_loss:.2f} s); the rest is coded"
         if self._open_end:
             notes.append("the end is not marked as such; what may have followed is not there")
+        if self._behind is not None:
+            notes.append(self._behind)
         return notes
 
     def close(self) -> None:
@@ -134,7 +137,10 @@ class Media:
     def _frames(self) -> Iterator[AudioFrame]:
         with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             links = ogg_links(data) if data[:4] == b"OggS" else []
-            size = sound_size(data)
+            size, second = sound_size(data), behind_mp4(data)
+        self._behind = None if size is None else size.note
+        if second:
+            self._behind = f"{second} bytes follow, the first of another MP4; left out"
         self.problem = None if size is None else size.problem
         if not all(link.whole for link in links):
             self.problem = "cut short: a last page is not all there"

@@ -147,6 +147,8 @@ def to_float32(array: NDArray[Any], name: str) -> Samples:
             return array.astype(np.float32, copy=False)
     if array.dtype.kind not in "iu":
         raise AudioError(f"{name}: samples must be floating point or integers, not {array.dtype}")
+    if array.dtype.itemsize > 4:  # what arithmetic made of smaller ones: by its own full scale it would be silence
+        raise AudioError(f"{name}: {array.dtype} samples have no known full scale; make them int16, int32 or floating point")
     half = 1 << (8 * array.dtype.itemsize - 1)
     offset = half if array.dtype.kind == "u" else 0
     return ((array.astype(np.float64) - offset) / half).astype(np.float32)

@@ -148,8 +148,8 @@ class PlainFile:
         if found is None:
             return
         self.problem = found.problem
-        if found.behind and found.announced:
-            self.notes.append(f"{found.behind} bytes follow the samples that its header announces; left out")
+        if found.note is not None:
+            self.notes.append(found.note)
         self.more = self.more or (found.behind > 0 and found.announced == 0)
 
 

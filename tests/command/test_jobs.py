@@ -36,6 +36,18 @@ def test_standard_streams(tree: Path) -> None:
     assert plan(["x.wav", "-"], ENCODE) == [Job("x.wav", "-")]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+def test_named_pipes_in_folders_are_not_waited_for(tree: Path) -> None:
+    os.mkfifo("in/pipe.wav")
+    os.symlink("nowhere", "in/link.wav")
+    assert [job.source for job in plan(["in"], ENCODE, "out", recursive=True)] == [
+        "in/a.FLAC",
+        "in/b.wav",
+        "in/link.wav",
+        "in/deep/er/c.opus",
+    ]
+
+
 def test_folders_are_mirrored_in_a_fixed_order(tree: Path) -> None:
     jobs = plan(["in", "x.wav"], ENCODE, output_dir="out", recursive=True)
     assert jobs == [

@@ -15,6 +15,7 @@ import soundfile
 from unitcodec.command.jobs import JobError
 from unitcodec.command.output import Output, OutputError
 from unitcodec.command.sound import CODED, RAW, WAV, kind_of, write_sound
+from unitcodec.errors import UnitcodecError
 
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(40001) / 16000)).astype(np.float32)
 
@@ -93,3 +94,11 @@ def test_no_room(kind: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Captu
     with pytest.raises(OutputError, match=r"a temporary file in .*: No space left on device"):
         write_sound(io.BytesIO(), blocks(), len(TONE), kind)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", CODED)
+def test_kinds_that_cannot_be_empty(suffix: str) -> None:
+    out = io.BytesIO()
+    with pytest.raises(UnitcodecError, match=f"^not one sample to write; a {suffix} file needs one, .wav does not$"):
+        write_sound(out, [np.zeros(0, np.float32)], 0, suffix)
+    assert out.getvalue() == b""

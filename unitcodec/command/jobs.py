@@ -145,8 +145,10 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder, onerror=refuse):
         folders.sort()
         for name in sorted(names):
-            if Path(name).suffix.lower() in suffixes:
-                yield Path(parent, name)
+            path = Path(parent, name)
+            # A named pipe or a device would be waited for; a link that leads nowhere is refused when it is read.
+            if path.suffix.lower() in suffixes and (os.path.isfile(path) or not os.path.exists(path)):
+                yield path
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:

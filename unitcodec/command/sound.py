@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from unitcodec.command.jobs import STANDARD, JobError
 from unitcodec.command.output import OutputError
+from unitcodec.errors import UnitcodecError
 
 if TYPE_CHECKING:
     from unitcodec.audio import Samples, Sink
@@ -59,7 +60,7 @@ def write_sound(output: Sink, blocks: Iterable[Samples], num_samples: int | None
     """Write blocks of 16 kHz samples as mono sound of a kind that ``kind_of`` gave, resampled to ``rate`` (Hz).
 
     For the rest see ``unitcodec.audio.write_wav``. Raises OutputError if there is no room for a temporary file, by way of which
-    kinds other than WAV and RAW are written.
+    kinds other than WAV and RAW are written, and UnitcodecError where such a kind would hold no samples.
     """
     from unitcodec.audio import SAMPLE_RATE, write_wav
 
@@ -73,6 +74,8 @@ def write_sound(output: Sink, blocks: Iterable[Samples], num_samples: int | None
     with tempfile.TemporaryFile(prefix="unitcodec-", buffering=0) as spool:
         with contextlib.closing(_Coded(spool, kind, rate)) as coded:
             write_wav(coded, blocks, num_samples, rate, raw=True)
+            if not coded.written:  # what libsndfile makes of nothing, no player opens
+                raise UnitcodecError(f"not one sample to write; a {kind} file needs one, .wav does not")
         spool.seek(0)
         while data := spool.read(1 << 20):
             output.write(data)
@@ -84,8 +87,10 @@ class _Coded:
     def __init__(self, file: BinaryIO, kind: str, rate: int) -> None:
         self._watched = _Watched(file)
         self._sound = _open(self._watched, kind, rate)
+        self.written = False
 
     def write(self, data: bytes) -> None:
+        self.written = self.written or bool(data)
         for start in range(0, len(data), 2 * SLICE):
             with self._watched:
                 self._sound.buffer_write(data[start : start + 2 * SLICE], dtype="int16")
