@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from ..layers import ConvNeXtBlock, fold
 from ..quantize import FSQ
 
-SEARCH_RATE = 0.4
-"""The first step of a latent; the middles of the codes' intervals are 0.5 to 0.7 apart. See :meth:`SpeakerEncoder.searched`."""
+SEARCH_RATE = 1.6
+"""The first step of a latent, over the number of levels: about two thirds of the way from the middle of a code's interval to the
+next one's. See :meth:`SpeakerEncoder.searched`."""
 
 
 class SpeakerEncoder(nn.Module):
@@ -63,6 +64,7 @@ class SpeakerEncoder(nn.Module):
             (B, fields), int64.
         """
         levels, kind = self.quantizer.levels, self.head.weight.dtype
+        first = SEARCH_RATE / levels.to(kind)[:, None]
         with torch.inference_mode(False), torch.enable_grad():
             # The middle of the interval that is rounded to each code.
             latent = torch.atanh((codes.to(kind) + 0.5) / levels.to(kind) * 2.0 - 1.0)[..., None]
@@ -73,7 +75,7 @@ class SpeakerEncoder(nn.Module):
                 # Not torch.optim.Adam, whose first use imports a compiler for two seconds.
                 (slope,) = torch.autograd.grad(error(step, vector[..., 0]), latent)
                 mean, square = 0.9 * mean + 0.1 * slope, 0.98 * square + 0.02 * slope.square()
-                rate = SEARCH_RATE * (1.0 - 0.8 * step / steps) / (1.0 - 0.9 ** (step + 1))
+                rate = first * (1.0 - 0.8 * step / steps) / (1.0 - 0.9 ** (step + 1))
                 latent = latent.detach() - rate * mean / ((square / (1.0 - 0.98 ** (step + 1))).sqrt() + 1e-8)
             # Weights from anywhere may have led to no number at all.
             found = self.quantizer.encode(latent.nan_to_num())[..., 0]
