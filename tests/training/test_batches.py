@@ -43,19 +43,9 @@ def test_shapes(corpus: Corpus, augmentation: Augmentation) -> None:
         "warp": (5,),
         "clean_target": (5,),
         "nested": (5,),
-        "thrift": (5,),
     }
     assert all(value.dtype == np.float32 and np.isfinite(value).all() for value in batch.values())
     assert set(np.unique(batch["track"][:, 1])) == {0, 1}
-
-
-def test_a_share_of_the_crops_is_coded_cheaply(corpus: Corpus) -> None:
-    assert set(Batches(corpus, 0.64, Augmentation(), 0).batch(20)["thrift"]) == {0}
-    half = Batches(corpus, 0.64, Augmentation(thrift=0.5), 0).batch(40)["thrift"]
-    assert 10 <= np.count_nonzero(half) <= 30
-    weights = half[half > 0]
-    assert 0.05 <= weights.min() < 0.5
-    assert 0.5 < weights.max() <= 5.0
 
 
 def test_a_share_of_the_crops_has_coarser_codes(corpus: Corpus) -> None:

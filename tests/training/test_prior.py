@@ -63,32 +63,6 @@ def test_the_prior_learns_what_repeats() -> None:
     assert prior.bits(values, codes)[0].mean().item() < 1.0  # 4 of fixed length
 
 
-def test_choices_weigh_bits_against_distances() -> None:
-    levels = (8, 8, 5)
-    prior = Prior(levels)
-    quantizer = FSQ(list(levels))
-    torch.manual_seed(1)
-    distances = quantizer.distances(torch.randn(2, 3, 12))
-    nearest = torch.stack([row.argmin(2) for row in distances], 1)
-    weights = torch.tensor([0.0, 2.0])
-    chosen = prior.chosen(distances, weights)
-    assert torch.equal(chosen[0], nearest[0])
-    assert not torch.equal(chosen[1], nearest[1])
-    assert chosen[:, 2].max() < 5
-
-    def cost(codes: torch.Tensor) -> torch.Tensor:
-        return prior.bits(quantizer.decode(codes), codes)[0]
-
-    def far(codes: torch.Tensor) -> torch.Tensor:
-        each = [row.gather(2, codes[:, number, :, None]) for number, row in enumerate(distances)]
-        return torch.stack(each).sum((0, 2, 3)) / 12
-
-    better = (far(chosen) + weights * cost(chosen)) - (far(nearest) + weights * cost(nearest))
-    assert better[0].item() == 0
-    assert better[1].item() < 0
-    assert cost(chosen)[1] < cost(nearest)[1]
-
-
 def test_the_rate_is_asked_of_the_nearest_codes_alone() -> None:
     values, codes = _coded((8, 8, 5))
     term = RateTerm((8, 8, 5), 4.0)

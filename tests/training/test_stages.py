@@ -172,12 +172,12 @@ def test_content_trained_to_a_rate_with_whisper(
         shutil.copytree(trained / part, out / part)
     options = {"whisper": {"checkpoint": str(published_whisper)}, "decoder": {"memory": [1, 4, 2]}}
     content = {"family": "whisper", "feature_loss": 0.5, "heard_tract": 0.5, "equalizer": 0.5, "steps": 4, "stride": 8}
-    content |= {"bits": 60, "thrift": 0.5, "ctc": 0.1}
+    content |= {"bits": 60, "nested": 0.5, "steady": 0.1, "ctc": 0.1}
     run("content", manifest, out, _config(tmp_path, content=content, **options))
     header, row = (out / "content" / "log.csv").read_text().splitlines()
     logged = dict(zip(header.split(","), row.split(","), strict=True))
     assert {"rate", "weight", "feature_loss", "ctc"} <= set(logged)
-    assert {"test_bits", "test_feature_loss", "thrifty_l1", "thrifty_bits"} <= set(logged)
+    assert {"test_bits", "test_feature_loss", "coarse_l1", "coarse_feature_loss", "unsteadiness"} <= set(logged)
     assert float(logged["rate"]) > 60 / 12.5
     assert float(logged["weight"]) > 1e-3, "codes that cost too much are held back more"
     joint = {"steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 1.0}
@@ -213,15 +213,12 @@ def test_a_content_encoder_of_other_settings_is_not_gone_on_with(trained: Path, 
     assert json.loads((out / "content" / "options.json").read_text()) == {"levels": [4, 4, 3]}
 
 
-def test_only_scalar_codes_are_trained_to_a_rate(trained: Path, manifest: Path, tmp_path: Path) -> None:
+def test_what_only_scalar_codes_can_be_trained_to(trained: Path, manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     for part in ("corpus", "pitch"):
         shutil.copytree(trained / part, out / part)
-    with pytest.raises(UnitcodecError, match="only scalar codes"):
-        run("content", manifest, out, _config(tmp_path, content={"bits": 100, "family": "vqvae"}))
-    with pytest.raises(UnitcodecError, match=r"content\.thrift: needs a rate"):
-        run("content", manifest, out, _config(tmp_path, content={"thrift": 0.5}))
-    with pytest.raises(UnitcodecError, match=r"trained without content\.bits"):
-        run("joint", manifest, trained, _config(tmp_path, content={"thrift": 0.5, "bits": 100}))
+    for setting in ({"bits": 100}, {"nested": 0.5}, {"steady": 0.1}, {"ctc": 0.1}):
+        with pytest.raises(UnitcodecError, match=f"content.{next(iter(setting))}: only for scalar codes"):
+            run("content", manifest, out, _config(tmp_path, content={"family": "vqvae", **setting}))
     with pytest.raises(UnitcodecError, match=r"whisper\.checkpoint: needs a folder with Whisper"):
         run("content", manifest, out, _config(tmp_path, content={"feature_loss": 1.0}))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,16 +148,6 @@ class _Stages:
 
         return read_whisper(self.settings["whisper"]["checkpoint"]) if wanted else None
 
-    def _prior(self, levels: Sequence[int]) -> Any:
-        from .prior import Prior
-
-        state = self._state("content")
-        if "rate" not in state:
-            raise UnitcodecError(f"{self.out / 'content'}: trained without content.bits, which content.thrift needs")
-        prior = Prior(levels)
-        prior.load_state_dict(state["rate"]["prior"])
-        return prior.eval()
-
     def _content_options(self) -> dict[str, Any]:
         """Of the encoder that the content stage trained, whatever the settings are now."""
         from .content import content_options
@@ -181,12 +170,9 @@ class _Stages:
         folder, options, settings = self.out / "content", content_options(self.settings), self.settings["content"]
         if (folder / "state.pt").exists() and self._content_options() != json.loads(json.dumps(options)):
             raise UnitcodecError(f"{folder}: a content encoder with other settings: take another --out, or --restart")
-        if settings["bits"] and settings["family"] not in SCALAR:
-            raise UnitcodecError("content.bits: only scalar codes (the families fsq and whisper) can be trained to a rate")
-        if settings["ctc"] and settings["family"] not in SCALAR:
-            raise UnitcodecError("content.ctc: only for scalar codes (the families fsq and whisper)")
-        if settings["thrift"] and not settings["bits"]:
-            raise UnitcodecError("content.thrift: needs a rate, content.bits")
+        for name in ("bits", "ctc", "nested", "steady"):
+            if settings[name] and settings["family"] not in SCALAR:
+                raise UnitcodecError(f"content.{name}: only for scalar codes (the families fsq and whisper)")
         encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
         teacher = self._teacher(settings["feature_loss"] or settings["family"] == "whisper")
         if parallel.rank() == 0:
@@ -206,22 +192,19 @@ class _Stages:
     def _joint(self) -> None:
         from .vocoder import train
 
-        thrift, nested = (self.settings["content"][name] for name in ("thrift", "nested"))
-        generator = self.settings["vocoder"]["generator"]
-        settings = {**self.settings["joint"], "generator": generator, "thrift": thrift, "nested": nested}
+        nested = self.settings["content"]["nested"]
+        settings = {**self.settings["joint"], "generator": self.settings["vocoder"]["generator"], "nested": nested}
         pitch, autoencoder, initial = self._trained_pitch(), self._autoencoder(), self._state("vocoder")
-        prior = self._prior(autoencoder.content.vocabulary) if thrift else None
         teacher = self._teacher(settings["feature_loss"])
-        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device, prior, teacher)
+        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device, teacher)
 
     def _entropy(self) -> None:
         from .entropy import CODES, code_corpus, describe, fit, save_codes
 
         folder = self.out / "entropy"
         if not (folder / CODES).exists():
-            parts, thrift = self._autoencoder().eval(), self.settings["content"]["thrift"]
-            prior = self._prior(parts.content.vocabulary) if thrift else None
-            save_codes(folder, code_corpus(self.corpus, parts.content, self._trained_pitch(), parts.speaker, prior, thrift))
+            parts = self._autoencoder().eval()
+            save_codes(folder, code_corpus(self.corpus, parts.content, self._trained_pitch(), parts.speaker))
         speaker = self._autoencoder().speaker.alphabets
         content = self._autoencoder().content
         spec = describe(content.vocabulary, content.stride, self.settings["pitch"]["codes"], speaker)

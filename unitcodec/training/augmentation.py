@@ -42,8 +42,6 @@ class Augmentation:
     hours_power: float = 0.5
     clean: bool = False
     nested: float = 0.0
-    thrift: float = 0.0
-    thrift_range: tuple[float, float] = (0.05, 5.0)
 
 
 def coloured_noise(rng: np.random.Generator, samples: int) -> np.ndarray:

@@ -44,8 +44,6 @@ class Crop:
     """1 where the recording is clean enough for a decoder to learn from, else 0."""
     nested: float
     """How coarse the codes shall be, from 0 (as fine as they are) to 1 (the coarsest of :func:`unitcodec.quantize.coarser`)."""
-    thrift: float
-    """What a bit shall weigh against a squared distance when the codes are chosen; 0 for the nearest codes."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +139,8 @@ class Batches:
             heard = vocal_tract(heard, float(np.exp(rng.uniform(-a.warp_range, a.warp_range)))).astype(np.float32)
         heard, track = self._heard(heard), track_channels(f0, mean, deviation)
         warp = self._warp()
-        thrift = float(np.exp(rng.uniform(*np.log(a.thrift_range)))) if a.thrift and rng.random() < a.thrift else 0.0
         nested = float(rng.random()) if a.nested and rng.random() < a.nested else 0.0
-        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp, clean_target, nested, thrift)
+        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp, clean_target, nested)
 
     def _warp(self) -> float:
         rng, a = self.rng, self.augmentation
@@ -201,7 +198,7 @@ class Batches:
 
     def batch(self, size: int, step: int = 0) -> dict[str, np.ndarray]:
         """This process's ``size`` crops of a step: clean, heard (B, T); track (B, 2, T / 160); other (B, T_s); mean, deviation,
-        warp, clean_target, nested, thrift (B,).
+        warp, clean_target, nested (B,).
         """
         crops = [self.crop() for _ in self._drawn(size, step)]
         return {name: np.stack([getattr(crop, name) for crop in crops]).astype(np.float32) for name in Crop.__dataclass_fields__}

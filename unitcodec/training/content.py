@@ -32,7 +32,7 @@ from .feature_loss import FeatureLoss, fit_map
 from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
 from .optimizer import make_optimizer
-from .prior import Prior, RateTerm
+from .prior import RateTerm
 from .spelling import Spelling
 from .warp import warped
 
@@ -58,17 +58,15 @@ class Autoencoder(nn.Module):
         self,
         waveform: Tensor,
         warp: Tensor | None = None,
-        prior: Prior | None = None,
-        thrift: Tensor | None = None,
         nested: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Waveform (B, 160 n) -> the units' values (B, channels, m), units (B, rows, m), the quantizer's loss.
 
-        With ``warp`` (B,) an encoder of log-mel hears vocal tracts of other lengths. With ``thrift`` (B,) scalar codes are not
-        the nearest but chosen by what they cost under ``prior`` as well; with ``nested`` (B,), from 0 to 1, they are coarser.
+        With ``warp`` (B,) an encoder of log-mel hears vocal tracts of other lengths. With ``nested`` (B,), from 0 to 1,
+        scalar codes are coarser.
         """
         if isinstance(self.content, ContentEncoder):
-            return self.chosen(self.latent(waveform, warp), prior, thrift, nested)
+            return self.quantized(self.latent(waveform, warp), nested)
         values, units, loss = self.content.quantize(self._heard(waveform, warp))
         return values, units, loss
 
@@ -82,18 +80,9 @@ class Autoencoder(nn.Module):
         latent: Tensor = self.content.latent(self._heard(waveform, warp)).float()
         return latent
 
-    def chosen(
-        self,
-        latent: Tensor,
-        prior: Prior | None = None,
-        thrift: Tensor | None = None,
-        nested: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def quantized(self, latent: Tensor, nested: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Of scalar codes: :meth:`latent` -> as :meth:`coded`."""
         values, units, loss = self.content.quantizer(latent)
-        if prior is not None and thrift is not None:
-            units = prior.chosen(self.content.quantizer.distances(latent), thrift)
-            values = straight_through(values, self.content.values(units))
         if nested is not None:
             units = coarsened(units, self.content.vocabulary, nested)
             values = straight_through(values, self.content.values(units))
@@ -144,7 +133,7 @@ def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, 
     return pitch_features(track, batch["mean"], batch["deviation"]), hz
 
 
-AUGMENTED = ("speed", "voice", "equalizer", "warp", "heard_tract", "nested", "thrift", "hours_power", "noise", "babble", "room")
+AUGMENTED = ("speed", "voice", "equalizer", "warp", "heard_tract", "nested", "hours_power", "noise", "babble", "room")
 """Settings of the stage that say how its crops are made."""
 
 
@@ -321,12 +310,6 @@ def train(
                     found["coarse_feature_loss"] = feature_loss(mel, output).mean().item()
         if rate is not None:
             found["test_bits"] = rate.cost(values, units)
-        if rate is not None and settings["thrift"]:
-            with torch.no_grad():
-                thrift = torch.ones(len(mel), device=device)
-                values, units, _ = model.coded(test_batch["clean"], None, rate.prior, thrift)
-                output = model.decoded(values, test_batch["other"], pitched)
-            found |= {"thrifty_l1": F.l1_loss(output, mel).item(), "thrifty_bits": rate.cost(values, units)}
         model.train()
         return found
 
@@ -341,9 +324,7 @@ def train(
             warp = batch["warp"] if settings["warp"] else None
             if settings["family"] in SCALAR:
                 latent = model.latent(batch["heard"], warp)
-                thrift = batch["thrift"] if settings["thrift"] else None
-                nested = batch["nested"] if settings["nested"] else None
-                values, units, commitment = model.chosen(latent, rate.prior if rate is not None else None, thrift, nested)
+                values, units, commitment = model.quantized(latent, batch["nested"] if settings["nested"] else None)
             else:
                 values, units, commitment = model.coded(batch["heard"], warp)
             output = model.decoded(values, batch["other"], features).float()
@@ -372,7 +353,7 @@ def train(
                 logged["feature_loss"] = feature_loss(target, output).mean()
             loss = loss + settings["feature_loss"] * logged["feature_loss"]
         if rate is not None:
-            term, told = rate.step(values, units, batch["thrift"] == 0)
+            term, told = rate.step(values, units, batch["nested"] == 0)
             loss = loss + term
             logged |= told
         optimizer.zero_grad()

@@ -24,10 +24,8 @@ from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, l
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics
 from ..quantize import coarser, lookup
 from ..speaker.encoder import SpeakerEncoder
-from .augmentation import Augmentation
 from .contexts import Settings, train
 from .corpus import Corpus
-from .prior import Prior
 
 IntArray = NDArray[np.int32]
 PACKET_SAMPLES = 40960
@@ -40,57 +38,39 @@ CODES = "codes.safetensors"
 
 @torch.inference_mode()
 def code_corpus(
-    corpus: Corpus,
-    content: ContentFamily,
-    pitch: PitchVQVAE,
-    speaker: SpeakerEncoder,
-    prior: Prior | None = None,
-    thrift: float = 0.0,
+    corpus: Corpus, content: ContentFamily, pitch: PitchVQVAE, speaker: SpeakerEncoder
 ) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
     """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), as the codec makes them but for rounding.
 
     In float32 and, but for units that depend on their packet's window, in one piece; the speaker from the first seconds, silent
     or not, and without the search for a better one (:mod:`unitcodec.voice`), which would take longer than all the rest.
-
-    With a ``prior`` the share ``thrift`` of the utterances is coded as cheaply as ``encode --bitrate`` might: the entropy model
-    has to expect such codes too.
     """
     for utterance in tqdm(corpus.utterances, desc="coding the corpus", unit="file"):
         if not utterance.samples:
             continue
-        rng = np.random.default_rng(utterance.start)
-        weight = float(np.exp(rng.uniform(*np.log(Augmentation.thrift_range)))) if rng.random() < thrift else 0.0
         waveform = corpus.waveform(utterance).astype(np.float32) / 32768
         f0 = np.asarray(corpus.pitch(utterance))
         level, (mean, deviation) = level_code(active_level(waveform)), statistics(f0)
         padded = np.pad(waveform, (0, -len(waveform) % (HOP * STRIDE))) * np.float32(level_gain(level))
         track = pitch.channels(np.pad(f0, (0, len(padded) // HOP - len(f0))), *mean_and_deviation(mean, deviation))
         scaled = torch.from_numpy(padded)[None]
-        units = units_of(content, scaled, prior, weight)
+        units = units_of(content, scaled)
         codes = pitch.encode(torch.from_numpy(track)[None])[0, 0].numpy().astype(np.int32)
         voice = speaker.encode(normalise(log_mel(scaled))[..., : OPENING_SECONDS * 16000 // HOP])[0].numpy()
         fields = np.array([mean, deviation, level, *voice], np.int32)
         yield units[:, : -(-len(waveform) // (HOP * content.stride))], codes, fields
 
 
-def units_of(content: ContentFamily, waveform: torch.Tensor, prior: Prior | None = None, weight: float = 0.0) -> IntArray:
-    """Waveform (1, 1280 n) at the reference level -> units (rows, m), of each packet those that a stream would hold.
-
-    With a ``prior`` and a ``weight`` of its bits they are those of :meth:`.prior.Prior.chosen`.
-    """
-    if not content.windowed and not weight:
+def units_of(content: ContentFamily, waveform: torch.Tensor) -> IntArray:
+    """Waveform (1, 1280 n) at the reference level -> units (rows, m), of each packet those that a stream would hold."""
+    if not content.windowed:
         return content.encode(hear(content, waveform))[0].numpy().astype(np.int32)
     around, hop, parts = surroundings(content), HOP * content.stride, []
     for start in range(0, waveform.shape[1], PACKET_SAMPLES):
         left = max(0, start - around)
-        heard = hear(content, waveform[:, left : start + PACKET_SAMPLES + around])
-        own = slice((start - left) // hop, (start - left + PACKET_SAMPLES) // hop)
-        if prior is None or not weight:
-            units = content.encode(heard)[0, :, own]
-        else:
-            distances = [row[:, own] for row in content.distances(heard)]
-            units = prior.chosen(distances, torch.tensor([weight]))[0]
-        parts.append(units.numpy().astype(np.int32))
+        window = waveform[:, left : start + PACKET_SAMPLES + around]
+        units = content.encode(hear(content, window))[0, :, (start - left) // hop :]
+        parts.append(units[:, : PACKET_SAMPLES // hop].numpy().astype(np.int32))
     return np.concatenate(parts, 1)
 
 

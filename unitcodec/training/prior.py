@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import parallel
@@ -64,24 +63,6 @@ class Prior(nn.Module):
             slope = (costs.gather(3, above) - costs.gather(3, below)) / (above - below).clamp(min=1)
         positions = values.float().transpose(1, 2) * self._half
         return own, (slope[..., 0] * positions).sum() / frames
-
-    @torch.no_grad()
-    def chosen(self, distances: Sequence[Tensor], weights: Tensor, rounds: int = 2) -> Tensor:
-        """Codes (B, rows, m) for ``distance^2 + weight * bits``, much as :func:`unitcodec.rate.choices` chooses them.
-
-        All frames at once: what a code costs is asked given the choices of the round before, the nearest codes at first.
-
-        Args:
-            distances: for each row squared distances to its codes, (B, m, levels).
-            weights: (B,), of a bit.
-        """
-        most = max(self.levels)
-        far = torch.stack([F.pad(row.float(), (0, most - row.shape[2]), value=torch.inf) for row in distances], 2)
-        codes = far.argmin(3)
-        for _ in range(rounds):
-            costs = self.forward((codes / self._half - 1).transpose(1, 2)).clamp(max=1e4)
-            codes = (far + weights[:, None, None, None] * costs).argmin(3)
-        return codes.transpose(1, 2)
 
 
 class RateTerm:

@@ -34,7 +34,6 @@ from .content import Autoencoder, conversion_loss, decoded_pitch
 from .corpus import Corpus
 from .feature_loss import FeatureLoss, fit_map
 from .loop import Run, cosine, set_rate
-from .prior import Prior
 
 
 class Judges(torch.nn.Module):
@@ -68,13 +67,11 @@ def train(
     initial: dict[str, dict[str, Tensor]] | None = None,
     seed: int = 0,
     device: str = "cpu",
-    prior: Prior | None = None,
     teacher: WhisperEncoder | None = None,
 ) -> None:
     """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
 
-    With the ``prior`` of the content stage, ``settings["thrift"]`` of the crops are coded as cheaply as codes were there, and
-    ``settings["nested"]`` of them with coarser codes. The
+    ``settings["nested"]`` of the crops have coarser codes. The
     joint stage's ``warp``, ``equalizer``, ``conversion`` and ``feature_loss`` (by the ``teacher``, of what the generator
     says) mean what they mean in the content stage.
     A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
@@ -93,8 +90,6 @@ def train(
         autoencoder = autoencoder.to(device).eval()
         autoencoder.content.requires_grad_(False)
         autoencoder.speaker.requires_grad_(False)
-        if prior is not None:
-            prior.to(device).requires_grad_(False)
         parts["decoder"] = autoencoder.decoder
         learned += list(autoencoder.decoder.parameters())
     optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.8, 0.98), weight_decay=1e-3)
@@ -107,9 +102,7 @@ def train(
     frames = round(settings["seconds"] * 100)
     augmentation = Augmentation(noise=0, room=0, clean=True)
     if autoencoder is not None:
-        augmentation = Augmentation(
-            clean=True, **{name: settings[name] for name in ("voice", "equalizer", "warp", "thrift", "nested")}
-        )
+        augmentation = Augmentation(clean=True, **{name: settings[name] for name in ("voice", "equalizer", "warp", "nested")})
     feature_loss = None
     if teacher is not None and settings["feature_loss"]:
         feature_loss = FeatureLoss(teacher, *fit_map(corpus)).to(device)
@@ -128,7 +121,7 @@ def train(
             with torch.autocast(device, torch.bfloat16):
                 warp = batch["warp"] if settings["warp"] else None
                 nested = batch["nested"] if settings["nested"] else None
-                values, _, _ = autoencoder.coded(batch["heard"], warp, prior, batch["thrift"], nested)
+                values, _, _ = autoencoder.coded(batch["heard"], warp, nested)
                 predicted = autoencoder.decoded(values, batch["other"], features).float()
                 if settings["conversion"]:
                     losses["conversion"] = conversion_loss(autoencoder, pitch, values, batch)
