@@ -696,9 +696,12 @@ def test_the_same_bytes_in_several_processes(tones: tuple[str, ...], capfd: pyte
         assert cli.main(["encode", "-r", "in", "-q", "-o", f"uc{jobs}", "-j", jobs, "--keep-suffix", *tones]) == 0
         assert cli.main(["decode", "-r", f"uc{jobs}", "-q", "-o", f"wav{jobs}", "-j", jobs, *tones]) == 0
     assert files(Path("uc1")) == ["-dash.flac.uc", "a.wav.uc", "b.flac.uc", "b.wav.uc"]
-    for folder in ("uc", "wav"):
-        for name in files(Path(f"{folder}1")):
-            assert Path(f"{folder}1", name).read_bytes() == Path(f"{folder}2", name).read_bytes()
+    for name in files(Path("uc1")):
+        assert Path("uc1", name).read_bytes() == Path("uc2", name).read_bytes()
+    for name in files(Path("wav1")):
+        # A worker has fewer threads: codes do not depend on them, the last bit of a sample may.
+        one, other = (soundfile.read(Path(folder, name), dtype="int16")[0].astype(int) for folder in ("wav1", "wav2"))
+        assert np.abs(one - other).max() <= 1
     status = cli.main(["encode", "in/a.wav", "in/b.wav", "-o", "no", "-j", "2", "--model", "none"])
     assert (status, len(capfd.readouterr().err.splitlines())) == (1, 1)
     assert not any(Path("no").iterdir())
