@@ -166,6 +166,7 @@ class _Stages:
     def _content(self) -> None:
         from . import parallel
         from .content import SCALAR, content_options, decoder_options, pretrained, speaker_options, train
+        from .words import WordLoss, read_decoder
 
         folder, options, settings = self.out / "content", content_options(self.settings), self.settings["content"]
         if (folder / "state.pt").exists() and self._content_options() != json.loads(json.dumps(options)):
@@ -174,13 +175,16 @@ class _Stages:
             if settings[name] and settings["family"] not in SCALAR:
                 raise UnitcodecError(f"content.{name}: only for scalar codes (the families fsq and whisper)")
         encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
-        teacher = self._teacher(settings["feature_loss"] or settings["family"] == "whisper")
+        teacher = self._teacher(settings["feature_loss"] or settings["word_loss"] or settings["family"] == "whisper")
+        word_loss = WordLoss(read_decoder(self.settings["whisper"]["decoder"])) if settings["word_loss"] else None
         if parallel.rank() == 0:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
         decoder, speaker = decoder_options(self.settings), speaker_options(self.settings)
         pitch = self._trained_pitch()
-        train(self.corpus, pitch, folder, options, settings, encoder, self.seed, self.device, teacher, decoder, speaker)
+        train(
+            self.corpus, pitch, folder, options, settings, encoder, self.seed, self.device, teacher, decoder, speaker, word_loss
+        )
 
     def _vocoder(self) -> None:
         from .vocoder import train

@@ -28,13 +28,14 @@ from . import cpc, hubert, parallel
 from .augmentation import Augmentation
 from .batches import Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
-from .feature_loss import FeatureLoss, fit_map
+from .feature_loss import FeatureLoss, difference, fit_map
 from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
 from .optimizer import make_optimizer
 from .prior import RateTerm
 from .spelling import Spelling
 from .warp import warped
+from .words import WordLoss
 
 FAMILIES = ("fsq", "whisper", "vqvae", "hubert", "cpc", "pretrained")
 
@@ -236,6 +237,7 @@ def train(
     teacher: WhisperEncoder | None = None,
     decoder: dict[str, Any] | None = None,
     speaker: dict[str, Any] | None = None,
+    word_loss: WordLoss | None = None,
 ) -> Autoencoder:
     """Train encoders and mel decoder.
 
@@ -243,6 +245,7 @@ def train(
         options, decoder, speaker: of the content encoder, the mel decoder and the speaker encoder.
         encoder: the first itself, if it is trained already.
         teacher: whose opinion the feature loss is, and which is part of a content encoder of the family whisper.
+        word_loss: by the decoder of the same teacher, if ``settings["word_loss"]`` is not 0.
     """
     torch.manual_seed(seed)
     model = Autoencoder(options, decoder, speaker).to(device)
@@ -257,9 +260,12 @@ def train(
         and (encoder is None or not name.startswith("content.") or name == "content.codebook.embedding")
     ]
     feature_loss = None
-    if settings["feature_loss"]:
+    if settings["feature_loss"] or settings["word_loss"]:
         assert teacher is not None
         feature_loss = FeatureLoss(teacher, *fit_map(corpus)).to(device)
+    if settings["word_loss"]:
+        assert word_loss is not None
+        word_loss = word_loss.to(device)
     pitch = pitch.to(device).eval()
     held_out = held_out_speakers(corpus)
     augmentation = Augmentation(**{name: settings[name] for name in AUGMENTED})
@@ -299,7 +305,10 @@ def train(
                 found["test_conversion"] = conversion_loss(model, pitch, values, test_batch).item()
         if feature_loss is not None:
             with torch.no_grad():
-                found["test_feature_loss"] = feature_loss(mel, output).mean().item()
+                wanted, said = feature_loss.states(mel), feature_loss.states(output)
+                found["test_feature_loss"] = difference(wanted, said).mean().item()
+                if word_loss is not None:
+                    found["test_words"] = word_loss(wanted[-1], said[-1]).mean().item()
         if settings["nested"]:
             with torch.no_grad():
                 # Every row a third as fine.
@@ -350,7 +359,14 @@ def train(
             loss = loss + settings["ctc"] * logged["ctc"]
         if feature_loss is not None:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-                logged["feature_loss"] = feature_loss(target, output).mean()
+                with torch.no_grad():
+                    wanted = feature_loss.states(target)
+                said = feature_loss.states(output)
+                logged["feature_loss"] = difference(wanted, said).mean()
+                if word_loss is not None:
+                    read = slice(settings["word_crops"])
+                    logged["words"] = word_loss(wanted[-1][read], said[-1][read]).mean()
+                    loss = loss + settings["word_loss"] * logged["words"]
             loss = loss + settings["feature_loss"] * logged["feature_loss"]
         if rate is not None:
             term, told = rate.step(values, units, batch["nested"] == 0)

@@ -7,6 +7,8 @@ what a recogniser hears.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -40,13 +42,24 @@ class FeatureLoss(nn.Module):
     def forward(self, target: Tensor, output: Tensor) -> Tensor:
         """Normalised log-mels (B, 80, n), n even -> for each the mean absolute difference of the normalised states, (B,)."""
         with torch.no_grad():
-            wanted = self._states(target)
-        pairs = zip(self._states(output), wanted, strict=True)
-        return torch.stack([(mine - other).abs().mean((1, 2)) for mine, other in pairs]).mean(0)
+            wanted = self.states(target)
+        return difference(wanted, self.states(output))
 
-    def _states(self, mel: Tensor) -> list[Tensor]:
+    def states(self, mel: Tensor) -> list[Tensor]:
+        """Normalised log-mel (B, 80, n) -> what Whisper's layers make of it, as :class:`.WhisperEncoder` gives them."""
         heard = F.conv1d(mel, self.get_buffer("weight"), self.get_buffer("bias"), padding=TAPS // 2)
-        return [F.layer_norm(state.float(), state.shape[-1:]) for state in self.network(heard)]
+        states: list[Tensor] = self.network(heard)
+        return states
+
+
+def difference(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> Tensor:
+    """States of Whisper's layers (B, n, width) -> the mean absolute difference when each is normalised, (B,)."""
+    pairs = zip(map(_normalised, wanted), map(_normalised, found), strict=True)
+    return torch.stack([(one - other).abs().mean((1, 2)) for one, other in pairs]).mean(0)
+
+
+def _normalised(state: Tensor) -> Tensor:
+    return F.layer_norm(state.float(), state.shape[-1:])
 
 
 def fit_map(corpus: Corpus) -> tuple[Tensor, Tensor]:
