@@ -339,9 +339,9 @@ def train(
             output = model.decoded(values, batch["other"], features).float()
         # What noisy recordings sound like is nothing that a decoder should learn.
         share = batch["clean_target"] / batch["clean_target"].sum().clamp(min=1.0)
-        difference = output - target
-        l1 = (difference.abs().mean((1, 2)) * share).sum()
-        loss = l1 + 0.5 * (difference.square().mean((1, 2)) * share).sum() + commitment
+        error = output - target
+        l1 = (error.abs().mean((1, 2)) * share).sum()
+        loss = l1 + 0.5 * (error.square().mean((1, 2)) * share).sum() + commitment
         logged: dict[str, float | Tensor] = {"l1": l1, "commitment": commitment}
         if settings["steady"]:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
