@@ -1,8 +1,8 @@
 """Waveform -> codes, piece by piece: the encoder's side as a state that blocks of samples are pushed into.
 
 Offline and streaming use share this one path, so how a stream was cut cannot show in its codes. Every packet (2.56 s) is
-analysed in a window of its own, always in the same shapes and in float64: threads, batches and BLAS move results by about
-1e-15, far less than what separates a value from the next decision.
+analysed in a window of its own, always in the same shapes and as in float64: threads, batches and BLAS move results by about
+1e-15, far less than what separates a value from the next decision. Units are decided in float32 where that is as certain.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .content import ContentFamily, hear
+from .content import ContentFamily
+from .content.decision import Decision
 from .errors import AudioError, UnitcodecWarning
 from .features import (
     HOP,
@@ -65,8 +66,9 @@ class Analysis:
     active signal, or a minute, whichever is shorter. Memory is bounded by that minute.
     """
 
-    def __init__(self, model: Model, networks: Networks, bitrate: float | None = None):
-        """``networks`` are the model's own in float64, on the device of choice; ``bitrate``: see :meth:`.Codec.encode`."""
+    def __init__(self, model: Model, networks: Networks, bitrate: float | None = None, fast: Networks | None = None):
+        """``networks`` are the model's own in float64, on the device of choice, ``fast`` the same in float32, which may stand in
+        for them; ``bitrate``: see :meth:`.Codec.encode`."""
         self.model, self.networks = model, networks
         spec = model.entropy.spec
         self.packet, self.unit_hop = spec.packet_samples, spec.unit_hop
@@ -76,6 +78,7 @@ class Analysis:
         self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy, rungs) if limited else None
         if bitrate is not None:
             self.rate = RateTarget(model.entropy, bitrate, limited, rungs)
+        self.decision = Decision(networks.content, None if fast is None else fast.content)
         self.context = surroundings(networks.content)
         self.f0_context = _whole_codes(networks.pitch.context * HOP)
         self.fields: Fields | None = None
@@ -242,10 +245,9 @@ class Analysis:
         """For each codebook row how far every code is from each unit frame of a packet's samples [start, end)."""
         left = max(0, start - self.context)
         window = self._window(left, start + self.packet + self.context)
-        content, first = self.networks.content, (start - left) // self.unit_hop
-        with torch.inference_mode():
-            rows = content.distances(hear(content, self._waveform(window)))
-        return [row[0, first : first + -(-(end - start) // self.unit_hop)].cpu().numpy() for row in rows]
+        first = (start - left) // self.unit_hop
+        own = slice(first, first + -(-(end - start) // self.unit_hop))
+        return [row.cpu().numpy() for row in self.decision.distances(self._waveform(window), own)]
 
     def _code_f0(self, start: int, end: int) -> IntArray:
         """F0 codes of a packet's samples [start, end)."""

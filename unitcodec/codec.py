@@ -188,7 +188,7 @@ class Codec:
 
     def analysis(self, bitrate: float | None = None) -> Analysis:
         """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
-        return Analysis(self.model, self._double, bitrate)
+        return Analysis(self.model, self._double, bitrate, self._float)
 
     def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> Iterator[bytes]:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.

@@ -132,7 +132,9 @@ class WhisperContentEncoder(ContentEncoder):
     def latent(self, waveform: Tensor) -> Tensor:
         """(B, 160 n), n a multiple of the stride -> (B, rows, n / stride), before quantization."""
         with torch.autocast(waveform.device.type, enabled=False):
-            mel, heard = normalise(log_mel(waveform)), whisper_mel(waveform)
+            # Samples may be finer than the weights: a spectrum's faint bins lose what its strong ones round off.
+            kind = self.listen.weight.dtype
+            mel, heard = normalise(log_mel(waveform)).to(kind), whisper_mel(waveform).to(kind)
         hidden = self.reduce(fold(self.fast(self.stem(fold(mel, 2))), self.stride // 2))
         words = self._words(heard)
         hidden = self.slow(hidden + self.enter(words).transpose(1, 2))

@@ -1,0 +1,68 @@
+"""Nearest codes by float32 are those by float64, or float64 is asked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from unitcodec.content import decision, make_content
+from unitcodec.content.decision import Decision
+
+OWN = slice(10, 40)
+
+
+@pytest.fixture(scope="module")
+def waveform(speech: Path) -> torch.Tensor:
+    return torch.from_numpy(soundfile.read(speech, dtype="float64")[0][None, : 1280 * 30])
+
+
+@pytest.fixture(params=["fsq", "whisper"])
+def pair(request: pytest.FixtureRequest) -> Iterator[Decision]:
+    torch.manual_seed(0)
+    fast = make_content(request.param, levels=(9, 30), channels=(16, 24), blocks=(1, 1)).float().eval()  # type: ignore[attr-defined]
+    yield Decision(copy.deepcopy(fast).double(), fast)
+
+
+def _codes(pair: Decision, waveform: torch.Tensor) -> np.ndarray:
+    return np.stack([row.argmin(1).numpy() for row in pair.distances(waveform, OWN)])
+
+
+def test_both_decide_alike(pair: Decision, waveform: torch.Tensor) -> None:
+    found = _codes(pair, waveform)
+    assert len(np.unique(found)) > 5
+    assert (pair.windows, pair.repeated) == (1, 0)
+    assert np.array_equal(found, _codes(Decision(pair.exact), waveform))
+
+
+def test_what_is_not_clear_is_asked_again(pair: Decision, waveform: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decision, "MARGIN", 0.4)
+    found = pair.distances(waveform, OWN)
+    assert pair.repeated == 1
+    assert all(torch.equal(a, b) for a, b in zip(found, Decision(pair.exact).distances(waveform, OWN), strict=True))
+
+
+def test_a_caller_who_allows_rougher_products_changes_nothing(pair: Decision, waveform: torch.Tensor) -> None:
+    found = _codes(pair, waveform)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        assert np.array_equal(found, _codes(pair, waveform))
+        assert pair.repeated == 1
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    with torch.autocast("cpu", torch.bfloat16):
+        assert np.array_equal(found, _codes(pair, waveform))
+    assert (pair.windows, pair.repeated) == (3, 1)
+
+
+def test_codes_that_are_weighed_against_bits_are_never_rough(waveform: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    fast = make_content("vqvae", codes=20, channels=(16, 24), blocks=(1, 1)).float().eval()  # type: ignore[attr-defined]
+    pair = Decision(copy.deepcopy(fast).double(), fast)
+    pair.distances(waveform, OWN)
+    assert pair.repeated == 1
