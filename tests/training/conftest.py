@@ -37,3 +37,16 @@ def published_whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights["model.decoder.layer_norm.weight"] = torch.ones(384).half()
     save_file(weights, folder / "model.safetensors")
     return folder
+
+
+@pytest.fixture(scope="session")
+def published_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as transformers saves an English Whisper of tiny's width; random weights, one layer, few tokens."""
+    transformers = pytest.importorskip("transformers", reason="needs the extra ssl")
+    config = transformers.WhisperConfig(
+        vocab_size=50363, d_model=384, encoder_layers=1, decoder_layers=1, encoder_attention_heads=6, decoder_attention_heads=6
+    )
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("decoder")
+    transformers.WhisperForConditionalGeneration(config).save_pretrained(folder)
+    return folder

@@ -190,6 +190,21 @@ def test_content_trained_to_a_rate_with_whisper(
     assert codec.model.entropy.spec.unit_hop == codec.model.entropy.spec.f0_hop == 1280
 
 
+def test_content_that_learns_words(
+    trained: Path, manifest: Path, published_whisper: Path, published_decoder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    for part in ("corpus", "pitch"):
+        shutil.copytree(trained / part, out / part)
+    content = {"word_loss": 0.1, "word_crops": 1, "steps": 2}
+    whisper = {"checkpoint": str(published_whisper), "decoder": str(published_decoder)}
+    run("content", manifest, out, _config(tmp_path, content=content, whisper=whisper))
+    header, row = (out / "content" / "log.csv").read_text().splitlines()
+    logged = dict(zip(header.split(","), row.split(","), strict=True))
+    assert 0 < float(logged["words"]) < 20
+    assert 0 < float(logged["test_words"]) < 20
+
+
 def test_decoders_that_are_held_to_the_voice_of_a_conversion(trained: Path, manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     for part in ("corpus", "pitch", "vocoder"):
