@@ -17,11 +17,14 @@ from bitstream.framing import Layout
 from bitstream.header import read_header
 from bitstream.info import PacketInfo, StreamInfo
 from bitstream.packet import PacketCoder
-from bitstream.reader import OnError, Packet, PacketReader, open_stream, refuse_claims
+from bitstream.reader import TOGETHER, Limit, OnError, Packet, PacketReader, open_stream, refuse_claims
 from bitstream.source import Data, Source
 from bitstream.spec import F0
 from bitstream.walk import Found, walk
 from bitstream.writer import PacketWriter
+
+LOOKED = 512
+"""Packets that `inspect` decodes before it begins to leave out some: 22 minutes in the reference model."""
 
 
 def pack(codes: SpeechCodes, entropy: EntropyModel | None = None) -> bytes:
@@ -39,14 +42,16 @@ def pack(codes: SpeechCodes, entropy: EntropyModel | None = None) -> bytes:
     return stream.getvalue()
 
 
-def unpack(data: Data, entropy: EntropyModel | None = None, on_error: OnError = "strict") -> SpeechCodes:
+def unpack(
+    data: Data, entropy: EntropyModel | None = None, on_error: OnError = "strict", max_seconds: float | None = None
+) -> SpeechCodes:
     """A stream -> its codes.
 
-    Modes and errors as for PacketReader; what is lost becomes a range in `lost`. Allocates no more than the bytes present can
-    account for.
+    Modes, `max_seconds` and errors as for PacketReader; what is lost becomes a range in `lost`. Allocates no more than the bytes
+    present can account for and, for what is lost, `max_seconds` allows.
     """
-    reader = PacketReader(data, entropy, on_error)
-    return joined(reader, list(reader.decode(list(reader.slots()))))
+    reader = PacketReader(data, entropy, on_error, max_seconds)
+    return joined(reader, list(reader))
 
 
 def check(codes: SpeechCodes, entropy: EntropyModel) -> None:
@@ -70,16 +75,22 @@ def joined(reader: PacketReader, packets: Sequence[Packet]) -> SpeechCodes:
     return SpeechCodes(units, f0, reader.speaker, reader.num_samples, reader.header.model, tuple(lost))
 
 
-def iter_packets(data: Data | BinaryIO, entropy: EntropyModel | None = None, on_error: OnError = "strict") -> PacketReader:
+def iter_packets(
+    data: Data | BinaryIO, entropy: EntropyModel | None = None, on_error: OnError = "strict", max_seconds: float | None = None
+) -> PacketReader:
     """The packets of a stream in order, each as soon as its bytes are there; `data` may be a binary file or a pipe."""
-    return PacketReader(data, entropy, on_error)
+    return PacketReader(data, entropy, on_error, max_seconds)
 
 
-def inspect(data: Data, entropy: EntropyModel | None = None) -> StreamInfo:
+def inspect(data: Data, entropy: EntropyModel | None = None, max_seconds: float | None = None, whole: bool = False) -> StreamInfo:
     """A stream's facts, without decoding where no entropy model is given or installed.
 
+    Of a long stream, from about 20 minutes on, only some packets are decoded unless the `whole` is asked for, fewer and fewer
+    with its length; the checks of all are verified.
+
     Damage to packets is reported in the result. Raises NotUnitcodec, UnsupportedVersion, or Damaged and Truncated for the
-    header; UnknownModel only if `entropy` is given and is another model's.
+    header; UnknownModel only if `entropy` is given and is another model's; TooLong for a stream that `max_seconds`, as for
+    PacketReader, does not allow.
     """
     source = Source(data)
     try:
@@ -89,38 +100,45 @@ def inspect(data: Data, entropy: EntropyModel | None = None) -> StreamInfo:
             raise
         source = Source(data)
         header = read_header(source)
-    layout = Layout(header.version, None if entropy is None else entropy.spec, header.num_samples)
+    coder = None if entropy is None else PacketCoder(entropy, header.version)
+    spec = None if entropy is None else entropy.spec
+    layout = Layout(header.version, spec, header.num_samples, None if coder is None else coder.decodes)
     refuse_claims(source, layout)
-    records = list(walk(source, layout))
-    packets = tuple(info for found in records for info in _packet_infos(found))
-    if entropy is not None:
-        packets = _with_bits(packets, records, layout, PacketCoder(entropy, header.version))
-    complete = not records or records[-1].last or (header.version == 1 and records[-1].problem is None)
-    size = len(memoryview(data).cast("B"))
-    bits = None
-    if entropy is not None and all(packet.bits for packet in packets) and complete:
-        bits = {name: sum((packet.bits or {})[name] for packet in packets) for name in ("units", "f0")}
-        bits["speaker"] = 8.0 * len(header.speaker)
-        bits["framing"] = 8 * size - sum(bits.values())
+    limit = Limit(spec, max_seconds)
+    look = None if coder is None else _Look(coder, layout, limit, whole)
+    packets: list[PacketInfo] = []
+    last, stray = None, 0
+    for last in walk(source, layout):
+        if last.problem is not None:
+            limit.lose(last.index, max(1, last.count))
+            stray += 0 if last.count else last.size
+        elif look is not None and last.payload is not None:
+            look.take(last)
+        limit.check((last.index + last.count - 1) * limit.packet_samples + 1)
+        packets.extend(_packet_infos(last))
+    num_samples = layout.num_samples
+    if layout.version > 1 and spec is not None and last is not None:
+        num_samples = last.stream_samples(spec)
+    limit.check(num_samples or 0)
+    complete = last is None or last.last or (header.version == 1 and last.problem is None)
+    size, bits = len(memoryview(data).cast("B")), None
+    if look is not None:
+        look.tell(packets)
+        if complete and all(packet.ok for packet in packets):
+            bits = look.bits(8 * size, 8 * len(header.speaker), 8 * sum(packet.size for packet in packets))
     return StreamInfo(
         header.version,
         header.model,
-        _num_samples(records, layout),
+        num_samples,
         size,
         header.size,
-        packets,
+        tuple(packets),
         trailing=size - source.offset,
-        stray=sum(found.size for found in records if found.problem is not None and not found.count),
+        stray=stray,
         complete=complete,
         speaker=None if entropy is None else tuple(entropy.unpack_speaker(header.speaker).tolist()),
         bits=bits,
     )
-
-
-def _num_samples(records: Sequence[Found], layout: Layout) -> int | None:
-    if layout.version == 1 or layout.spec is None:
-        return layout.num_samples
-    return records[-1].stream_samples(layout.spec)
 
 
 def _packet_infos(found: Found) -> Iterator[PacketInfo]:
@@ -130,20 +148,55 @@ def _packet_infos(found: Found) -> Iterator[PacketInfo]:
         yield PacketInfo(found.index + i, offset, size, found.problem is None)
 
 
-def _with_bits(
-    packets: Sequence[PacketInfo], records: Sequence[Found], layout: Layout, coder: PacketCoder
-) -> tuple[PacketInfo, ...]:
-    """The same after decoding: what the sound ones spend, and which of them are not sound after all."""
-    sound = [found for found in records if found.payload is not None]
-    shapes = [found.shape(found.index, layout, coder.entropy.spec) for found in sound]
-    spent = coder.payload_bits([found.payload or b"" for found in sound], shapes)
-    costs = {found.index: each for found, each in zip(sound, spent, strict=True) if isinstance(each, dict)}
-    told = []
-    for packet in packets:
-        if packet.index in costs:
-            f0 = costs[packet.index][F0]
-            bits = {"units": sum(costs[packet.index].values()) - f0, "f0": f0}
-            told.append(replace(packet, bits={**bits, "framing": 8 * packet.size - sum(bits.values())}))
-        else:
-            told.append(replace(packet, ok=False))
-    return tuple(told)
+class _Look:
+    """The packets of a stream that are decoded: all of the first LOOKED, then one of 2, of 4 and so on; all, if `whole`."""
+
+    def __init__(self, coder: PacketCoder, layout: Layout, limit: Limit, whole: bool) -> None:
+        self._coder, self._layout, self._limit, self._whole = coder, layout, limit, whole
+        self._waiting: list[Found] = []
+        self._spent: dict[int, tuple[int, dict[str, float] | None]] = {}  # of a packet: how many it stands for, and its bits
+        self._stride, self._left, self._bad = 1, LOOKED, 0
+
+    def take(self, found: Found) -> None:
+        """Look at a sound packet, if it is one of those. Raises TooLong where too many prove not to be sound after all."""
+        if found.index % self._stride == 0:
+            self._waiting.append(found)
+            if len(self._waiting) == TOGETHER:
+                self._decode()
+
+    def _decode(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        shapes = [found.shape(found.index, self._layout, self._coder.entropy.spec) for found in waiting]
+        for found, each in zip(
+            waiting, self._coder.payload_bits([found.payload or b"" for found in waiting], shapes), strict=True
+        ):
+            if isinstance(each, dict):
+                bits = {"units": sum(each.values()) - each[F0], "f0": each[F0]}
+                self._spent[found.index] = self._stride, bits
+                self._left -= 1
+            else:
+                self._spent[found.index] = self._stride, None
+                self._bad += self._stride
+                self._limit.refuse(self._bad, found.index)
+        if self._left <= 0 and not self._whole:
+            self._stride, self._left = 2 * self._stride, LOOKED // 8
+
+    def tell(self, packets: list[PacketInfo]) -> None:
+        """Write into `packets` what was found."""
+        self._decode()
+        for index, (_, bits) in self._spent.items():
+            packet = packets[index]
+            if bits is None:
+                packets[index] = replace(packet, ok=False)
+            else:
+                packets[index] = replace(packet, bits={**bits, "framing": 8 * packet.size - sum(bits.values())})
+        self._sizes = {index: 8 * packets[index].size for index in self._spent}
+
+    def bits(self, whole: int, speaker: float, packets: float) -> dict[str, float]:
+        """By stream, of all: `whole` bits, of which so many the speaker's and the packets'."""
+        told = [(stands, self._sizes[index], bits) for index, (stands, bits) in self._spent.items() if bits is not None]
+        scale = packets / (sum(stands * size for stands, size, _ in told) or 1) if self._stride > 1 else 1
+        bits = {name: scale * sum(stands * each[name] for stands, _, each in told) for name in ("units", "f0")}
+        bits["speaker"] = speaker
+        bits["framing"] = whole - sum(bits.values())
+        return bits

@@ -38,5 +38,9 @@ class Truncated(Damaged):
     """The bytes end before the stream does."""
 
 
+class TooLong(BitstreamError):
+    """A stream longer than the caller allows, or one that so much is missing of that it would be mostly silence."""
+
+
 class TrailingBytes(Damaged):
     """The stream ended and bytes are left over, from `offset` on."""

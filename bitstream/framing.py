@@ -7,6 +7,7 @@ model: enough for a program that counts, cuts, checks or forwards packets.
 from __future__ import annotations
 
 from binascii import crc_hqx
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bitstream.header import CRC_START, VERSION
@@ -27,16 +28,22 @@ FULL_END = 0xFF
 SPREAD = 40503
 """An index goes into a check times this: a bit or two that flip in it do not then make a number that is near."""
 
-_GATHER = pow(SPREAD, -1, 2**16)
+GATHER = pow(SPREAD, -1, 2**16)
+"""Its inverse."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a reader knows of a stream before its records: version, model (None: not at hand), and version 1's length."""
+    """What a reader knows of a stream before its records: version, model (None: not at hand), and version 1's length.
+
+    `decodes` tells whether a payload of (frames, F0 frames) is one that the model writes. `headless`: no header was found.
+    """
 
     version: int = VERSION
     spec: EntropySpec | None = None
     num_samples: int | None = None
+    decodes: Callable[[bytes, int, int], bool] | None = None
+    headless: bool = False
 
     @property
     def total(self) -> int | None:
@@ -173,4 +180,4 @@ def _check(covered: bytes, index: int) -> bytes:
 def _implied(covered: bytes, check: bytes, version: int = VERSION) -> int:
     """The index modulo 65536 with which the check is right."""
     spread = crc_hqx(covered, CRC_START) ^ int.from_bytes(check, "big")
-    return spread if version == 1 else spread * _GATHER & 0xFFFF
+    return spread if version == 1 else spread * GATHER & 0xFFFF

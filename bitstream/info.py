@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from bitstream.spec import SAMPLE_RATE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PacketInfo:
     """A packet's number, first byte, size in bytes with its framing (0: missing), and whether its check matches.
 
-    `bits`: what it spends on "units", "f0" and "framing", summing to 8 * size; None without the entropy model or if damaged.
+    `bits`: what it spends on "units", "f0" and "framing", summing to 8 * size; None without the entropy model, if damaged, and if it was not
+    decoded, as most of a long stream are not.
     """
 
     index: int
@@ -37,7 +38,8 @@ class StreamInfo:
         complete: whether the end is there and sound.
         speaker: speaker fields; None without the entropy model.
         bits: bits spent on "units", "f0", "speaker" and "framing" (header, lengths, checks, end, the coder's rounding), summing
-            to 8 * size; None without the entropy model or if the stream is not sound.
+            to 8 * size; None without the entropy model or if the stream is not sound. Where not all packets were decoded, an
+            estimate.
     """
 
     version: int

@@ -31,10 +31,12 @@ def encode_packets(entropy: EntropyModel, packets: Sequence[Packet]) -> list[byt
     return _in_groups(lambda part: _encode(entropy, part), packets, _lengths(packets))
 
 
-def decode_packets(entropy: EntropyModel, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]) -> list[Packet | Damaged]:
+def decode_packets(
+    entropy: EntropyModel, tail: Tail, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]
+) -> list[Packet | Damaged]:
     """Inverse of `encode_packets`: of each payload and (frames, F0 frames), the codes, or why there are none."""
     given = list(zip(payloads, shapes, strict=True))
-    return _in_groups(lambda part: _decode(entropy, *zip(*part, strict=True)), given, [frames for frames, _ in shapes])
+    return _in_groups(lambda part: _decode(entropy, tail, *zip(*part, strict=True)), given, [frames for frames, _ in shapes])
 
 
 def payload_bits(
@@ -79,8 +81,10 @@ def _encode(entropy: EntropyModel, packets: Sequence[Packet]) -> list[bytes]:
     return _restored(batch, _payloads(edges << CODER_PRECISION - entropy.spec.precision))
 
 
-def _decode(entropy: EntropyModel, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]) -> list[Packet | Damaged]:
-    batch, _, problems = _decoded(entropy, near, payloads, shapes)
+def _decode(
+    entropy: EntropyModel, tail: Tail, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]
+) -> list[Packet | Damaged]:
+    batch, _, problems = _decoded(entropy, tail, payloads, shapes)
     return [problem or packet for problem, packet in zip(problems, batch.packets(), strict=True)]
 
 
@@ -101,15 +105,18 @@ def _decoded(
     """The batch, the widths of its symbols' intervals (steps, n) and, in the order given, what is wrong with each payload."""
     batch = Batch.of_shapes(len(entropy.spec.rows), shapes)
     decoder = _Decoder([payloads[index] for index in batch.order], entropy.spec.precision)
-    edges = _fill(entropy, batch, decoder)
+    edges = _fill(entropy, batch, decoder, tail is near)
+    # They are written again to compare, but for those that have more symbols than bytes.
+    edges[:, :, decoder.overrun()] &= 0 if tail is near else -1
     written = _restored(batch, _payloads(edges, tail))
     broken = _restored(batch, decoder.broken.tolist())
+    over = _restored(batch, (decoder.overrun() & (tail is near)).tolist())
     problems: list[Damaged | None] = []
-    for payload, again, bad in zip(payloads, written, broken, strict=True):
+    for payload, again, bad, short in zip(payloads, written, broken, over, strict=True):
         if bad:
             problems.append(Damaged("the payload is no output of the range coder"))
         else:
-            problems.append(None if again == payload else Damaged("the payload is not in canonical form"))
+            problems.append(None if again == payload and not short else Damaged("the payload is not in canonical form"))
     return batch, edges[1], problems
 
 
@@ -141,8 +148,11 @@ def _known(entropy: EntropyModel, batch: Batch) -> Iterator[tuple[int | str, int
                 yield name, positions.start, has, lanes.block(name, positions, frames)
 
 
-def _fill(entropy: EntropyModel, batch: Batch, decoder: _Decoder) -> NDArray[np.int64]:
-    """Fill the batch; left edges and widths, in units of 2**-24, of its symbols: (2, steps, n), width 0 after a packet's end."""
+def _fill(entropy: EntropyModel, batch: Batch, decoder: _Decoder, exact: bool) -> NDArray[np.int64]:
+    """Fill the batch; left edges and widths, in units of 2**-24, of its symbols: (2, steps, n), width 0 after a packet's end.
+
+    Where payloads are `exact`, no shorter than what their symbols take, this ends when none is left that could be one.
+    """
     lanes = entropy.lanes(batch)
     steps = list(batch.steps(entropy.spec))
     edges = np.zeros((2, len(steps), len(batch.order)), dtype=np.int64)
@@ -154,6 +164,8 @@ def _fill(entropy: EntropyModel, batch: Batch, decoder: _Decoder) -> NDArray[np.
         batch.symbols(name)[:count, position] = chosen
         width = frequencies[everyone[:count], chosen]
         edges[:, step, :count] = upper[everyone[:count], chosen] - width, width
+        if exact and step % 8 == 7 and decoder.overrun().all():
+            break
     return edges << (CODER_PRECISION - entropy.spec.precision)
 
 
@@ -184,6 +196,11 @@ class _Decoder:
         self._width = np.full(len(payloads), 2**64 - 1, dtype=np.uint64)
         self._shift = np.uint64(CODER_PRECISION - precision)
         self.broken = np.zeros(len(payloads), dtype=bool)
+        self._sizes = np.array([len(payload) for payload in payloads])
+
+    def overrun(self) -> NDArray[np.bool_]:
+        """(n,): the symbols so far take more bytes than the payload has; in version 1 it may yet be the right one."""
+        return np.asarray(4 * (self._at - 2) > self._sizes)
 
     def symbols(self, upper: NDArray[np.int64]) -> NDArray[np.intp]:
         """The next symbol of the first `count` packets, of the upper edges (count, alphabet) of their intervals."""

@@ -17,6 +17,9 @@ from bitstream.reader import OnError, PacketReader
 from bitstream.source import Data
 from bitstream.writer import PacketWriter
 
+TOGETHER = 1024
+"""Packets decoded together."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -41,9 +44,11 @@ def pack_many(utterances: Iterable[SpeechCodes], entropy: EntropyModel | None = 
     return streams
 
 
-def unpack_many(streams: Iterable[Data], entropy: EntropyModel | None = None, on_error: OnError = "strict") -> list[SpeechCodes]:
-    """`[unpack(data, entropy, on_error) for data in streams]`, in less time. Raises what `unpack` does."""
-    readers = [PacketReader(data, entropy, on_error) for data in streams]
+def unpack_many(
+    streams: Iterable[Data], entropy: EntropyModel | None = None, on_error: OnError = "strict", max_seconds: float | None = None
+) -> list[SpeechCodes]:
+    """`[unpack(data, entropy, on_error, max_seconds) for data in streams]`, in less time. Raises what `unpack` does."""
+    readers = [PacketReader(data, entropy, on_error, max_seconds) for data in streams]
     slots = [list(reader.slots()) for reader in readers]
     given = [
         (reader.entropy, (slot.payload, (slot.frames, slot.f0_frames)))
@@ -51,7 +56,12 @@ def unpack_many(streams: Iterable[Data], entropy: EntropyModel | None = None, on
         for slot in own
         if slot.payload is not None
     ]
-    found = iter(_by_model(given, lambda coder, parts: coder.decode_payloads(*zip(*parts, strict=True))))
+    # Some at a time: after the first that is damaged nothing more need be decoded.
+    found = (
+        each
+        for start in range(0, len(given), TOGETHER)
+        for each in _by_model(given[start : start + TOGETHER], lambda coder, parts: coder.decode_payloads(*zip(*parts, strict=True)))
+    )
     utterances = []
     for reader, own in zip(readers, slots, strict=True):
         packets = [reader.settle(slot, None if slot.payload is None else next(found)) for slot in own]

@@ -54,9 +54,13 @@ class PacketCoder:
         most = self.entropy.spec.max_payload
         for shape in shapes:
             self.entropy.spec.check_packet_shape(*shape)
-        if self._tail is shortest or len(payloads) < self.entropy.decodes_together or max(map(len, payloads)) > most:
+        if len(payloads) < self.entropy.decodes_together or max(map(len, payloads)) > most:
             return [self._decode(payload, *shape) for payload, shape in zip(payloads, shapes, strict=True)]
-        return decode_packets(self.entropy, payloads, shapes)
+        return decode_packets(self.entropy, self._tail, payloads, shapes)
+
+    def decodes(self, payload: bytes, frames: int, f0_frames: int) -> bool:
+        """Whether `decode_payload` gives something."""
+        return not isinstance(self.decode_payloads([payload], [(frames, f0_frames)])[0], Damaged)
 
     def payload_bits(
         self, payloads: Sequence[bytes], shapes: Sequence[tuple[int, int]]

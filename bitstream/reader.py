@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
@@ -10,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream.entropy import EntropyModel
-from bitstream.errors import BitstreamError, Damaged, NotUnitcodec, Truncated, UnsupportedVersion
+from bitstream.errors import BitstreamError, Damaged, NotUnitcodec, TooLong, Truncated, UnsupportedVersion
 from bitstream.find import find_entropy_model, find_sibling
 from bitstream.framing import MIN_PACKET, Layout
 from bitstream.header import MAGIC, VERSION, Header, read_header
 from bitstream.packet import PacketCoder
 from bitstream.source import Data, Source
-from bitstream.spec import SAMPLE_RATE
+from bitstream.spec import SAMPLE_RATE, EntropySpec
 from bitstream.walk import Found, strict_walk, walk
 
 OnError = Literal["strict", "conceal", "salvage"]
@@ -24,6 +26,8 @@ TOGETHER = 64
 """Packets decoded together where they need not be waited for."""
 _SEARCH = 2**16
 """How far salvage looks for a header."""
+MAX_SILENCE = 3600.0
+"""Seconds of silence for what is damaged or missing, if the caller allows no other length."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,16 +76,26 @@ class PacketReader:
             may be damaged or stand behind other bytes, within 64 KiB; if none is found, the speaker fields are the middle of
             their alphabets.
 
+    `max_seconds` is how long a stream may be. None, the default, is safe for streams from anywhere and refuses no recording: as
+    long as packets are sound there may be any number of them, for each has its bytes, but for those that are damaged or missing,
+    which a few forged bytes can claim by the ten thousand, there is an hour of silence in all and no more.
+
     Raises NotUnitcodec, UnsupportedVersion, UnknownModel, Damaged or Truncated for the header, at once; while reading Damaged,
-    Truncated and, after the last packet in strict mode, TrailingBytes.
+    Truncated, TooLong and, after the last packet in strict mode, TrailingBytes.
     """
 
-    def __init__(self, file: Data | BinaryIO, entropy: EntropyModel | None = None, on_error: OnError = "strict") -> None:
+    def __init__(
+        self,
+        file: Data | BinaryIO,
+        entropy: EntropyModel | None = None,
+        on_error: OnError = "strict",
+        max_seconds: float | None = None,
+    ) -> None:
         """`entropy` None: the installed model that the header names. Another that belongs to the same weights serves as well."""
         if on_error not in ("strict", "conceal", "salvage"):
             raise ValueError(f"on_error is {on_error!r}; it must be 'strict', 'conceal' or 'salvage'")
         self.on_error: OnError = on_error
-        self._source = Source(file)
+        self._source, headless = Source(file), False
         if on_error == "salvage" and entropy is not None:
             _find_header(self._source, entropy)
         try:
@@ -90,13 +104,14 @@ class PacketReader:
             if on_error != "salvage" or entropy is None:
                 raise
             speaker = entropy.pack_speaker([alphabet // 2 for alphabet in entropy.spec.speaker])
-            self.header, self.entropy = Header(VERSION, entropy.fingerprint, speaker, 0), entropy
+            self.header, self.entropy, headless = Header(VERSION, entropy.fingerprint, speaker, 0), entropy, True
         self._start = self._source.offset
         self.speaker = self.entropy.unpack_speaker(self.header.speaker)
         self.num_samples = self.header.num_samples
         self.lost = 0
         self._spec, self._coder = self.entropy.spec, PacketCoder(self.entropy, self.header.version)
-        self._layout = Layout(self.header.version, self._spec, self.num_samples)
+        self._limit = Limit(self._spec, max_seconds)
+        self._layout = Layout(self.header.version, self._spec, self.num_samples, self._coder.decodes, headless)
         if on_error != "salvage":
             refuse_claims(self._source, self._layout)
         self._packets = self._decoded(0)
@@ -105,6 +120,11 @@ class PacketReader:
     def duration(self) -> float | None:
         """Seconds; None as long as it is not known."""
         return None if self.num_samples is None else self.num_samples / SAMPLE_RATE
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether packets come when they come, and only once."""
+        return self._source.is_pipe
 
     @property
     def offset(self) -> int:
@@ -125,11 +145,13 @@ class PacketReader:
         """
         first = max(0, int(seconds * SAMPLE_RATE) // self._spec.packet_samples)
         self._source.rewind(self._start)
+        self.lost = 0
         self._packets = self._decoded(first)
         return first * self._spec.packet_samples / SAMPLE_RATE
 
     def slots(self) -> Iterator[Slot]:
         """The packets undecoded, from where the reader stands; `num_samples` is set with the last."""
+        self._limit.restart()
         if self.on_error == "strict":
             for found in strict_walk(self._source, self._layout):
                 yield from self._slots(found)
@@ -138,6 +160,7 @@ class PacketReader:
         for found in walk(self._source, self._layout):
             # What follows a hole says that it was one, and not the end.
             if hole is not None:
+                self._limit.lose(hole.index, max(1, hole.count))
                 yield from self._slots(hole)
             hole = found if found.problem is not None else None
             if hole is None:
@@ -148,6 +171,7 @@ class PacketReader:
         if self.on_error == "salvage" and (not known or isinstance(hole.problem, Truncated)):
             self.num_samples = hole.index * self._spec.packet_samples
         elif known:
+            self._limit.lose(hole.index, hole.count)
             yield from self._slots(hole)
         else:
             text = f"{hole.problem}, and with it where the stream ends"
@@ -174,6 +198,7 @@ class PacketReader:
         if isinstance(found, tuple):
             return Packet(*found, first)
         self.lost += 1
+        self._limit.refuse(self.lost, slot.index)
         units = np.zeros((len(self._spec.rows), slot.frames), dtype=np.int32)
         return Packet(units, np.zeros(slot.f0_frames, dtype=np.int32), first, lost=True)
 
@@ -181,7 +206,10 @@ class PacketReader:
         """The packets that a record or a hole stands for."""
         if found.last and self.header.num_samples is None:
             self.num_samples = found.stream_samples(self._spec)
+        if found.last and self.num_samples is not None:
+            self._limit.check(self.num_samples)
         for index in range(found.index, found.index + found.count):
+            self._limit.check(index * self._spec.packet_samples + 1)
             yield Slot(index, found.offset, *found.shape(index, self._layout, self._spec), found.payload)
 
     def _decoded(self, first: int) -> Iterator[Packet]:
@@ -199,6 +227,42 @@ class PacketReader:
             yield from self.decode(waiting)
             raise
         yield from self.decode(waiting)
+
+
+class Limit:
+    """How much a reader gives of a stream: see PacketReader. Raises TooLong beyond it, ValueError for what is no length."""
+
+    def __init__(self, spec: EntropySpec | None, max_seconds: float | None) -> None:
+        """`spec` None: of a model that is not at hand, and whose packets are taken to be as long as the reference model's."""
+        if max_seconds is not None and not max_seconds >= 0:
+            raise ValueError(f"max_seconds is {max_seconds!r}; it must be a number of seconds, 0 or more, or None")
+        self.packet_samples = 40960 if spec is None else spec.packet_samples
+        self._seconds = self.packet_samples / SAMPLE_RATE
+        self._samples = math.inf if max_seconds is None else max_seconds * SAMPLE_RATE
+        self._most = (MAX_SILENCE if max_seconds is None else max_seconds + self._seconds) / self._seconds
+        self._holes = 0
+
+    def restart(self) -> None:
+        """The stream is read from its beginning."""
+        self._holes = 0
+
+    def check(self, samples: int) -> None:
+        """The stream has at least so many samples."""
+        if samples > self._samples:
+            raise TooLong(f"longer than the {self._samples / SAMPLE_RATE:g} s allowed")
+
+    def lose(self, index: int, packets: int) -> None:
+        """So many are damaged or missing from packet `index` on. Bytes that belong to none count as one: they take time, too."""
+        self._holes += packets
+        self.refuse(self._holes, index)
+
+    def refuse(self, packets: int, index: int) -> None:
+        """So many in all are damaged or missing, up to and with those from packet `index` on."""
+        if packets > self._most:
+            raise TooLong(
+                f"{packets} packets, {packets * self._seconds:.0f} s, are damaged or missing at packet {index}; "
+                f"at most {self._most * self._seconds:.0f} s of silence are allowed"
+            )
 
 
 def open_stream(source: Source, entropy: EntropyModel | None) -> tuple[Header, EntropyModel]:
@@ -222,6 +286,12 @@ def refuse_claims(source: Source, layout: Layout) -> None:
 
 def _find_header(source: Source, entropy: EntropyModel) -> None:
     """Step over what stands before the first sound header of this model, if there is one near."""
+    # A live pipe that begins as it should is asked for no more than the header.
+    if source.peek(len(MAGIC)) == MAGIC:
+        head = source.peek(8)
+        with suppress(BitstreamError):
+            open_stream(Source(source.peek(10 + (head[7] if len(head) == 8 and head[2] > 1 else 265))), entropy)
+            return
     data = source.peek(_SEARCH)
     at = data.find(MAGIC)
     while at >= 0:

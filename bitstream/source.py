@@ -9,15 +9,23 @@ Data = bytes | bytearray | memoryview
 
 
 class Source:
-    """A reader that goes forward, and back only by `rewind`. `offset` counts the bytes skipped so far."""
+    """A reader that goes forward, and back only by `rewind`.
+
+    Attributes:
+        offset: counts the bytes skipped so far.
+        data: all bytes, where they are in memory.
+    """
 
     def __init__(self, data: Data | BinaryIO) -> None:
         self.offset = 0
         self._file: BinaryIO | None = None
-        self._buffer = b""
-        self._data: memoryview | None = None
-        if isinstance(data, (bytes, bytearray, memoryview)):
-            self._data = memoryview(data).cast("B")
+        self._buffer = bytearray()
+        self._start = 0
+        self.data: bytes | memoryview | None = None
+        if isinstance(data, bytes):
+            self.data = data
+        elif isinstance(data, (bytearray, memoryview)):
+            self.data = memoryview(data).cast("B")
         else:
             self._file = data
             self._origin = data.tell() if data.seekable() else None
@@ -30,25 +38,31 @@ class Source:
     @property
     def size(self) -> int | None:
         """Bytes in all; None if only reading to the end would tell."""
-        return None if self._data is None else len(self._data)
+        return None if self.data is None else len(self.data)
 
     def peek(self, count: int, ahead: int = 0) -> bytes:
         """The next `count` bytes after `ahead` others, or what is left of them; blocks for no more than these."""
-        if self._data is not None:
+        if self.data is not None:
             start = self.offset + ahead
-            return bytes(self._data[start : start + count])
+            return bytes(self.data[start : start + count])
         assert self._file is not None
-        while len(self._buffer) < ahead + count:
-            more = self._file.read(ahead + count - len(self._buffer))
+        start = self._start + ahead
+        while len(self._buffer) < start + count:
+            more = self._file.read(start + count - len(self._buffer))
             if not more:
                 break
             self._buffer += more
-        return self._buffer[ahead : ahead + count]
+        return bytes(self._buffer[start : start + count])
 
     def skip(self, count: int) -> None:
         """Step over `count` bytes, all of which were peeked at."""
         self.offset += count
-        self._buffer = self._buffer[count:]
+        if self.data is not None:
+            return
+        self._start += count
+        if 2 * self._start > len(self._buffer):  # not each time: a search goes on byte by byte
+            del self._buffer[: self._start]
+            self._start = 0
 
     def rewind(self, offset: int) -> None:
         """Go to a byte, counted from where the source began. Raises io.UnsupportedOperation for a pipe."""
@@ -56,4 +70,4 @@ class Source:
             if self._origin is None:
                 raise UnsupportedOperation("a pipe cannot be read again from an earlier place")
             self._file.seek(self._origin + offset)
-        self._buffer, self.offset = b"", offset
+        self._buffer, self._start, self.offset = bytearray(), 0, offset

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from binascii import crc_hqx
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bitstream.errors import Damaged, TrailingBytes, Truncated
-from bitstream.framing import MAX_RECORD, MIN_PACKET, Layout, Record, parse_record
+from bitstream.framing import LONG, MAX_RECORD, SPREAD, Layout, Record, parse_record
+from bitstream.header import CRC_START
+from bitstream.search import places
 from bitstream.source import Source
 from bitstream.spec import EntropySpec
 
 MAX_GAP = 16
 """Packets that may be missing before the last bytes of a stream, and be damaged while their lengths are trusted: with a check
 alone for evidence, more would often be chance."""
+MAX_GAP_BEFORE_END = 4
+"""The same before an end, which has no payload that could bear it out."""
+WITNESS = 2**12
+"""A record that is found further on than so many places times packets that it claims are missing needs two more to follow it."""
+WINDOW = 2**16
+"""Bytes that are searched at once where they are at hand; one after another in a pipe."""
+_NEAR = 64
+"""Bytes that are looked at one by one first: most damage is short."""
+
+_HEADS = [crc_hqx(bytes([length]), CRC_START) for length in range(LONG)]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Found:
     """A record in a stream, or a hole where there should be some.
 
@@ -23,7 +36,8 @@ class Found:
         index: number of the packet; of an end, the number of packets before it.
         offset, size: first byte, and bytes with the framing. A hole's reach to where sound bytes begin.
         payload: None for an end and for whatever has a problem.
-        samples: of a short last packet, what it covers; of an end, what it takes off the last packet.
+        samples: of a short last packet, what it covers; of an end, what it takes off the last packet. None for what has a
+            problem: a number whose check does not match is not used.
         last: the stream ends with this.
         problem: what is wrong; None for a sound record.
         count: packets that this stands for: 0 for an end, and for bytes that belong to no packet.
@@ -47,8 +61,10 @@ class Found:
 
     def stream_samples(self, spec: EntropySpec) -> int:
         """Samples of a stream of version 2 that ends with this, or right before it if this is no end."""
-        if not self.last or self.samples is None:
+        if not self.last:
             return self.index * spec.packet_samples
+        if self.samples is None:
+            return (self.index + self.count) * spec.packet_samples
         if not self.count:
             return self.index * spec.packet_samples - self.samples
         return (self.index + self.count - 1) * spec.packet_samples + self.samples
@@ -78,20 +94,23 @@ def find_record(source: Source, index: int, layout: Layout, ahead: int = 0) -> F
             return found
     what = f"packet {index}" if found.count else "the end of the stream"
     problem = Damaged(f"{what}, at byte {at}, is damaged: {why}", packet=index, offset=at)
-    return replace(found, payload=None, problem=problem)
+    return replace(found, payload=None, samples=None, problem=problem)
 
 
 def walk(source: Source, layout: Layout, resync: bool = True) -> Iterator[Found]:
     """Every record of a stream whose header was read; steps over what it yields, and ends after what is `last`.
 
-    After damage the walk goes on, unless `resync` is off, at the next place where a sound record, followed by another or by
-    the end of the bytes, tells its own number; what lies between is a hole. If the last thing yielded is not `last`, the
+    After damage the walk goes on, unless `resync` is off, at the next place where a sound record tells its own number and what
+    follows bears it out; what lies between is a hole. If the last thing yielded is not `last`, the
     stream's end is damaged or missing. Without a model, a stream of version 1 ends where its bytes do.
     """
     index = 0
     while layout.total is None or index < layout.total:
         if layout.version == 1 and layout.total is None and not source.peek(1):
             return
+        for found in _full_packets(source, index, layout):
+            yield found
+            index += 1
         found = find_record(source, index, layout)
         if found.problem is None:
             source.skip(found.size)
@@ -113,23 +132,57 @@ def strict_walk(source: Source, layout: Layout) -> Iterator[Found]:
         raise TrailingBytes(f"the stream ends at byte {source.offset} but more bytes follow", offset=source.offset)
 
 
+def _full_packets(source: Source, index: int, layout: Layout) -> Iterator[Found]:
+    """Sound packets from here on, up to what takes a closer look: streams in memory are nearly all of such."""
+    data, most = source.data, min(LONG - 1, layout.max_payload)
+    if data is None or layout.version == 1:
+        return
+    at, size = source.offset, len(data)
+    while at + 3 <= size and data[at] <= most:
+        length, payload = data[at], bytes(data[at + 3 : at + 3 + data[at]])
+        check = crc_hqx(payload, _HEADS[length]) ^ data[at + 1] << 8 ^ data[at + 2]
+        if check != index * SPREAD & 0xFFFF or len(payload) < length:
+            return
+        source.skip(3 + length)
+        yield Found(index, at, 3 + length, payload)
+        index, at = index + 1, at + 3 + length
+
+
 def _hole(source: Source, bad: Found, layout: Layout) -> Found:
     """Step over damage, to the next sound record or, if there is none, to the end of the bytes."""
     led = _by_lengths(source, bad, layout)
-    size = 0
     # Where the next record is not where it should be, a length is wrong: a sound record may begin anywhere.
-    while source.peek(1) and (led is None or (size < led.size and led.count > 1)):
-        claimed = _claimed(source, bad.index, layout)
-        if claimed is not None and (size or claimed > bad.index):
-            return Found(bad.index, bad.offset, size, problem=bad.problem, count=claimed - bad.index)
-        source.skip(1)
-        size += 1
+    size, claimed = 0, None
+    if led is None or led.count > 1:
+        size, claimed = _search(source, bad, layout, None if led is None else led.size)
+    if claimed is not None:
+        return Found(bad.index, bad.offset, size, problem=bad.problem, count=claimed - bad.index)
     if led is not None:
         source.skip(led.size - size)
         return led
     if layout.total is None:
         return Found(bad.index, bad.offset, size, problem=bad.problem, count=bad.count)
     return Found(bad.index, bad.offset, size, last=True, problem=bad.problem, count=layout.total - bad.index)
+
+
+def _search(source: Source, bad: Found, layout: Layout, limit: int | None) -> tuple[int, int | None]:
+    """Step over bytes, `limit` at most, up to a record that speaks for itself; how many these are, and its number, if any."""
+    passed = 0
+    while limit is None or passed < limit:
+        window = 1 if source.is_pipe or passed < _NEAR else WINDOW
+        window = window if limit is None else min(window, limit - passed)
+        data = source.peek(window if window == 1 else window + 2 * MAX_RECORD)
+        if not data:
+            break
+        for ahead in [0] if window == 1 else places(data, window, len(data) < window + 2 * MAX_RECORD, layout):
+            claimed = _claimed(source, bad, layout, ahead, passed + ahead)
+            if claimed is not None and (passed + ahead or claimed > bad.index):
+                source.skip(ahead)
+                return passed + ahead, claimed
+        window = min(window, len(data))
+        source.skip(window)
+        passed += window
+    return passed, None
 
 
 def _by_lengths(source: Source, bad: Found, layout: Layout) -> Found | None:
@@ -143,28 +196,47 @@ def _by_lengths(source: Source, bad: Found, layout: Layout) -> Found | None:
             return None
         if found.last and (not found.count or source.peek(1, ahead + found.size)):
             return None
-        if found.last and _claimed(source, bad.index, layout, ahead) is None:
+        if found.last and _claimed(source, bad, layout, ahead, ahead) is None:
             count = index + 1 - bad.index
-            return Found(bad.index, bad.offset, ahead + found.size, None, found.samples, True, bad.problem, count)
+            return Found(bad.index, bad.offset, ahead + found.size, last=True, problem=bad.problem, count=count)
         ahead += found.size
     return None
 
 
-def _claimed(source: Source, index: int, layout: Layout, ahead: int = 0) -> int | None:
-    """The number, at least `index`, of a record that begins `ahead` bytes on; None unless something speaks for it.
+def _claimed(source: Source, bad: Found, layout: Layout, ahead: int, passed: int) -> int | None:
+    """The number of a record that begins `ahead` bytes on, `passed` bytes behind record `bad`; None unless it is borne out.
 
-    A check of 16 bits matches by chance once in 65536 places, so a record found by searching counts only with a witness: the
-    next record, or the end of the bytes if no more than MAX_GAP packets are missing before it. And no stream has more packets
-    than its bytes have room for.
+    A check of 16 bits matches by chance once in 65536 places, so a record found by searching counts only with a witness. That
+    is the next record; two of them, or the stream's end, where the place is far or the gap is wide. Where the bytes end with it,
+    that it decodes is one, if no more than MAX_GAP packets are missing before it, or if it is all that there is.
     """
     record = parse_record(source, ahead, layout)
     if not isinstance(record, Record):
         return None
-    claimed = index + (record.number - index & 0xFFFF)
-    if claimed * MIN_PACKET > source.offset + ahead or (layout.total is not None and claimed >= layout.total):
+    gap = record.number - bad.index & 0xFFFF
+    claimed, after = bad.index + gap, ahead + record.size
+    if layout.total is not None and claimed >= layout.total:
         return None
-    if not source.peek(1, ahead + record.size):
-        return claimed if claimed - index <= MAX_GAP or claimed + 1 == layout.total else None
-    if record.last or find_record(source, claimed + 1, layout, ahead + record.size).problem is not None:
+    # One that was there before, repeated.
+    if gap >= 2**15 and claimed >= 2**16:
         return None
-    return claimed
+    follower = find_record(source, claimed + 1, layout, after)
+    if isinstance(follower.problem, Truncated):
+        near = gap <= (MAX_GAP_BEFORE_END if record.payload is None else MAX_GAP) or claimed + 1 == layout.total
+        if near and not follower.size:
+            return claimed if _decodes(record, claimed, layout, False) else None
+        alone = bad.index == passed == 0 and (layout.headless or not (record.last or follower.size))
+        return claimed if alone and _decodes(record, claimed, layout, True) else None
+    if record.last or follower.problem is not None:
+        return None
+    if follower.last or (gap + 1) * (passed + 1) <= WITNESS or not source.peek(1, after + follower.size):
+        return claimed
+    return claimed if find_record(source, claimed + 2, layout, after + follower.size).problem is None else None
+
+
+def _decodes(record: Record, index: int, layout: Layout, required: bool) -> bool:
+    """Whether a packet's payload is one that the model writes; unless that is `required`, True where nothing can tell."""
+    if record.payload is None or layout.decodes is None or layout.spec is None:
+        return not required
+    shape = Found(index, 0, 0, record.payload, record.samples, record.last).shape(index, layout, layout.spec)
+    return layout.decodes(record.payload, *shape)
