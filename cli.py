@@ -168,7 +168,8 @@ def encode(
 ) -> int:
     """Compress speech: WAV, FLAC, Ogg, Opus, MP3, MP4, WebM and more, from 8 kHz up, mixed to mono.
 
-    OUT is IN with the suffix .uc by default; - is standard input or output.
+    OUT is IN with the suffix .uc by default; - is standard input or output. From a pipe, WAV and --raw samples are coded as they
+    come, and each packet is written when it is ready; other kinds are copied to a temporary file first.
     """
     samples = _raw_format(raw, rate, channels, encoding)
     jobs = coding.jobs(Direction(reads=RAW_SUFFIXES if raw else AUDIO_SUFFIXES, suffix=".uc"))
@@ -256,7 +257,7 @@ def _plot(files: Sequence[str], target: str) -> None:
         raise JobError("--plot draws one file")
     if os.path.exists(target):
         raise JobError(f"{target}: exists already")
-    picture = draw(files[0], inspect(read_stream(files[0])), os.path.splitext(target)[1])
+    picture = draw(files[0], inspect(read_stream(files[0]), whole=True), os.path.splitext(target)[1])
     with Output(target) as output:
         output.write(picture)
 

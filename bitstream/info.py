@@ -12,8 +12,8 @@ from bitstream.spec import SAMPLE_RATE
 class PacketInfo:
     """A packet's number, first byte, size in bytes with its framing (0: missing), and whether its check matches.
 
-    `bits`: what it spends on "units", "f0" and "framing", summing to 8 * size; None without the entropy model, if damaged, and if it was not
-    decoded, as most of a long stream are not.
+    `bits`: what it spends on "units", "f0" and "framing", summing to 8 * size; None without the entropy model, if damaged, and if
+    it was not decoded, as most of a long stream are not.
     """
 
     index: int

@@ -6,11 +6,13 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from bitstream.codes import SpeechCodes
 from bitstream.container import check, joined
 from bitstream.entropy import EntropyModel, packet_of
+from bitstream.errors import Damaged
 from bitstream.find import find_entropy_model
 from bitstream.packet import PacketCoder
 from bitstream.reader import OnError, PacketReader
@@ -57,16 +59,19 @@ def unpack_many(
         if slot.payload is not None
     ]
     # Some at a time: after the first that is damaged nothing more need be decoded.
-    found = (
-        each
-        for start in range(0, len(given), TOGETHER)
-        for each in _by_model(given[start : start + TOGETHER], lambda coder, parts: coder.decode_payloads(*zip(*parts, strict=True)))
-    )
+    groups = (given[start : start + TOGETHER] for start in range(0, len(given), TOGETHER))
+    found = (each for group in groups for each in _by_model(group, _decode))
     utterances = []
     for reader, own in zip(readers, slots, strict=True):
         packets = [reader.settle(slot, None if slot.payload is None else next(found)) for slot in own]
         utterances.append(joined(reader, packets))
     return utterances
+
+
+def _decode(
+    coder: PacketCoder, parts: list[tuple[bytes, tuple[int, int]]]
+) -> list[tuple[NDArray[np.int32], NDArray[np.int32]] | Damaged]:
+    return coder.decode_payloads(*zip(*parts, strict=True))
 
 
 class _Ready(PacketCoder):

@@ -103,6 +103,9 @@ def decode(payload: bytes, count: int, predictions: Predictions, max_payload: in
         symbols.append(symbol)
         if len(symbols) == count:
             break
+        # More symbols than the payload has bytes for: in version 1 it may yet be the right one.
+        if tail is near and len(symbols) % 16 == 0 and 4 * encoder.pos()[0] > len(payload):
+            raise Damaged("the payload is not in canonical form")
         distribution = send(symbol)
     predictions.close()
     if _payload(encoder, tail) != payload:

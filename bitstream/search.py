@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from bitstream.framing import END, FULL_END, GATHER, LAST, LONG, Layout
 from bitstream.header import CRC_START
 
+REACH = 512
+"""Two records have no more bytes, but for those whose length takes several."""
+
 _ROW = 256
 
 Words = NDArray[np.int32]
@@ -30,7 +33,7 @@ _HEAD: Words = np.select(
 def places(data: bytes, count: int, final: bool, layout: Layout) -> list[int]:
     """Places below `count` where a record may begin that speaks for itself, in order, and few others.
 
-    `final`: the stream ends where `data` does; else `data` must reach two records beyond `count`.
+    `final`: the stream ends where `data` does; else `data` must reach REACH bytes beyond `count`.
     """
     octets, count = np.frombuffer(data, np.uint8).astype(np.int32), min(count, len(data))
     number, stop = _implied(octets, layout.version)
@@ -108,4 +111,3 @@ def _tables() -> Words:
         parts = (parts << 8 & 0xFFFF) ^ table[parts >> 8]
         every.append(parts)
     return np.stack(every, 1)
-

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from io import UnsupportedOperation
+from contextlib import suppress
+from io import BufferedReader, UnsupportedOperation
+from select import select
 from typing import BinaryIO
 
 Data = bytes | bytearray | memoryview
@@ -53,6 +55,14 @@ class Source:
                 break
             self._buffer += more
         return bytes(self._buffer[start : start + count])
+
+    def at_hand(self, wanted: int) -> int:
+        """How many bytes there are ahead, of about so many wanted, without waiting for a pipe."""
+        if len(self._buffer) - self._start < wanted and isinstance(self._file, BufferedReader):
+            with suppress(OSError, ValueError):  # where the system cannot tell
+                if select([self._file], [], [], 0)[0]:
+                    self._buffer += self._file.read1(wanted)
+        return len(self._buffer) - self._start
 
     def skip(self, count: int) -> None:
         """Step over `count` bytes, all of which were peeked at."""

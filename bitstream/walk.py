@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bitstream.errors import Damaged, TrailingBytes, Truncated
 from bitstream.framing import LONG, MAX_RECORD, SPREAD, Layout, Record, parse_record
 from bitstream.header import CRC_START
-from bitstream.search import places
+from bitstream.search import REACH, places
 from bitstream.source import Source
 from bitstream.spec import EntropySpec
 
@@ -21,7 +21,7 @@ MAX_GAP_BEFORE_END = 4
 WITNESS = 2**12
 """A record that is found further on than so many places times packets that it claims are missing needs two more to follow it."""
 WINDOW = 2**16
-"""Bytes that are searched at once where they are at hand; one after another in a pipe."""
+"""Bytes that are searched at once; of a pipe, those that are at hand."""
 _NEAR = 64
 """Bytes that are looked at one by one first: most damage is short."""
 
@@ -169,12 +169,12 @@ def _search(source: Source, bad: Found, layout: Layout, limit: int | None) -> tu
     """Step over bytes, `limit` at most, up to a record that speaks for itself; how many these are, and its number, if any."""
     passed = 0
     while limit is None or passed < limit:
-        window = 1 if source.is_pipe or passed < _NEAR else WINDOW
+        window = 1 if passed < _NEAR else max(1, source.at_hand(WINDOW) - REACH) if source.is_pipe else WINDOW
         window = window if limit is None else min(window, limit - passed)
-        data = source.peek(window if window == 1 else window + 2 * MAX_RECORD)
+        data = source.peek(window if window == 1 else window + REACH)
         if not data:
             break
-        for ahead in [0] if window == 1 else places(data, window, len(data) < window + 2 * MAX_RECORD, layout):
+        for ahead in [0] if window == 1 else places(data, window, len(data) < window + REACH, layout):
             claimed = _claimed(source, bad, layout, ahead, passed + ahead)
             if claimed is not None and (passed + ahead or claimed > bad.index):
                 source.skip(ahead)
@@ -207,8 +207,9 @@ def _claimed(source: Source, bad: Found, layout: Layout, ahead: int, passed: int
     """The number of a record that begins `ahead` bytes on, `passed` bytes behind record `bad`; None unless it is borne out.
 
     A check of 16 bits matches by chance once in 65536 places, so a record found by searching counts only with a witness. That
-    is the next record; two of them, or the stream's end, where the place is far or the gap is wide. Where the bytes end with it,
-    that it decodes is one, if no more than MAX_GAP packets are missing before it, or if it is all that there is.
+    is the next record; two of them, or the end of the bytes behind it, where the place is far or the gap is wide. Where the
+    bytes end with the record itself, that it decodes is one, if no more than MAX_GAP packets are missing before it, or if it
+    is all that there is.
     """
     record = parse_record(source, ahead, layout)
     if not isinstance(record, Record):
@@ -229,7 +230,7 @@ def _claimed(source: Source, bad: Found, layout: Layout, ahead: int, passed: int
         return claimed if alone and _decodes(record, claimed, layout, True) else None
     if record.last or follower.problem is not None:
         return None
-    if follower.last or (gap + 1) * (passed + 1) <= WITNESS or not source.peek(1, after + follower.size):
+    if (gap + 1) * (passed + 1) <= WITNESS or not source.peek(1, after + follower.size):
         return claimed
     return claimed if find_record(source, claimed + 2, layout, after + follower.size).problem is None else None
 

@@ -204,16 +204,69 @@ def test_a_listener_hears_while_the_speaker_speaks(batch: Batch, stream: bytes, 
     process = start("decode", "-", "-", "--raw", "-q", stdin=-1, stdout=-1)
     assert process.stdin is not None
     assert process.stdout is not None
-    sent = bitstream.inspect(longer).packets[5].offset
-    process.stdin.write(longer[:sent])
-    process.stdin.flush()
-    heard = process.stdout.read(2 * 4 * 40960)
+    sent, heard = 0, b""
+    for index in range(1, 4):
+        # A packet is heard when the next one is there.
+        so_far, sent = sent, bitstream.inspect(longer).packets[index + 1].offset
+        process.stdin.write(longer[so_far:sent])
+        process.stdin.flush()
+        heard += process.stdout.read(2 * 40960)
     assert process.poll() is None
     process.stdin.write(longer[sent:])
     process.stdin.close()
     heard += process.stdout.read()
     assert process.wait(timeout=900) == 0
     assert len(heard) == 2 * (6 * 40960 + batch.lengths["speech"])
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_speaker_is_coded_while_he_speaks(narrow_folder: Path, speech: Path, raw: bool, start: Start, tmp_path: Path) -> None:
+    """Sound through pipes: packets leave before the last of it is there, no copy is made, and the bytes are a file's."""
+    samples = np.tile(soundfile.read(speech, dtype="int16")[0], 4)
+    file, whole = tmp_path / "whole.wav", tmp_path / "whole.uc"
+    soundfile.write(file, samples, 16000)
+    assert cli.main(["encode", str(file), str(whole), "-q", "--model", str(narrow_folder), "--device", "cpu"]) == 0
+    sound = file.read_bytes()
+    sound = samples.tobytes() if raw else sound[:40] + b"\xff\xff\xff\xff" + sound[44:]
+    options = ("--raw", "--rate", "16000") if raw else ()
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    process = start(
+        "encode", *options, "-", "-", "-q", "--model", str(narrow_folder), "--device", "cpu",
+        stdin=-1, stdout=-1, env={"TMPDIR": str(folder)},
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(sound[: 2 * 16000 * 25])
+    process.stdin.flush()
+    coded = process.stdout.read(40)
+    assert process.poll() is None
+    assert not list(folder.iterdir())
+    process.stdin.write(sound[2 * 16000 * 25 :])
+    process.stdin.close()
+    coded += process.stdout.read()
+    assert process.wait(timeout=900) == 0
+    assert coded == whole.read_bytes()
+
+
+def test_a_small_file_does_not_become_hours(default_model: Path, stream: bytes, command: Command, tmp_path: Path) -> None:
+    packets = [stream[packet.offset + 3 : packet.offset + packet.size] for packet in bitstream.inspect(stream).packets[:3]]
+    header = stream[: bitstream.inspect(stream).header_size]
+    records = [bitstream.framing.frame_payload(packet, 60000 * (i > 0) + i) for i, packet in enumerate(packets)]
+    bomb = tmp_path / "bomb.uc"
+    bomb.write_bytes(header + b"".join(records) + bitstream.framing.frame_end(60003))
+    for mode in ("--conceal", "--salvage"):
+        done = command("decode", mode, str(bomb), str(tmp_path / "out.wav"))
+        assert done.returncode == 1
+        told = "bomb.uc: 60000 packets, 153600 s, are damaged or missing at packet 1; "
+        assert re.fullmatch(rf"unitcodec: \S*{told}.*; --max-duration TIME allows more", done.stderr.decode().strip())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bomb.uc"]
+    sound = tmp_path / "sound.uc"
+    sound.write_bytes(stream)
+    for limit, status in (("0:05", 1), ("1:00", 0)):
+        done = command("decode", "--max-duration", limit, str(sound), str(tmp_path / "out.wav"))
+        assert done.returncode == status
+    assert "sound.uc: " in done.stderr.decode()
 
 
 def test_sound_from_a_pipe_into_a_pipe(batch: Batch, stream: bytes, command: Command) -> None:

@@ -146,6 +146,26 @@ def test_the_first_block_needs_only_the_first_packets(narrow: Codec) -> None:
     assert next(packets).first_frame == 5 * 64
 
 
+def test_one_packet_at_a_time_needs_the_next_one(narrow: Codec) -> None:
+    packets = _packets(narrow.model, SAMPLES)
+    blocks = Synthesis(narrow.model, narrow.model.networks, FIELDS).run(packets, 1)
+    for _ in range(3):
+        assert len(next(blocks)) == PACKET
+    assert next(packets).first_frame == 4 * 64
+
+
+def test_long_silence_is_not_synthesised(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    synthesis, spoken = Synthesis(narrow.model, narrow.model.networks, FIELDS), []
+    speak_piece = synthesis.speech.speak
+    monkeypatch.setattr(synthesis.speech, "speak", lambda *a: spoken.append(a[2]) or speak_piece(*a))
+    wave = np.concatenate(list(synthesis.run(_packets(narrow.model, 40 * PACKET, tuple(range(3, 38))))))
+    assert len(wave) == 40 * PACKET
+    assert len(spoken) == 2
+    assert wave[: 2 * PACKET].any()
+    assert not wave[3 * PACKET : 38 * PACKET].any()
+    assert wave[38 * PACKET :].any()
+
+
 def test_level_scales_the_waveform(narrow: Codec) -> None:
     loud, quiet = (_speak(narrow.model, 20000, replace(FIELDS, level=level)) for level in (50, 40))
     assert np.allclose(loud, quiet * 10 ** (15 / 20), rtol=1e-4)

@@ -34,6 +34,7 @@ import soxr
 from numpy.typing import ArrayLike, NDArray
 
 from unitcodec.errors import AudioError, AudioWarning
+from unitcodec.live import open_live
 from unitcodec.mixing import Mixer, peak_of, scale_down, to_float32
 from unitcodec.raw import RawFormat
 from unitcodec.sources import Source, open_source
@@ -70,8 +71,8 @@ def open_reader(
     """Open audio for reading in blocks.
 
     Args:
-        source: a path, or a binary stream (standard input, a socket, ``io.BytesIO``). Streams and paths that are not regular
-            files (named pipes) are copied to a temporary file first: what decodes them seeks, and pipes cannot.
+        source: a path, or a binary stream (standard input, a socket, ``io.BytesIO``). Of pipes, named ones too, WAV and raw
+            samples are read as they come. All other streams are copied to a temporary file first: what decodes them seeks.
         name: what messages call it; the path by default.
         raw: what it is, for bare samples without a header.
         salvage: read what there is of a file that is damaged or cut short, and warn, instead of refusing it.
@@ -110,14 +111,14 @@ class Reader:
         self.num_samples = 0
         self._raw, self._salvage = raw, salvage
         self._spool: str | None = None
+        self._pipe: BinaryIO | None = None  # opened here
         self._source: Source | None = None
         if isinstance(source, (str, os.PathLike)):
             self.name = name or str(Path(source))
         else:
             self.name = name or str(getattr(source, "name", "stream"))
         try:
-            self._path = self._local_path(source)
-            self._source = self._open()
+            self._source = self._opened(source)
             self.sample_rate, self.channels, self.frames = self._source.sample_rate, self._source.channels, self._source.frames
             _check_rate(self.sample_rate, self.name)
             if self._source.problem is not None and not salvage:
@@ -164,6 +165,9 @@ class Reader:
         if self._source is not None:
             self._source.close()
             self._source = None
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
         if self._spool is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._spool)
@@ -178,23 +182,36 @@ class Reader:
     def _open(self) -> Source:
         return open_source(self._path, self.name, self._raw, self._salvage)
 
-    def _local_path(self, source: str | os.PathLike[str] | BinaryIO) -> str:
-        """A path that libsndfile can seek in: the source itself, or a temporary copy of it."""
+    def _opened(self, source: str | os.PathLike[str] | BinaryIO) -> Source:
+        """What reads the source itself, or a temporary copy of it that can be sought in."""
         if not isinstance(source, (str, os.PathLike)):
-            return self._copy(source)
-        path = os.fspath(source)
+            return self._from_stream(source)
+        self._path = os.fspath(source)
         try:
-            with open(path, "rb") as stream:  # the system's own words for what is missing, forbidden or a directory
-                if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                    return path
-                return self._copy(stream)
+            stream = open(self._path, "rb")  # noqa: SIM115  # the system's own words for what is missing, forbidden or a directory
         except OSError as error:
             raise AudioError(f"{self.name}: {error.strerror or error}") from error
+        if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            stream.close()
+            return self._open()
+        self._pipe = stream
+        return self._from_stream(stream)
 
-    def _copy(self, stream: BinaryIO) -> str:
+    def _from_stream(self, stream: BinaryIO) -> Source:
+        try:
+            live, head = (None, b"") if stream.seekable() else open_live(stream, self.name, self._raw)
+        except OSError as error:
+            raise AudioError(f"{self.name}: {error.strerror or error}") from error
+        if live is not None:
+            return live
+        self._path = self._copy(stream, head)
+        return self._open()
+
+    def _copy(self, stream: BinaryIO, head: bytes) -> str:
         try:
             descriptor, self._spool = tempfile.mkstemp(prefix="unitcodec-")
             with open(descriptor, "wb") as spool:
+                spool.write(head)
                 shutil.copyfileobj(stream, spool, _COPY_BYTES)
         except OSError as error:
             where = f"copying to {tempfile.gettempdir()}"

@@ -25,7 +25,7 @@ from .excerpt import packets_between
 from .fields import Fields, IntArray
 from .recording import Rate, Recording, mono_blocks
 from .resynthesis import convert
-from .synthesis import Synthesis, speak
+from .synthesis import PIECE, Synthesis, speak
 
 FloatArray = NDArray[np.float32]
 
@@ -177,13 +177,23 @@ class Codec:
             return bitstream.pack_many(self.encode(audio, sample_rate, bitrate), self.model.entropy)
         return bitstream.pack(self.encode(cast(Recording, audio), sample_rate, bitrate), self.model.entropy)
 
-    def decompress(self, data: bytes, on_error: OnError = "strict") -> tuple[FloatArray, int]:
+    def decompress(self, data: bytes, on_error: OnError = "strict", max_seconds: float | None = None) -> tuple[FloatArray, int]:
         """Bytes of a ``.uc`` file -> (waveform (num_samples,) float32, 16000).
 
         ``on_error="conceal"`` mutes packets that are damaged or missing and decodes the rest; "salvage" also decodes what
-        there is of a stream that has lost its end or its header; otherwise they raise. Raises bitstream.BitstreamError.
+        there is of a stream that has lost its end or its header; otherwise they raise.
+
+        A longer stream than ``max_seconds`` is refused, before anything is spoken. None, the default, is safe with files from
+        anywhere and refuses no recording: what is limited is silence in the place of packets that are damaged or missing, to an
+        hour in all, for a few bytes can claim any number of these. Sound packets have their bytes, and may make a day.
+
+        Raises bitstream.BitstreamError; bitstream.TooLong for what is longer.
         """
-        blocks = list(self.decompress_blocks(data, on_error))
+        reader = self._reader(data, on_error, max_seconds)
+        for _ in reader.slots():  # what is wrong with the bytes is said now
+            pass
+        reader.seek(0)
+        blocks = list(self.decompress_blocks(reader))
         return (np.concatenate(blocks) if blocks else np.zeros(0, np.float32)), self.sample_rate
 
     def analysis(self, bitrate: float | None = None) -> Analysis:
@@ -214,15 +224,16 @@ class Codec:
         on_error: OnError = "strict",
         start: float = 0.0,
         duration: float | None = None,
+        max_seconds: float | None = None,
     ) -> Iterator[FloatArray]:
         """A ``.uc`` file's bytes, the file, a pipe, or a reader of one -> blocks of float32 samples at 16 kHz, about 10 s each.
 
-        A block is given as soon as its packets are there. With ``start`` and ``duration`` (seconds) it is that part, as far as
-        the stream has it, and no more is decoded than it needs; the voice's phase begins anew. Raises bitstream.BitstreamError.
+        A block is given as soon as its packets are there; of a pipe it is one packet, given when the next is there, which it
+        sounds into. With ``start`` and ``duration`` (seconds) it is that part, as far as the stream has it, and no more is
+        decoded than it needs; the voice's phase begins anew. ``max_seconds`` and errors as for :meth:`decompress`, but where the
+        stream has come so far; a reader has its own.
         """
-        if isinstance(stream, (str, os.PathLike)):
-            raise TypeError("a stream's bytes, not a path: decompress(Path(path).read_bytes())")
-        reader = stream if isinstance(stream, PacketReader) else PacketReader(stream, self.model.entropy, on_error)
+        reader = self._reader(stream, on_error, max_seconds)
         find_sibling(self.model.entropy, reader.entropy.fingerprint)
         synthesis, packets, done = self._synthesis(reader.speaker), cast(Iterator[Packet], reader), 0
         begin, end = round(start * self.sample_rate), None
@@ -233,11 +244,18 @@ class Codec:
                 end = begin + round(duration * self.sample_rate)
                 stop = -(-(end + around) // size)
             packets, done = packets_between(reader, first, stop), first * size
-        for block in synthesis.run(packets):
+        for block in synthesis.run(packets, 1 if reader.is_pipe else PIECE):
             # The end of the stream is known before its last frames are spoken.
             limits = [limit - done for limit in (end, reader.num_samples) if limit is not None]
             yield block[max(0, begin - done) : max(0, min(limits, default=len(block)))]
             done += len(block)
+
+    def _reader(self, stream: bytes | BinaryIO | PacketReader, on_error: OnError, max_seconds: float | None) -> PacketReader:
+        if isinstance(stream, (str, os.PathLike)):
+            raise TypeError("a stream's bytes, not a path: decompress(Path(path).read_bytes())")
+        if isinstance(stream, PacketReader):
+            return stream
+        return PacketReader(stream, self.model.entropy, on_error, max_seconds)
 
     @staticmethod
     def _analysed(analysis: Analysis, blocks: Iterable[FloatArray]) -> Iterator[list[tuple[IntArray, IntArray]]]:

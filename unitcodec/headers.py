@@ -55,7 +55,7 @@ class Size:
     def problem(self) -> str | None:
         """In words, if less is there than is announced."""
         # One byte may be the one that makes the size even.
-        if self.announced - self.held <= 1 or any(self.announced in sizes for sizes in _TO_THE_END):
+        if self.announced - self.held <= 1 or to_the_end(self.announced):
             return None
         return f"cut short: {self.held} of {self.announced} bytes of sound are there"
 
@@ -65,6 +65,16 @@ class Size:
         if not self.behind or not self.announced:
             return None
         return f"{self.behind} bytes follow the samples that its header announces; left out"
+
+
+def to_the_end(size: int) -> bool:
+    """Whether a stated size means that all is sound that comes."""
+    return any(size in sizes for sizes in _TO_THE_END)
+
+
+def is_chunk(kind: bytes) -> bool:
+    """Whether these four bytes can be the name of a chunk within a file."""
+    return kind not in _FAMILIES and all(32 <= letter < 127 for letter in kind)
 
 
 def sound_size(data: Bytes) -> Size | None:
@@ -101,7 +111,7 @@ def _behind(data: Bytes, position: int, chunks: _Chunks) -> int:
     position += -position % chunks.rounding
     while position + chunks.header.size <= len(data):
         kind, start, size = _chunk(data, position, chunks)
-        if kind in _FAMILIES or not all(32 <= letter < 127 for letter in kind):
+        if not is_chunk(kind):
             return len(data) - position
         position = start + size + -size % chunks.rounding
     return 0

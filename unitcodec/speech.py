@@ -40,6 +40,7 @@ class MelSpeech:
         self.unit_hop: int = networks.content.stride * HOP
         self.device = next(networks.parameters()).device
         self.phase = 0.0
+        self._lost_hz: float | None = None
 
     @property
     def context(self) -> int:
@@ -67,6 +68,15 @@ class MelSpeech:
         waveform: Tensor = generator.generate(mel[..., part], features[..., part], pulses, noise)
         return waveform[0, begin - first * HOP : end - first * HOP]
 
+    def skip(self, samples: int) -> None:
+        """So many are silent and not spoken. The phase goes on at the F0 of code 0, which stands for what is lost."""
+        if self._lost_hz is None:
+            reach = self.networks.pitch.decoder_context + 1
+            codes = torch.zeros(1, 2 * reach, dtype=torch.long, device=self.device)
+            hz = decode_pitch(self.networks, codes, self.fields)[1]
+            self._lost_hz = float(hz[0, reach * STRIDE : (reach + 1) * STRIDE].double().mean())
+        self.phase = (self.phase + samples * self._lost_hz / 16000.0) % 1.0
+
 
 class CodeSpeech:
     """One stream's voice where the generator is fed codes: nothing is carried from piece to piece."""
@@ -85,6 +95,9 @@ class CodeSpeech:
         """As :meth:`MelSpeech.speak`; ``low`` makes no difference."""
         waveform: Tensor = self.generator(units, f0, self.voice)[0, 0, begin:end]
         return waveform
+
+    def skip(self, samples: int) -> None:
+        """As :meth:`MelSpeech.skip`."""
 
 
 def make_speech(networks: Networks, fields: Fields) -> MelSpeech | CodeSpeech:

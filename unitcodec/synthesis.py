@@ -42,13 +42,16 @@ class Synthesis:
         self.context = -(-self.speech.context // self.ratio) * self.ratio
         self.gain = np.float32(10.0 ** (model.config.gain_db / 20.0) / level_gain(fields.level))
 
-    def run(self, packets: Iterable[Packet]) -> Iterator[FloatArray]:
-        """Waveform at 16 kHz in blocks of float32, whole unit frames: whoever knows the exact length cuts the last one."""
+    def run(self, packets: Iterable[Packet], together: int | None = None) -> Iterator[FloatArray]:
+        """Waveform at 16 kHz in blocks of float32, whole unit frames: whoever knows the exact length cuts the last one.
+
+        ``together``: packets in a block, PIECE by default. A block is spoken when its context is there.
+        """
         units = np.zeros((len(self.spec.rows), 0), np.int32)
         f0 = np.zeros(0, np.int32)
         lost = np.zeros(0, bool)
         start = done = received = 0  # unit frame of units[:, 0]; unit frames already spoken; and at hand
-        size = PIECE * self.spec.packet_frames
+        size = (together or PIECE) * self.spec.packet_frames
         incoming: Iterator[Packet] | None = iter(packets)
         while True:
             while incoming is not None and received < done + size + self.context:
@@ -82,6 +85,10 @@ class Synthesis:
     def _piece(self, units: IntArray, f0: IntArray, lost: NDArray[np.bool_], low: int, first: int, stop: int) -> FloatArray:
         """Codes from unit frame ``low`` on -> samples of the unit frames [first, stop)."""
         hop = self.spec.unit_hop
+        if lost.all():
+            # Nothing to be heard, however long: it takes no networks.
+            self.speech.skip((stop - first) * hop)
+            return np.zeros((stop - first) * hop, np.float32)
         hold = nearest_kept(lost)
         symbols = torch.from_numpy(np.ascontiguousarray(units[:, hold])).long()[None].to(self.device)
         pitch_hold = np.minimum(hold[:: self.ratio] // self.ratio, len(f0) - 1)

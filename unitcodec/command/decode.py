@@ -29,11 +29,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Part:
-    """What is to be heard of a stream, in seconds, and what to do about damage."""
+    """What is to be heard of a stream, in seconds, and what to do about damage and about one that is too long."""
 
     start: float = 0.0
     duration: float | None = None
     on_error: OnError = "strict"
+    max_seconds: float | None = None
 
     @property
     def whole(self) -> bool:
@@ -42,7 +43,7 @@ class Part:
     def read(self, source: str) -> bytes:
         """The stream. What is wrong with it is told here if all of it is wanted, and else where it is in the way."""
         if self.whole:
-            return read_checked(source, self.on_error)
+            return read_checked(source, self.on_error, self.max_seconds)
         return read_stream(source, any_bytes=self.on_error == "salvage")
 
 
@@ -68,15 +69,17 @@ class Speech:
         """``name`` is for messages. Raises what ``Opener.open`` does, Damaged, and UnitcodecError for a part behind the end."""
         from bitstream import Damaged
 
-        self.codec, self.reader = opener.open(stream, part.on_error)
+        self.codec, self.reader = opener.open(stream, part.on_error, part.max_seconds)
         self.name, self.part, self.num_samples = name, part, None
+        self._told = 0  # packets whose loss was told before
         if not isinstance(stream, bytes):
             return
         try:
-            for _ in self.reader.slots():  # the end tells the exact length
-                pass
+            # The end tells the exact length.
+            lost = sum(slot.payload is None for slot in self.reader.slots())
         except Damaged as error:
             raise Damaged(f"{error}; --conceal or --salvage plays what is there") from error
+        self._told = lost if part.whole else 0
         self.reader.seek(0)
         left = (self.reader.num_samples or 0) - round(part.start * self.codec.sample_rate)
         if part.start and left <= 0:
@@ -89,8 +92,7 @@ class Speech:
 
     def __iter__(self) -> Iterator[Samples]:
         yield from self.codec.decompress_blocks(self.reader, start=self.part.start, duration=self.part.duration)
-        # Of the whole of a file it has been said before.
-        if self.reader.lost and (self.num_samples is None or not self.part.whole):
+        if self.reader.lost > self._told:
             say(f"unitcodec: {self.name}: {self.reader.lost} packets are damaged or missing; concealed")
 
 
@@ -103,16 +105,29 @@ class Speech:
 @click.option(
     "--salvage", is_flag=True, help="The same, and play what there is of one whose end or header is damaged or missing."
 )
-def decode(coding: Coding, start: float, duration: float | None, rate: int, raw: bool, conceal: bool, salvage: bool) -> int:
+@click.option(
+    "--max-duration", callback=seconds, metavar="TIME",
+    help="Refuse what is longer. By default only more than an hour of silence, for damaged or missing packets, is refused.",
+)  # fmt: skip
+def decode(
+    coding: Coding,
+    start: float,
+    duration: float | None,
+    rate: int,
+    raw: bool,
+    conceal: bool,
+    salvage: bool,
+    max_duration: float | None,
+) -> int:
     """Turn .uc files into speech: 16-bit mono WAV at 16 kHz, as long as the original.
 
-    OUT is IN with the suffix .wav (.s16 with --raw) by default; - is standard input or output. Named .flac, .ogg, .opus or .mp3
-    it is of that kind. Without --model a file is decoded by the model that it names, packaged or in a folder of models that the
-    variable UNITCODEC_MODELS names.
+    OUT is IN with the suffix .wav (.s16 with --raw) by default; - is standard input or output. From a pipe to a pipe each packet
+    is spoken when the next one is there. Named .flac, .ogg, .opus or .mp3 it is of that kind. Without --model a
+    file is decoded by the model that it names, packaged or in a folder of models that the variable UNITCODEC_MODELS names.
     """
     jobs = coding.jobs(Direction(reads=STREAM_SUFFIXES, suffix=RAW if raw else WAV))
     kind = kind_of(jobs[0].target, raw, rate) if jobs else WAV  # of several, all have the same suffix
-    part = Part(start, duration, "salvage" if salvage else "conceal" if conceal else "strict")
+    part = Part(start, duration, "salvage" if salvage else "conceal" if conceal else "strict", max_duration)
     model = coding.model, coding.device, model_was_asked_for()
     return coding.run(jobs, partial(_decoder, model, part, kind, rate, coding.overwrite, coding.quiet))
 
@@ -122,6 +137,15 @@ def _decoder(model: tuple[str, str, bool], part: Part, kind: str, rate: int, ove
 
 
 def _decode(opener: Opener, part: Part, kind: str, rate: int, overwrite: bool, quiet: bool, job: Job) -> None:
+    from bitstream import TooLong
+
+    try:
+        _speak(opener, part, kind, rate, overwrite, quiet, job)
+    except TooLong as error:
+        raise UnitcodecError(f"{error}; --max-duration TIME allows more") from error
+
+
+def _speak(opener: Opener, part: Part, kind: str, rate: int, overwrite: bool, quiet: bool, job: Job) -> None:
     # From one pipe into another every packet is played when it comes, so what it says of its end comes too late.
     live = job.source == STANDARD and job.target == STANDARD and part.whole and not stdin().seekable()
     stream = stdin() if live else part.read(job.source)

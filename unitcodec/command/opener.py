@@ -30,8 +30,8 @@ class Opener:
         self._default = loader(model, device)
         self._other = lru_cache(maxsize=1)(lambda folder: unitcodec.load(folder, device))
 
-    def open(self, stream: bytes | BinaryIO, on_error: OnError) -> tuple[Codec, PacketReader]:
-        """A stream's bytes, or the pipe that it comes from, and the codec that speaks it.
+    def open(self, stream: bytes | BinaryIO, on_error: OnError, max_seconds: float | None = None) -> tuple[Codec, PacketReader]:
+        """A stream's bytes, or the pipe that it comes from, and the codec that speaks it. ``max_seconds``: see PacketReader.
 
         Raises BitstreamError for the header, ModelError, and UnitcodecError if the model that the stream names is of no use.
         """
@@ -40,10 +40,10 @@ class Opener:
         if self._asked or on_error == "salvage":
             # The header may be what is lost: only the model can tell where the speech begins.
             codec = self._default() if self._asked or not isinstance(stream, bytes) else self._named_or_default(stream)
-            return codec, PacketReader(stream, codec.model.entropy, on_error)
+            return codec, PacketReader(stream, codec.model.entropy, on_error, max_seconds)
         if not isinstance(stream, bytes):
             self._default()  # while the other end of the pipe is still at its first packet
-        reader = PacketReader(stream, on_error=on_error)
+        reader = PacketReader(stream, on_error=on_error, max_seconds=max_seconds)
         return self._codec(reader.header.model), reader
 
     def _named_or_default(self, data: bytes) -> Codec:

@@ -26,14 +26,19 @@ def read_stream(source: str, any_bytes: bool = False) -> bytes:
         return head + stream.read()
 
 
-def read_checked(source: str, on_error: OnError) -> bytes:
-    """The same. All checks are verified before the first sound is made, and damage is never passed over in silence."""
-    from bitstream import BitstreamError, Damaged, inspect
+def read_checked(source: str, on_error: OnError, max_seconds: float | None = None) -> bytes:
+    """The same. All checks are verified before the first sound is made, and damage is never passed over in silence.
+
+    Raises TooLong for a stream that ``max_seconds``, as for PacketReader, does not allow.
+    """
+    from bitstream import BitstreamError, Damaged, TooLong, inspect
     from unitcodec.command.report import damage
 
     data = read_stream(source, any_bytes=on_error == "salvage")
     try:
-        facts = inspect(data)
+        facts = inspect(data, max_seconds=max_seconds)
+    except TooLong:
+        raise
     except BitstreamError as error:
         if on_error != "salvage":
             raise
