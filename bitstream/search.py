@@ -94,7 +94,7 @@ def _running(octets: Words) -> Words:
     return np.append(whole, state if len(octets) == rows * _ROW else 0)[: len(octets) + 1].astype(np.int32)
 
 
-def _shifted(crc: Words, count: NDArray[np.signedinteger]) -> Words:  # type: ignore[type-arg]
+def _shifted(crc: Words, count: NDArray[np.signedinteger]) -> Words:
     """CRCs after `count` more bytes, all 0, at most 256."""
     high, low = _tables()
     result: Words = high[count, crc >> 8] ^ low[count, crc & 255]

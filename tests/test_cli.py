@@ -241,7 +241,7 @@ def test_a_speaker_is_coded_while_he_speaks(narrow_folder: Path, speech: Path, r
     process.stdin.flush()
     coded = process.stdout.read(40)
     assert process.poll() is None
-    assert not list(folder.iterdir())
+    assert not list(folder.glob("unitcodec-*"))
     process.stdin.write(sound[2 * 16000 * 25 :])
     process.stdin.close()
     coded += process.stdout.read()

