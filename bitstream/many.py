@@ -6,16 +6,15 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from bitstream.codes import SpeechCodes
 from bitstream.container import check, joined
 from bitstream.entropy import EntropyModel, packet_of
-from bitstream.errors import Damaged
+from bitstream.errors import BitstreamError
 from bitstream.find import find_entropy_model
 from bitstream.packet import PacketCoder
-from bitstream.reader import OnError, PacketReader
+from bitstream.reader import OnError, Packet, PacketReader, Slot
 from bitstream.source import Data
 from bitstream.writer import PacketWriter
 
@@ -51,27 +50,33 @@ def unpack_many(
 ) -> list[SpeechCodes]:
     """`[unpack(data, entropy, on_error, max_seconds) for data in streams]`, in less time. Raises what `unpack` does."""
     readers = [PacketReader(data, entropy, on_error, max_seconds) for data in streams]
-    slots = [list(reader.slots()) for reader in readers]
+    packets: list[list[Packet]] = [[] for _ in readers]
+    waiting: list[tuple[int, Slot]] = []  # of which stream
+    try:
+        for number, reader in enumerate(readers):
+            for slot in reader.slots():
+                waiting.append((number, slot))
+                # Not all at once: behind the first that is damaged nothing need be decoded.
+                if len(waiting) == TOGETHER:
+                    _settle(readers, waiting, packets)
+                    waiting = []
+    except BitstreamError:
+        _settle(readers, waiting, packets)  # raises for what comes before
+        raise
+    _settle(readers, waiting, packets)
+    return [joined(reader, own) for reader, own in zip(readers, packets, strict=True)]
+
+
+def _settle(readers: list[PacketReader], slots: list[tuple[int, Slot]], packets: list[list[Packet]]) -> None:
+    """Decode slots of these streams, and add what they hold to each stream's packets."""
     given = [
-        (reader.entropy, (slot.payload, (slot.frames, slot.f0_frames)))
-        for reader, own in zip(readers, slots, strict=True)
-        for slot in own
+        (readers[number].entropy, (slot.payload, (slot.frames, slot.f0_frames)))
+        for number, slot in slots
         if slot.payload is not None
     ]
-    # Some at a time: after the first that is damaged nothing more need be decoded.
-    groups = (given[start : start + TOGETHER] for start in range(0, len(given), TOGETHER))
-    found = (each for group in groups for each in _by_model(group, _decode))
-    utterances = []
-    for reader, own in zip(readers, slots, strict=True):
-        packets = [reader.settle(slot, None if slot.payload is None else next(found)) for slot in own]
-        utterances.append(joined(reader, packets))
-    return utterances
-
-
-def _decode(
-    coder: PacketCoder, parts: list[tuple[bytes, tuple[int, int]]]
-) -> list[tuple[NDArray[np.int32], NDArray[np.int32]] | Damaged]:
-    return coder.decode_payloads(*zip(*parts, strict=True))
+    found = iter(_by_model(given, lambda coder, parts: coder.decode_payloads(*zip(*parts, strict=True))))
+    for number, slot in slots:
+        packets[number].append(readers[number].settle(slot, None if slot.payload is None else next(found)))
 
 
 class _Ready(PacketCoder):
