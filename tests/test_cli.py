@@ -370,7 +370,7 @@ def test_cut_audio_is_refused_or_salvaged(
     problem = rf"unitcodec: {source}: cut short: 39\d+ of \d+ bytes of sound are there"
     status, _, (line,) = run(capsys, "encode", *coding)
     assert status == 1
-    assert re.fullmatch(problem + "; 'unitcodec encode --salvage' codes what is there", line)
+    assert re.fullmatch(problem + "; --salvage of 'unitcodec encode' and 'units' codes what is there", line)
     assert files(tmp_path) == ["cut.wav"]
     status, _, (line,) = run(capsys, "encode", "--salvage", *coding)
     assert status == 0
