@@ -158,9 +158,9 @@ def mp3_bytes(data: Bytes, first: int) -> tuple[int, int] | None:
 
 
 def untagged(data: Bytes) -> list[range]:
-    """Where the sound lies of MP3s or FLACs that were put end to end: a tag between two may hold a picture, which looks like sound.
+    """Where the sound lies of MP3s or FLACs that were put end to end, with tags between.
 
-    A tag in front of the first is left to the library that decodes.
+    A tag may hold a picture, parts of which look like sound. One in front of the first is left to the library that decodes.
     """
     spans: list[range] = []
     begin, position = 0, _tag_end(_TAG.match(data), data) or 0
