@@ -649,7 +649,7 @@ def test_plot(batch: Batch, stream: bytes, tmp_path: Path, capsys: pytest.Captur
     assert run(capsys, "info", source, "--plot", out)[0] == 0
     assert out.read_bytes().startswith(b"\x89PNG")
     status, _, lines = run(capsys, "info", source, "--plot", out)
-    assert (status, lines) == (2, [f"unitcodec: {out}: exists already"])
+    assert (status, lines) == (2, [f"unitcodec: {out}: exists already; --overwrite replaces it"])
     assert run(capsys, "info", source, source, "--plot", tmp_path / "two.png")[0] == 2
     status, _, lines = run(capsys, "info", source, "--plot", tmp_path / "bits.doc")
     assert (status, lines) == (1, ["unitcodec: matplotlib writes no files of the kind '.doc'"])

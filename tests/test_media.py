@@ -172,7 +172,7 @@ def test_what_a_damaged_flac_lacks_is_told(place: float, size: int) -> None:
     at = round(place * len(data))
     data[at : at + size] = bytes(value ^ 0x55 for value in data[at : at + size])
     for both in (bytes(data), sound(4, format="FLAC") + data):
-        with pytest.raises(AudioError, match=r"^x: (damaged|cut short): .*; --salvage of "):
+        with pytest.raises(AudioError, match=r"^x: (damaged|cut short).*; --salvage of "):
             read(io.BytesIO(both))
         samples, notes = read_with_notes(both, salvage=True)
         left = len(samples) / RATE - (4 if len(both) > len(data) else 0)
