@@ -207,7 +207,7 @@ class Reader:
             return scale_down(max((peak_of(block) for _, block in source.blocks()), default=0.0), self.name)
 
     def _refuse(self, problem: str) -> NoReturn:
-        raise AudioError(f"{self.name}: {problem}; 'unitcodec encode --salvage' codes what is there")
+        raise AudioError(f"{self.name}: {problem}; --salvage of 'unitcodec encode' and 'units' codes what is there")
 
     def _counted(self, block: Samples) -> Iterator[Samples]:
         if len(block):
