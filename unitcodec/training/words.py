@@ -38,7 +38,7 @@ class WordLoss(nn.Module):
         self.decoder: Any = decoder.to(self.dtype).eval().requires_grad_(False)
 
     def forward(self, wanted: Tensor, said: Tensor) -> Tensor:
-        """Last states of Whisper's encoder, of originals and of what was decoded, (B, n, width) at 50 Hz -> nats a token, (B,)."""
+        """Last states of the encoder, (B, n, width) at 50 Hz, of originals and of what was decoded -> nats a token, (B,)."""
         with torch.autocast(said.device.type, enabled=False):
             tokens, expected = self.transcribe(wanted.to(self.dtype))
             hidden = self.decoder(input_ids=tokens[:, :-1], encoder_hidden_states=said.to(self.dtype)).last_hidden_state[:, 1:]
