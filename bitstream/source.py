@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from io import UnsupportedOperation
+from io import TextIOBase, UnsupportedOperation
+from os import PathLike
 from typing import BinaryIO
 
 Data = bytes | bytearray | memoryview
 
 
 class Source:
-    """A reader that goes forward, and back only by `rewind`. `offset` counts the bytes skipped so far."""
+    """A reader that goes forward, and back only by `rewind`. `offset` counts the bytes skipped so far.
+
+    Raises TypeError for anything but bytes and a file open for reading bytes.
+    """
 
     def __init__(self, data: Data | BinaryIO) -> None:
         self.offset = 0
@@ -18,6 +22,10 @@ class Source:
         self._data: memoryview | None = None
         if isinstance(data, (bytes, bytearray, memoryview)):
             self._data = memoryview(data).cast("B")
+        elif isinstance(data, (str, PathLike)):
+            raise TypeError("a stream is its bytes or an open file, not a path: Path(path).read_bytes(), open(path, 'rb')")
+        elif isinstance(data, TextIOBase) or not hasattr(data, "read"):
+            raise TypeError(f"a stream is its bytes or a file open for reading bytes, not {type(data).__name__}")
         else:
             self._file = data
             self._origin = data.tell() if data.seekable() else None
