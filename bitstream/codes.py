@@ -64,10 +64,10 @@ class SpeechCodes:
         return (*arrays, self.num_samples, self.model, self.lost)
 
 
-def require_codes(codes: object, name: str = "codes") -> None:
-    """Raise InvalidCodes unless `codes` are SpeechCodes."""
+def require_codes(codes: object, name: str = "codes") -> SpeechCodes:
+    """The same; InvalidCodes unless they are SpeechCodes."""
     if isinstance(codes, SpeechCodes):
-        return
+        return codes
     kind = "None" if codes is None else f"of type {type(codes).__name__}"
     if isinstance(codes, (bytes, bytearray, memoryview)):
         raise InvalidCodes(

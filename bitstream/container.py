@@ -30,8 +30,7 @@ def pack(codes: SpeechCodes, entropy: EntropyModel | None = None) -> bytes:
     `entropy` None: the installed model of that fingerprint. Raises UnknownModel if there is none, InvalidCodes for anything but
     SpeechCodes, if the codes do not fit the model, or if they hold lost ranges, which a stream could not tell from speech.
     """
-    require_codes(codes)
-    entropy = entropy or find_entropy_model(codes.model)
+    entropy = entropy or find_entropy_model(require_codes(codes).model)
     check(codes, entropy)
     stream = io.BytesIO()
     writer = PacketWriter(stream, entropy, codes.speaker)
@@ -52,7 +51,7 @@ def unpack(data: Data, entropy: EntropyModel | None = None, on_error: OnError = 
 
 def check(codes: SpeechCodes, entropy: EntropyModel) -> None:
     """Raise InvalidCodes unless `pack` can hold the codes."""
-    entropy.check(codes)
+    entropy.check(require_codes(codes))
     if codes.lost:
         raise InvalidCodes(f"the codes hold {len(codes.lost)} lost ranges; packing them would hide the loss")
 

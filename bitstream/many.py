@@ -23,9 +23,7 @@ R = TypeVar("R")
 
 def pack_many(utterances: Iterable[SpeechCodes], entropy: EntropyModel | None = None) -> list[bytes]:
     """`[pack(codes, entropy) for codes in utterances]`, in less time. Raises what `pack` does, before anything is coded."""
-    many = list(utterances)
-    for index, codes in enumerate(many):
-        require_codes(codes, f"utterances[{index}]")
+    many = [require_codes(codes, f"utterances[{index}]") for index, codes in enumerate(utterances)]
     models = [entropy or find_entropy_model(codes.model) for codes in many]
     packets = []
     for codes, model in zip(many, models, strict=True):

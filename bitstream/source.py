@@ -16,16 +16,13 @@ class Source:
     """
 
     def __init__(self, data: Data | BinaryIO) -> None:
+        _refuse_others(data)
         self.offset = 0
         self._file: BinaryIO | None = None
         self._buffer = b""
         self._data: memoryview | None = None
         if isinstance(data, (bytes, bytearray, memoryview)):
             self._data = memoryview(data).cast("B")
-        elif isinstance(data, (str, PathLike)):
-            raise TypeError("a stream is its bytes or an open file, not a path: Path(path).read_bytes(), open(path, 'rb')")
-        elif isinstance(data, TextIOBase) or not hasattr(data, "read"):
-            raise TypeError(f"a stream is its bytes or a file open for reading bytes, not {type(data).__name__}")
         else:
             self._file = data
             self._origin = data.tell() if data.seekable() else None
@@ -65,3 +62,10 @@ class Source:
                 raise UnsupportedOperation("a pipe cannot be read again from an earlier place")
             self._file.seek(self._origin + offset)
         self._buffer, self.offset = b"", offset
+
+
+def _refuse_others(data: object) -> None:
+    if isinstance(data, (str, PathLike)):
+        raise TypeError("a stream is its bytes or an open file, not a path: Path(path).read_bytes(), open(path, 'rb')")
+    if not isinstance(data, (bytes, bytearray, memoryview)) and (isinstance(data, TextIOBase) or not hasattr(data, "read")):
+        raise TypeError(f"a stream is its bytes or a file open for reading bytes, not {type(data).__name__}")

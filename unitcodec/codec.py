@@ -148,11 +148,8 @@ class Codec:
         Raises bitstream.InvalidCodes, before the first is decoded, for what is no codes or not this model's.
         """
         if isinstance(codes, (list, tuple)):
-            for index, one in enumerate(codes):
-                self._check(one, f"codes[{index}]")
-            return [self.decode(one) for one in codes]
-        self._check(codes)
-        return speak(self._synthesis(codes.speaker), self._packets(codes), codes.num_samples)
+            return [self._speak(one) for one in [self._check(one, f"codes[{index}]") for index, one in enumerate(codes)]]
+        return self._speak(self._check(codes))
 
     def decode_blocks(self, codes: SpeechCodes) -> Iterator[FloatArray]:
         """Codes -> blocks of float32 samples at 16 kHz, about 10 s each, together num_samples.
@@ -242,9 +239,8 @@ class Codec:
         bitstream.BitstreamError, and TypeError for what is no stream, with the first block; ValueError at once for a start or a
         duration that is no number from 0 up.
         """
-        for name, seconds in (("start", start), ("duration", 0.0 if duration is None else duration)):
-            if not isinstance(seconds, Real) or not 0 <= seconds < math.inf:
-                raise ValueError(f"{name} is {seconds!r:.40}; it must be a number of seconds from 0 up")
+        _check_seconds("start", start)
+        _check_seconds("duration", 0.0 if duration is None else duration)
         return self._decompress(stream, on_error, start, duration)
 
     def _decompress(
@@ -276,12 +272,17 @@ class Codec:
                 yield analysis.push(block[start : start + _SLICE])
         yield analysis.finish()
 
-    def _check(self, codes: SpeechCodes, name: str = "codes") -> None:
-        require_codes(codes, name)
+    def _speak(self, codes: SpeechCodes) -> FloatArray:
+        return speak(self._synthesis(codes.speaker), self._packets(codes), codes.num_samples)
+
+    def _check(self, given: object, name: str = "codes") -> SpeechCodes:
+        """The same; InvalidCodes unless they are codes of this model."""
+        codes = require_codes(given, name)
         try:
             find_sibling(self.model.entropy, codes.model).check(codes)
         except UnknownModel as error:
-            raise InvalidCodes(f"codes of model {codes.model}; {self.model.entropy.fingerprint} is loaded") from error
+            raise InvalidCodes(f"{name} of model {codes.model}; {self.model.entropy.fingerprint} is loaded") from error
+        return codes
 
     def _synthesis(self, speaker: IntArray) -> Synthesis:
         return Synthesis(self.model, self._float, Fields.from_codes(speaker))
@@ -296,6 +297,11 @@ class Codec:
             units = codes.units[:, first : first + spec.packet_frames]
             f0 = codes.f0[first_f0 : first_f0 + spec.packet_f0_frames]
             yield Packet(units, f0, first, bool(lost[first : first + spec.packet_frames].all()))
+
+
+def _check_seconds(name: str, seconds: object) -> None:
+    if not isinstance(seconds, Real) or not 0 <= float(seconds) < math.inf:
+        raise ValueError(f"{name} is {seconds!r:.40}; it must be a number of seconds from 0 up")
 
 
 def _cut(blocks: Iterable[FloatArray], num_samples: int) -> Iterator[FloatArray]:
