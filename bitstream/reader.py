@@ -72,8 +72,9 @@ class PacketReader:
             may be damaged or stand behind other bytes, within 64 KiB; if none is found, the speaker fields are the middle of
             their alphabets.
 
-    Raises NotUnitcodec, UnsupportedVersion, UnknownModel, Damaged or Truncated for the header, at once; while reading Damaged,
-    Truncated and, after the last packet in strict mode, TrailingBytes.
+    Raises NotUnitcodec, UnsupportedVersion, UnknownModel, Damaged or Truncated for the header, at once, and TypeError for what is
+    neither bytes nor a file open for reading bytes; while reading Damaged, Truncated and, after the last packet in strict mode,
+    TrailingBytes.
     """
 
     def __init__(self, file: Data | BinaryIO, entropy: EntropyModel | None = None, on_error: OnError = "strict") -> None:

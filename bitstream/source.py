@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from io import UnsupportedOperation
+from io import TextIOBase, UnsupportedOperation
+from os import PathLike
 from typing import BinaryIO
 
 Data = bytes | bytearray | memoryview
 
 
 class Source:
-    """A reader that goes forward, and back only by `rewind`. `offset` counts the bytes skipped so far."""
+    """A reader that goes forward, and back only by `rewind`. `offset` counts the bytes skipped so far.
+
+    Raises TypeError for anything but bytes and a file open for reading bytes.
+    """
 
     def __init__(self, data: Data | BinaryIO) -> None:
+        _refuse_others(data)
         self.offset = 0
         self._file: BinaryIO | None = None
         self._buffer = b""
@@ -57,3 +62,10 @@ class Source:
                 raise UnsupportedOperation("a pipe cannot be read again from an earlier place")
             self._file.seek(self._origin + offset)
         self._buffer, self.offset = b"", offset
+
+
+def _refuse_others(data: object) -> None:
+    if isinstance(data, (str, PathLike)):
+        raise TypeError("a stream is its bytes or an open file, not a path: Path(path).read_bytes(), open(path, 'rb')")
+    if not isinstance(data, (bytes, bytearray, memoryview)) and (isinstance(data, TextIOBase) or not hasattr(data, "read")):
+        raise TypeError(f"a stream is its bytes or a file open for reading bytes, not {type(data).__name__}")

@@ -54,7 +54,8 @@ class WordLoss(nn.Module):
         (B, m, vocabulary)."""
         most = max(1, round(states.shape[1] / 50 * TOKENS_A_SECOND))
         tokens = torch.tensor([[START, NO_TIMES]], device=states.device).repeat(len(states), 1)
-        step, cache, scores = tokens, None, []
+        step, cache = tokens, None
+        scores: list[Tensor] = []
         ended = torch.zeros(len(states), dtype=torch.bool, device=states.device)
         while len(scores) < most and not ended.all():
             output = self.decoder(input_ids=step, encoder_hidden_states=states, past_key_values=cache, use_cache=True)
