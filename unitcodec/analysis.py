@@ -175,9 +175,10 @@ class Analysis:
             self._examined += 1
             opening = self._window(0, end)
             power = block_power(opening)
-            f0 = self.track(opening[-16000:] * np.float32(level_gain(level_code(active_level(opening)))))
-            self._voiced = np.concatenate([self._voiced, (f0 > 0).reshape(50, 2).any(1)])
-            self._proven = bool(np.count_nonzero(stands_out(power) & self._voiced) >= VOICED_SECONDS * 50)
+            if not self._proven:
+                f0 = self.track(opening[-16000:] * np.float32(level_gain(level_code(active_level(opening)))))
+                self._voiced = np.concatenate([self._voiced, (f0 > 0).reshape(50, 2).any(1)])
+                self._proven = bool(np.count_nonzero(stands_out(power) & self._voiced) >= VOICED_SECONDS * 50)
             quiet = np.quantile(power, 0.95) * 10 ** (-ACTIVE_RANGE / 10) if self._proven else 10 ** (QUIET / 10)
             if np.count_nonzero(power > quiet) >= ACTIVE_SECONDS * 50 or self._examined == OPENING_SECONDS:
                 self._opening_end = end
