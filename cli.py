@@ -16,13 +16,23 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 import unitcodec
 from unitcodec.command.coding import Coding, coding_options
-from unitcodec.command.jobs import AUDIO_SUFFIXES, RAW_SUFFIXES, STANDARD, STREAM_SUFFIXES, Direction, Job, JobError, inputs
+from unitcodec.command.jobs import (
+    AUDIO_SUFFIXES,
+    RAW_SUFFIXES,
+    STANDARD,
+    STREAM_SUFFIXES,
+    Direction,
+    Job,
+    JobError,
+    check_targets,
+    inputs,
+)
 from unitcodec.command.output import Output
 from unitcodec.command.run import (
     PATH,
@@ -31,8 +41,8 @@ from unitcodec.command.run import (
     expected,
     loader,
     noted,
-    printable,
     progress,
+    say,
     source_name,
     stdin,
     summarize,
@@ -64,10 +74,14 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         status = cli.main(args=None if arguments is None else list(arguments), prog_name="unitcodec", standalone_mode=False)
         return status if isinstance(status, int) else 0
-    except click.exceptions.Abort:
+    except _Interrupted as error:
+        say(f"unitcodec: {error}")
         return 130
     except click.ClickException as error:
-        error.show()
+        if error.exit_code == 2 and type(error).__name__ == "NoArgsIsHelpError":
+            error.show()  # the help
+        else:
+            say(f"unitcodec: {_usage(error)}")
         return error.exit_code
     except BrokenPipeError:  # nobody reads any more, so there is nobody to tell
         return 1
@@ -76,6 +90,19 @@ def _run(arguments: Sequence[str] | None) -> int:
             raise
         complain(error)
         return 2 if isinstance(error, JobError) else 1
+
+
+class _Interrupted(Exception):
+    """Ctrl-C, as click does not know it: it would print an empty line. In words."""
+
+
+def _usage(error: click.ClickException) -> str:
+    """In one line, as everything that is wrong."""
+    text = error.format_message()
+    if isinstance(error, click.MissingParameter):  # a list of what there is to choose from
+        text = " ".join(text.split())
+    context = getattr(error, "ctx", None)
+    return text if context is None else f"{text.rstrip('.')} ('{context.command_path} --help' tells more)"
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
@@ -109,6 +136,12 @@ _ELSEWHERE = {
 
 class _Commands(click.Group):
     """Imports a command when it is asked for. ``bench`` is another package's, and where that is missing the rest works."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt as error:
+            raise _Interrupted("; ".join(["interrupted", *map(str, error.args)])) from None
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted([*super().list_commands(context), *_ELSEWHERE])
@@ -225,13 +258,14 @@ def _encode_one(
     type=PATH,
     help="Draw bits over time, by stream, as OUT.png or another of matplotlib's kinds; one FILE.",
 )
-def info(files: tuple[str, ...], as_json: bool, plot: str | None) -> int:
+@click.option("--overwrite", is_flag=True, help="Replace what --plot draws if it exists.")
+def info(files: tuple[str, ...], as_json: bool, plot: str | None, overwrite: bool) -> int:
     """Show what .uc files, and those in folders, hold, without decoding them. Exit status 1 when one is damaged or is none."""
     from unitcodec.command import report
 
     names = inputs(files, STREAM_SUFFIXES, recursive=True)
     if plot is not None:
-        _plot(names, plot)
+        _plot(names, plot, overwrite)
     reports = []
     for name in names:
         try:
@@ -242,39 +276,39 @@ def info(files: tuple[str, ...], as_json: bool, plot: str | None) -> int:
             reports.append(report.failed(name, words(error)))
             if not as_json:
                 complain(error, name)
+    tables = [report.as_table(one) for one in reports if one["size"] is not None]
     if as_json:
         click.echo(report.as_json(reports))
     else:
-        click.echo(printable("\n\n".join(report.as_table(one) for one in reports if one["size"] is not None)))
+        click.echo("\n\n".join(tables), nl=bool(tables))
     return 1 if any(one["error"] for one in reports) else 0
 
 
-def _plot(files: Sequence[str], target: str) -> None:
+def _plot(files: Sequence[str], target: str, overwrite: bool) -> None:
     from bitstream import inspect
     from unitcodec.command.plot import draw
 
     if len(files) != 1:
         raise JobError("--plot draws one file")
-    if os.path.exists(target):
-        raise JobError(f"{target}: exists already")
+    check_targets([Job(files[0], target)], overwrite)
     picture = draw(files[0], inspect(read_stream(files[0]), whole=True), os.path.splitext(target)[1])
-    with Output(target) as output:
+    with Output(target, overwrite=overwrite) as output:
         output.write(picture)
 
 
 @cli.command()
-@click.argument("stage", type=click.Choice([*STAGES, "all"]))
+@click.argument("stage", metavar="STAGE", type=click.Choice([*STAGES, "all"]))
 @click.option("--data", metavar="MANIFEST", required=True, type=PATH, help="What to train on.")
-@click.option("--out", metavar="DIR", required=True, type=PATH, help="Checkpoints, logs and samples.")
+@click.option("-o", "--out", metavar="DIR", required=True, type=PATH, help="Checkpoints, logs and samples.")
 @click.option("--config", metavar="FILE", type=PATH, help="Settings that differ from the stage's own.")
 @click.option("--resume/--restart", default=True, show_default=True, help="Go on from the last checkpoint in DIR, or anew.")
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--validation", metavar="MANIFEST", help="What export reports the rate on.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--validation", metavar="MANIFEST", type=PATH, help="What export reports the rate on.")
 @click.option(
     "--family", type=click.Choice(["fsq", "whisper", "vqvae", "hubert", "cpc", "pretrained"]), help="Of the content encoder."
 )
-@click.option("--initial", metavar="MODEL", help="Begin with the weights of a model, by name or folder.")
+@click.option("--initial", metavar="NAME|DIR", help="Begin with the weights of a model, by name or folder.")
 def train(
     stage: str,
     data: str,
@@ -288,6 +322,8 @@ def train(
     initial: str | None,
 ) -> None:
     """Train one stage of a model, or all in order.
+
+    STAGE is pitch, content, vocoder, joint, entropy, export or all.
 
     MANIFEST is a TSV file with the columns path (relative to it), speaker and, optionally, transcript.
     """

@@ -48,11 +48,11 @@ def _options(*chosen: str) -> Callable[[_Command], _Command]:
             help="Time on this speech. Default: synthetic speech; the result is nearly the same.",
         ),
         "report": click.option(
-            "--out", type=click.Path(path_type=Path, file_okay=False, exists=True), required=True, metavar="DIR",
+            "-o", "--out", type=click.Path(path_type=Path, file_okay=False, exists=True), required=True, metavar="DIR",
             help="The folder that a run wrote its results to.",
         ),
         "out": click.option(
-            "--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR",
+            "-o", "--out", type=click.Path(path_type=Path, file_okay=False), required=True, metavar="DIR",
             help="Write everything to this folder. A later run with the same folder judges only what is new.",
         ),
         "model": click.option(
@@ -67,7 +67,7 @@ def _options(*chosen: str) -> Callable[[_Command], _Command]:
             "--limit", type=click.IntRange(1), metavar="N", help="Use only N short utterances, spread evenly over the speech."
         ),
         "jobs": click.option(
-            "--jobs", type=click.IntRange(1), metavar="N", default=os.cpu_count() or 1, show_default="the number of cores",
+            "-j", "--jobs", type=click.IntRange(1), metavar="N", default=os.cpu_count() or 1, show_default="the number of cores",
             help="How many processes work at once. Each uses one thread.",
         ),
         "systems": click.option(
@@ -205,7 +205,7 @@ def report(out: Path, baseline: str, readme: Path | None, save_baseline: Path | 
     metavar="DIR",
     help="The same utterances with noise, under the same names.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write DIR/noise.json.")
+@click.option("-o", "--out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write DIR/noise.json.")
 @_options("model", "jobs")
 def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> None:
     """Count the units that change when noise is added to the speech. Prints a table."""
@@ -253,7 +253,9 @@ def _interruptible(cure: str) -> Iterator[None]:
     """Say on stderr what became of the work when SIGINT or SIGTERM ends it; the exit status is cli.py's."""
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(cure) from error  # cli.py says it
+    except SystemExit:
         from benchmarks.progress import say
 
         say(f"unitcodec: interrupted; {cure}")

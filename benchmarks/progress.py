@@ -17,7 +17,9 @@ EVERY = 15.0
 
 def say(text: str) -> None:
     """One line on stderr, at once."""
-    print(text, file=sys.stderr, flush=True)
+    from unitcodec.command.run import say as line
+
+    line(text)
 
 
 def many(count: int, noun: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -63,19 +64,35 @@ class SpeechCodes:
         return (*arrays, self.num_samples, self.model, self.lost)
 
 
+def require_codes(codes: object, name: str = "codes") -> SpeechCodes:
+    """The same; InvalidCodes unless they are SpeechCodes."""
+    if isinstance(codes, SpeechCodes):
+        return codes
+    kind = "None" if codes is None else f"of type {type(codes).__name__}"
+    if isinstance(codes, (bytes, bytearray, memoryview)):
+        raise InvalidCodes(
+            f"{name} is {kind}; a stream's bytes become SpeechCodes by bitstream.unpack, sound by Codec.decompress"
+        )
+    raise InvalidCodes(f"{name} is {kind}; it takes SpeechCodes, as Codec.encode and bitstream.unpack give them")
+
+
 def as_codes(name: str, values: ArrayLike, ndim: int) -> NDArray[np.int32]:
     """Copy `values` to a read-only int32 array of `ndim` axes; InvalidCodes unless they are integers in 0 .. 2**31 - 1."""
     try:
         array = np.asarray(values)
     except ValueError as error:
         raise InvalidCodes(f"{name} is not a rectangular array") from error
+    except (TypeError, RuntimeError) as error:  # a tensor with a gradient, a sparse one
+        raise InvalidCodes(f"{name} cannot be read as an array: {str(error).splitlines()[0]}") from error
+    if array.ndim == 0:
+        raise InvalidCodes(f"{name} must be an array of integers, not of type {type(values).__name__}")
     if array.ndim != ndim:
-        raise InvalidCodes(f"{name} must have {ndim} axes, not {array.ndim}")
+        raise InvalidCodes(f"{name} must have {ndim} {'axis' if ndim == 1 else 'axes'}, not {array.ndim}")
     # An empty Python list becomes a float array; there is nothing in it to be wrong.
     if array.size and array.dtype.kind not in "iu":
         raise InvalidCodes(f"{name} must hold integers, not {array.dtype}")
-    if array.size and (int(array.min()) < 0 or int(array.max()) >= 2**31):
-        raise InvalidCodes(f"{name} holds values outside 0 .. 2**31 - 1")
+    if array.size and ((worst := int(array.min())) < 0 or (worst := int(array.max())) >= 2**31):
+        raise InvalidCodes(f"{name} holds {worst}; codes lie in 0 .. 2**31 - 1")
     copy = np.array(array, dtype=np.int32, order="C")
     copy.flags.writeable = False
     return copy
@@ -83,7 +100,7 @@ def as_codes(name: str, values: ArrayLike, ndim: int) -> NDArray[np.int32]:
 
 def _ranges(lost: Any, frames: int) -> tuple[tuple[int, int], ...]:
     try:
-        ranges = tuple((int(start), int(stop)) for start, stop in lost)
+        ranges = tuple((index(start), index(stop)) for start, stop in lost)
     except (TypeError, ValueError) as error:
         raise InvalidCodes("lost must be a sequence of (start, stop) pairs of integers") from error
     previous = 0

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from bitstream.codes import SpeechCodes
+from bitstream.codes import SpeechCodes, require_codes
 from bitstream.entropy import EntropyModel
 from bitstream.errors import InvalidCodes, UnknownModel
 from bitstream.find import find_entropy_model
@@ -30,10 +30,10 @@ LOOKED = 512
 def pack(codes: SpeechCodes, entropy: EntropyModel | None = None) -> bytes:
     """Codes -> a stream. The same codes and model always give the same bytes.
 
-    `entropy` None: the installed model of that fingerprint. Raises UnknownModel if there is none, InvalidCodes if the codes
-    do not fit it, or if they hold lost ranges, which a stream could not tell from speech.
+    `entropy` None: the installed model of that fingerprint. Raises UnknownModel if there is none, InvalidCodes for anything but
+    SpeechCodes, if the codes do not fit the model, or if they hold lost ranges, which a stream could not tell from speech.
     """
-    entropy = entropy or find_entropy_model(codes.model)
+    entropy = entropy or find_entropy_model(require_codes(codes).model)
     check(codes, entropy)
     stream = io.BytesIO()
     writer = PacketWriter(stream, entropy, codes.speaker)
@@ -56,7 +56,7 @@ def unpack(
 
 def check(codes: SpeechCodes, entropy: EntropyModel) -> None:
     """Raise InvalidCodes unless `pack` can hold the codes."""
-    entropy.check(codes)
+    entropy.check(require_codes(codes))
     if codes.lost:
         raise InvalidCodes(f"the codes hold {len(codes.lost)} lost ranges; packing them would hide the loss")
 
@@ -90,8 +90,10 @@ def inspect(data: Data, entropy: EntropyModel | None = None, max_seconds: float 
 
     Damage to packets is reported in the result. Raises NotUnitcodec, UnsupportedVersion, or Damaged and Truncated for the
     header; UnknownModel only if `entropy` is given and is another model's; TooLong for a stream that `max_seconds`, as for
-    PacketReader, does not allow.
+    PacketReader, does not allow; TypeError for what is no bytes.
     """
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise TypeError(f"inspect takes a stream's bytes, not {type(data).__name__}; of a file Path(path).read_bytes()")
     source = Source(data)
     try:
         header, entropy = open_stream(source, entropy)

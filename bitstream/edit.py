@@ -37,10 +37,15 @@ def join(streams: Iterable[Data]) -> bytes:
         header, packets, trim = _records(data)
         first = first or header
         if (header.model, header.speaker) != (first.model, first.speaker):
-            what = "model" if header.model != first.model else "speaker"
-            raise InvalidCodes(f"stream {number} is of another {what} than stream 0")
+            what, cure = (
+                (f"model ({header.model}) than stream 0 ({first.model})", "encode both with one model")
+                if header.model != first.model
+                else ("speaker code than stream 0", "only parts of one recording fit; decode both, and encode their sound as one")
+            )
+            raise InvalidCodes(f"stream {number} is of another {what}; {cure}")
         if end or (joined and joined[-1].last):
-            raise InvalidCodes(f"stream {number - 1} does not end with a full packet, so nothing can follow it")
+            cure = "put it last, or cut it where a packet ends"
+            raise InvalidCodes(f"stream {number - 1} does not end with a full packet, so nothing can follow it; {cure}")
         joined += packets
         end = trim
     if first is None:

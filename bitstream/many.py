@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from numpy.typing import ArrayLike
 
-from bitstream.codes import SpeechCodes
+from bitstream.codes import SpeechCodes, require_codes
 from bitstream.container import check, joined
 from bitstream.entropy import EntropyModel, packet_of
 from bitstream.errors import BitstreamError
@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 def pack_many(utterances: Iterable[SpeechCodes], entropy: EntropyModel | None = None) -> list[bytes]:
     """`[pack(codes, entropy) for codes in utterances]`, in less time. Raises what `pack` does, before anything is coded."""
-    many = list(utterances)
+    many = [require_codes(codes, f"utterances[{index}]") for index, codes in enumerate(utterances)]
     models = [entropy or find_entropy_model(codes.model) for codes in many]
     packets = []
     for codes, model in zip(many, models, strict=True):

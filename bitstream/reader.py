@@ -80,8 +80,9 @@ class PacketReader:
     long as packets are sound there may be any number of them, for each has its bytes, but for those that are damaged or missing,
     which a few forged bytes can claim by the ten thousand, there is an hour of silence in all and no more.
 
-    Raises NotUnitcodec, UnsupportedVersion, UnknownModel, Damaged or Truncated for the header, at once; while reading Damaged,
-    Truncated, TooLong and, after the last packet in strict mode, TrailingBytes.
+    Raises NotUnitcodec, UnsupportedVersion, UnknownModel, Damaged or Truncated for the header, at once, and TypeError for what is
+    neither bytes nor a file open for reading bytes; while reading Damaged, Truncated, TooLong and, after the last packet in
+    strict mode, TrailingBytes.
     """
 
     def __init__(

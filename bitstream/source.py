@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from io import BufferedReader, UnsupportedOperation
+from io import BufferedReader, TextIOBase, UnsupportedOperation
+from os import PathLike
 from select import select
 from typing import BinaryIO
 
@@ -11,7 +12,8 @@ Data = bytes | bytearray | memoryview
 
 
 class Source:
-    """A reader that goes forward, and back only by `rewind`.
+    """A reader that goes forward, and back only by `rewind`. Raises TypeError for anything but bytes and a file open for reading
+    bytes.
 
     Attributes:
         offset: counts the bytes skipped so far.
@@ -19,6 +21,7 @@ class Source:
     """
 
     def __init__(self, data: Data | BinaryIO) -> None:
+        _refuse_others(data)
         self.offset = 0
         self._file: BinaryIO | None = None
         self._buffer = bytearray()
@@ -81,3 +84,10 @@ class Source:
                 raise UnsupportedOperation("a pipe cannot be read again from an earlier place")
             self._file.seek(self._origin + offset)
         self._buffer, self._start, self.offset = bytearray(), 0, offset
+
+
+def _refuse_others(data: object) -> None:
+    if isinstance(data, (str, PathLike)):
+        raise TypeError("a stream is its bytes or an open file, not a path: Path(path).read_bytes(), open(path, 'rb')")
+    if not isinstance(data, (bytes, bytearray, memoryview)) and (isinstance(data, TextIOBase) or not hasattr(data, "read")):
+        raise TypeError(f"a stream is its bytes or a file open for reading bytes, not {type(data).__name__}")

@@ -30,6 +30,21 @@ import unitcodec  # noqa: E402
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
 
+SLOW = "takes long: pytest --slow runs it too, as a run with CI in its environment does"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests that are marked slow too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow") or os.environ.get("CI"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason=SLOW))
+
+
 MODEL_FOLDER = Path(unitcodec.__file__).parent / "models" / "default"
 
 

@@ -145,7 +145,7 @@ def test_batches_do_not_show(narrow: Codec, wave: np.ndarray) -> None:
     assert batch == [narrow.encode(one, 16000), narrow.encode(two, 16000), batch[0]]
 
 
-@pytest.mark.parametrize("samples", [0, 1, 159, 160, 639, 640, 641, 1280, 1281, 40960, 40961, 48639])
+@pytest.mark.parametrize("samples", [1, 159, 160, 639, 640, 641, 1280, 1281, 40960, 40961, 48639])
 def test_numbers_of_frames(narrow: Codec, wave: np.ndarray, samples: int) -> None:
     analysis = narrow.analysis()
     parts = [*analysis.push(wave[50000 : 50000 + samples]), *analysis.finish()]

@@ -200,7 +200,7 @@ def test_cut_wav_is_refused_or_salvaged(tmp_path: Path) -> None:
     path = tmp_path / "cut.wav"
     path.write_bytes(wav_bytes(tone(16000, 16000), 16000)[:-1001])
     problem = "cut short: 30999 of 32000 bytes of sound are there"
-    with pytest.raises(AudioError, match=f"^{path}: {problem}; 'unitcodec encode --salvage' codes what is there$"):
+    with pytest.raises(AudioError, match=f"^{path}: {problem}; --salvage of 'unitcodec encode' and 'units' codes what is there$"):
         open_reader(path)
     with pytest.warns(AudioWarning, match=f"^{path}: {problem}$"), open_reader(path, salvage=True) as reader:
         assert sum(map(len, reader)) == 15499

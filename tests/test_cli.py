@@ -423,7 +423,7 @@ def test_cut_audio_is_refused_or_salvaged(
     problem = rf"unitcodec: {source}: cut short: 39\d+ of \d+ bytes of sound are there"
     status, _, (line,) = run(capsys, "encode", *coding)
     assert status == 1
-    assert re.fullmatch(problem + "; 'unitcodec encode --salvage' codes what is there", line)
+    assert re.fullmatch(problem + "; --salvage of 'unitcodec encode' and 'units' codes what is there", line)
     assert files(tmp_path) == ["cut.wav"]
     status, _, (line,) = run(capsys, "encode", "--salvage", *coding)
     assert status == 0
@@ -522,15 +522,36 @@ def test_interrupted_work_leaves_nothing(
         soundfile.write(source, np.random.default_rng(6).uniform(-0.1, 0.1, 16000 * 600), 16000)
     # A job in the background of a shell script ignores SIGINT, and so would its children.
     heed = functools.partial(signal.signal, number, signal.SIG_DFL)
-    process = start("encode", *map(str, sources), "-o", str(folder), "-q", "-j", str(jobs), stderr=-1, preexec_fn=heed)
+    work = ("encode", *map(str, sources), "-o", str(folder), "-q", "-j", str(jobs))
+    process = start(*work, stderr=-1, preexec_fn=heed, start_new_session=True)
     deadline = time.monotonic() + 900
     while len(list(folder.iterdir())) < jobs and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(number)
+    os.killpg(process.pid, number)  # as a terminal does
     _, stderr = process.communicate(timeout=900)
     assert process.returncode == status
-    assert b"Traceback" not in stderr
+    cure = "; the same command with --skip-existing goes on from here" * (jobs > 1)
+    assert stderr.decode().splitlines() == ([f"unitcodec: interrupted{cure}"] if number == signal.SIGINT else [])
     assert files(folder) == []
+
+
+def test_an_interrupt_while_processes_start_is_one_line(tones: tuple[str, ...], start: Start, tmp_path: Path) -> None:
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    work = ("encode", "-r", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "-q", "-j", "2", *tones)
+    process = start(*work, stderr=-1, preexec_fn=heed, start_new_session=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        pytest.skip("the system does not tell of a process's children")
+    while process.poll() is None and len(children.read_text().split()) < 2:
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=900)
+    assert process.returncode == 130
+    assert stderr.decode().splitlines() == ["unitcodec: interrupted; the same command with --skip-existing goes on from here"]
+    assert not list(tmp_path.glob("out/.*"))
+    Path("in/bad.wav").unlink()
+    assert cli.main([*work, "--skip-existing"]) == 0
+    assert files(tmp_path / "out") == ["-dash.uc", "a.uc", "b.flac.uc", "b.wav.uc"]
 
 
 def test_closed_pipe_ends_silently(batch: Batch, start: Start) -> None:
@@ -606,11 +627,17 @@ def test_unknown_model_ends_the_run(speech: Path, tmp_path: Path, capsys: pytest
         ["decode", "x.uc", "x.wav", "--raw"],
         ["decode", "x.uc", "--rate", "7999"],
         ["decode", "x.uc", "--start", "-1"],
+        ["decode", "x.uc", "--duration", "0"],
+        ["decode", "x.uc", "out/"],
+        ["encode", "a.wav", "-o", "talk.uc"],
+        ["encode", "a.wav", "-j", "two\nlines"],
         ["train", "foo", "--data", "x", "--out", "y"],
     ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, *arguments)[0] == 2
+    status, _, lines = run(capsys, *arguments)
+    assert (status, len(lines)) == (2, 1)
+    assert lines[0].startswith("unitcodec: ")
 
 
 # --- info
@@ -675,7 +702,7 @@ def test_plot(batch: Batch, stream: bytes, tmp_path: Path, capsys: pytest.Captur
     assert run(capsys, "info", source, "--plot", out)[0] == 0
     assert out.read_bytes().startswith(b"\x89PNG")
     status, _, lines = run(capsys, "info", source, "--plot", out)
-    assert (status, lines) == (2, [f"unitcodec: {out}: exists already"])
+    assert (status, lines) == (2, [f"unitcodec: {out}: exists already; --overwrite replaces it"])
     assert run(capsys, "info", source, source, "--plot", tmp_path / "two.png")[0] == 2
     status, _, lines = run(capsys, "info", source, "--plot", tmp_path / "bits.doc")
     assert (status, lines) == (1, ["unitcodec: matplotlib writes no files of the kind '.doc'"])
@@ -760,6 +787,25 @@ def test_the_same_bytes_in_several_processes(tones: tuple[str, ...], capfd: pyte
     assert not any(Path("no").iterdir())
 
 
+def test_names_that_would_break_a_line(tones: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    name = "in/two\nlines\x1b[31m.wav"
+    Path("in/a.wav").rename(name)
+    shown = "in/two\\nlines\\x1b[31m"
+    status, _, (line,) = run(capsys, "encode", name, *tones)
+    assert status == 0
+    assert line.startswith(f"{shown}.wav -> {shown}.uc: ")
+    assert run(capsys, "encode", name, *tones) == (2, "", [f"unitcodec: {shown}.uc: exists already; --overwrite replaces it"])
+    assert run(capsys, "info", name[:-3] + "uc")[1].splitlines()[0] == f"File:      {shown}.uc"
+    Path(name).write_text("Dear reader,\n")
+    status, _, lines = run(capsys, "encode", name, "in/none\u2028.wav", "-o", "out", *tones)
+    assert (status, len(lines)) == (1, 3)
+    assert lines[0].startswith(f"unitcodec: {shown}.wav: not audio that ")
+    assert lines[1:] == [
+        "unitcodec: in/none\\u2028.wav: No such file or directory",
+        f"unitcodec: 2 of 2 failed: {shown}.wav, in/none\\u2028.wav",
+    ]
+
+
 def test_a_name_that_begins_with_a_dash(tones: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("in")
     assert cli.main(["encode", "-q", *tones, "--", "-dash.flac"]) == 0
@@ -790,7 +836,7 @@ def test_part_of_a_file(tones: tuple[str, ...], narrow: Codec, capsys: pytest.Ca
     assert run(capsys, "decode", "talk.uc", "rest.wav", "--start", "12", "--duration", "9", "-q", *tones) == (0, "", [])
     assert soundfile.info("rest.wav").frames == 200001 - 12 * 16000
     status, _, lines = run(capsys, "decode", "talk.uc", "none.wav", "--start", "12:30", *tones)
-    assert (status, lines) == (1, ["unitcodec: talk.uc: ends at 00:00:12.50, before --start 00:12:30.00"])
+    assert (status, lines) == (1, ["unitcodec: talk.uc: ends at 00:00:12.50; --start 00:12:30.00 is not in it"])
     # Damage anywhere is told; what lies elsewhere is in nobody's way but that of a strict reader.
     Path("bad.uc").write_bytes(data[:40] + bytes([data[40] ^ 1]) + data[41:])
     part = ("bad.uc", "bad.wav", "--duration", "1", "-q", *tones)

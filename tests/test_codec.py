@@ -6,8 +6,9 @@ import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def wave(speech: Path) -> np.ndarray:
     return soundfile.read(speech, dtype="float32")[0]
 
 
-@pytest.mark.parametrize("samples", [0, 1, 159, 160, 639, 641, 40960, 40961, 100003])
+@pytest.mark.parametrize("samples", [1, 159, 160, 639, 641, 40960, 40961, 100003])
 def test_lengths_are_exact_and_both_ways_agree(narrow: Codec, wave: np.ndarray, samples: int) -> None:
     piece = wave[:samples]
     data = narrow.compress(piece, 16000)
@@ -47,7 +48,7 @@ def test_lengths_are_exact_and_both_ways_agree(narrow: Codec, wave: np.ndarray, 
     assert np.array_equal(narrow.decode(codes), decoded)
 
 
-@pytest.mark.parametrize("samples", [0, 1, 640, 641, 40961])
+@pytest.mark.parametrize("samples", [1, 640, 641, 40961])
 def test_a_rate_for_any_length(narrow: Codec, wave: np.ndarray, samples: int) -> None:
     data = narrow.compress(wave[:samples], 16000, bitrate=200)
     assert len(data) <= len(narrow.compress(wave[:samples], 16000))
@@ -83,7 +84,7 @@ def test_packets_leave_while_speech_comes_in(narrow: Codec, wave: np.ndarray) ->
 
 
 @settings(max_examples=10, deadline=None)
-@given(samples=st.integers(0, 4000), rate=st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000]))
+@given(samples=st.integers(1, 4000), rate=st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000]))
 def test_any_length_at_any_rate(narrow: Codec, samples: int, rate: int) -> None:
     piece = np.random.default_rng(samples).uniform(-0.3, 0.3, samples).astype(np.float32)
     codes = narrow.encode(piece, rate)
@@ -122,8 +123,83 @@ def test_errors(narrow: Codec, wave: np.ndarray) -> None:
         narrow.decompress(data[:-1])
     with pytest.raises(bitstream.TrailingBytes):
         narrow.decompress(data + b"\0")
-    with pytest.raises(TypeError, match="a stream's bytes, not a path"):
+    with pytest.raises(TypeError, match="a stream is its bytes or an open file, not a path"):
         narrow.decompress("talk.uc")  # type: ignore[arg-type]
+
+
+NO_CODES = [None, 3, "talk.uc", Path("talk.uc"), {}, np.zeros(10, np.float32)]
+
+
+@pytest.mark.parametrize("given", NO_CODES, ids=lambda given: type(given).__name__)
+def test_what_is_no_codes(narrow: Codec, wave: np.ndarray, given: Any) -> None:
+    codes = narrow.encode(wave[:1000], 16000)
+    for use in (narrow.decode, narrow.decode_blocks, lambda given: narrow.convert(given, codes.speaker)):
+        with pytest.raises(bitstream.InvalidCodes, match=r"^codes is .*; it takes SpeechCodes, as Codec\.encode"):
+            use(given)
+    with pytest.raises(bitstream.InvalidCodes, match=r"^codes\[1\] is "):
+        narrow.decode([codes, given])
+
+
+def test_bytes_of_a_stream_are_no_codes(narrow: Codec) -> None:
+    with pytest.raises(bitstream.InvalidCodes, match=r"^codes is of type bytes; .* sound by Codec\.decompress$"):
+        narrow.decode(b"\xf5\x55")  # type: ignore[call-overload]
+
+
+def test_a_batch_of_codes_is_checked_before_it_is_decoded(
+    narrow: Codec, wave: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = narrow.encode(wave[:1000], 16000)
+    monkeypatch.setattr(narrow, "_synthesis", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(bitstream.InvalidCodes, match=r"^codes\[1\] of model 00000000"):
+        narrow.decode([codes, replace(codes, model="00000000")])
+
+
+@pytest.mark.parametrize("given", ["voice.wav", Path("voice.wav"), b"RIFF", None, np.zeros(35), np.zeros((1, 35), int)])
+def test_what_is_no_voice(narrow: Codec, wave: np.ndarray, given: Any) -> None:
+    codes = narrow.encode(wave[:1000], 16000)
+    with pytest.raises(
+        bitstream.InvalidCodes, match=r"^voice must .*; a voice is the speaker of codes, encode\('voice\.wav'\)\.speaker"
+    ):
+        narrow.convert(codes, given)
+    with pytest.raises(bitstream.InvalidCodes, match="not of type SpeechCodes"):
+        narrow.convert(codes, codes)  # type: ignore[arg-type]
+
+
+CODES_BY_HAND = {
+    "a unit": ("units", lambda units: units + 100, "units.0 holds 1"),
+    "rows": ("units", lambda units: units[:2], "2 unit rows given; the model has 4"),
+    "frames": ("units", lambda units: units[:, :1], "1000 samples make 2 unit and 1 F0 frames; the codes have 1 and 1"),
+    "F0": ("f0", lambda f0: f0 + 1000, "f0 holds 1"),
+    "F0 frames": ("f0", lambda f0: f0[:0], "1000 samples make 2 unit and 1 F0 frames; the codes have 2 and 0"),
+    "voice": ("speaker", lambda speaker: speaker[:3], "3 speaker fields given; the model has 35"),
+    "field": ("speaker", lambda speaker: speaker + 1000, "speaker field 0 is 1"),
+    "length": ("num_samples", lambda _: 2**40, "1099511627776 samples make"),
+}
+
+
+@pytest.mark.parametrize("kind", CODES_BY_HAND)
+def test_codes_by_hand_that_do_not_fit(narrow: Codec, wave: np.ndarray, kind: str) -> None:
+    codes = narrow.encode(wave[:1000], 16000)
+    field, change, message = CODES_BY_HAND[kind]
+    wrong = replace(codes, **{field: change(getattr(codes, field))})
+    for use in (narrow.decode, narrow.decode_blocks, lambda codes: bitstream.pack(codes, narrow.model.entropy)):
+        with pytest.raises(bitstream.InvalidCodes, match=f"^{message}"):
+            use(wrong)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), "1"])
+def test_what_is_no_time(narrow: Codec, seconds: Any) -> None:
+    for name in ("start", "duration"):
+        with pytest.raises(ValueError, match=rf"^{name} is .*; it must be a number of seconds from 0 up$"):
+            narrow.decompress_blocks(b"", **{name: seconds})
+
+
+@pytest.mark.parametrize("bitrate", ["250", True, float("nan")])
+def test_what_is_no_bitrate_is_refused_before_anything_is_read(narrow: Codec, bitrate: Any) -> None:
+    unread: Any = (pytest.fail("read") for _ in range(1))
+    for use in (narrow.encode_blocks, narrow.compress_blocks, lambda _, bitrate: narrow.encode("gone.wav", bitrate=bitrate)):
+        with pytest.raises(ValueError, match=r"^bitrate is "):
+            use(unread, bitrate)
 
 
 def test_a_stream_of_another_model_is_named(narrow: Codec) -> None:
@@ -174,7 +250,7 @@ def test_how_long_a_stream_may_be(narrow: Codec, wave: np.ndarray) -> None:
     forged = [bitstream.framing.frame_payload(payload, index) for index in (0, 50000, 50001, 50002)]
     bomb = data[:header] + b"".join(forged) + bitstream.framing.frame_end(50003)
     for on_error in ("conceal", "salvage"):
-        with pytest.raises(bitstream.TooLong, match="49999 packets, .* are damaged or missing"):
+        with pytest.raises(bitstream.TooLong, match="49999 packets, 127997 s, are damaged or missing"):
             narrow.decompress(bomb, on_error)
     # Silence may be as long as it is asked for; it is not spoken.
     forged[1:] = [bitstream.framing.frame_payload(payload, index) for index in (900, 901)]
@@ -290,7 +366,21 @@ def test_from_pretrained_to_and_repr(narrow_folder: Path, codec: Codec, wave: np
     assert own.encode(wave[:20000], 16000) == codes
     with pytest.raises(ModelError, match="device 'nonsense' cannot be used"):
         own.to("nonsense")
+    for no_device in (torch.float16, None, 1.5, torch.zeros(1), "meta", torch.device("meta")):
+        with pytest.raises(
+            ModelError, match=r"^device .* cannot be used; name one that computes: 'auto', 'cpu', 'cuda', 'cuda:1'$"
+        ):
+            own.to(no_device)  # type: ignore[arg-type]
+    assert repr(own) == "<Codec 'narrow', on cpu>"
     assert own.encode(wave[:20000], 16000) == codes
+
+
+@pytest.mark.parametrize("given", [None, 3, b"default"])
+def test_what_is_no_model(given: Any) -> None:
+    with pytest.raises(ModelError, match=r"^model .*: give its name or its folder's path$"):
+        unitcodec.load(given)
+    with pytest.raises(ModelError, match=r"^a codec is made of a Model, not of .* Codec\.from_pretrained$"):
+        unitcodec.Codec(given)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

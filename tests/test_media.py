@@ -120,7 +120,7 @@ def test_containers_and_films(kind: str, codec: str, rate: int, picture: bool) -
 
 
 def test_film_without_sound() -> None:
-    with pytest.raises(AudioError, match="x: holds no audio"):
+    with pytest.raises(AudioError, match="x: holds no audio; give a file that has an audio track"):
         read(io.BytesIO(muxed("mp4", "", picture=True, sounding=False)))
 
 
@@ -151,6 +151,36 @@ def test_mp3s_end_to_end(capfd: pytest.CaptureFixture[str]) -> None:
     samples = read(io.BytesIO(mp3(5) + tagged))
     assert 9.0 <= len(samples) / RATE < 9.25
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("kind", ["ID3", "APE"])
+def test_a_picture_between_mp3s_is_no_damage(kind: str, first: bool) -> None:
+    picture = np.random.default_rng(5).bytes(60000)
+    if kind == "ID3":
+        tag = b"ID3\3\0\0" + bytes([0, len(picture) >> 14, len(picture) >> 7 & 127, len(picture) & 127]) + picture
+    else:
+        tag = b"APETAGEX" + b"".join(value.to_bytes(4, "little") for value in (2000, len(picture), 1, 5 << 29, 0, 0)) + picture
+    begin = tag * (first and kind == "ID3")
+    np.testing.assert_array_equal(read(io.BytesIO(begin + mp3(5) + tag + mp3(4) + tag)), read(io.BytesIO(mp3(5) + mp3(4))))
+
+
+@pytest.mark.parametrize("size", [1, 400, 8000])
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.95])
+def test_what_a_damaged_flac_lacks_is_told(place: float, size: int) -> None:
+    data = bytearray(sound(5, format="FLAC"))
+    at = round(place * len(data))
+    data[at : at + size] = bytes(value ^ 0x55 for value in data[at : at + size])
+    for both in (bytes(data), sound(4, format="FLAC") + data):
+        with pytest.raises(AudioError, match=r"^x: (damaged|cut short).*; --salvage of "):
+            read(io.BytesIO(both))
+        samples, notes = read_with_notes(both, salvage=True)
+        left = len(samples) / RATE - (4 if len(both) > len(data) else 0)
+        assert 4 < left < 5
+        found = re.fullmatch(r"x: (damaged|cut short): (.*) of 5\.00 s are there \(the first loss at (.*) s\)", notes)
+        assert found is not None
+        assert found[2] == f"{left:.2f}"
+        assert float(found[3]) <= 5 * place + 0.3
 
 
 def test_mp3_with_tags_behind() -> None:
@@ -214,7 +244,7 @@ def test_damaged_page_of_an_ogg_file_is_missed() -> None:
 def test_cut_files_are_refused_or_salvaged(make: Callable[[], bytes], words: str) -> None:
     data = make()
     cut = data[: len(data) * 2 // 3]
-    with pytest.raises(AudioError, match=rf"^x: .*{words}; 'unitcodec encode --salvage' codes what is there$"):
+    with pytest.raises(AudioError, match=rf"^x: .*{words}; --salvage of 'unitcodec encode' and 'units' codes what is there$"):
         read(io.BytesIO(cut))
     samples, notes = read_with_notes(cut, salvage=True)
     assert 1.5 < len(samples) / RATE < 6.5
@@ -222,7 +252,7 @@ def test_cut_files_are_refused_or_salvaged(make: Callable[[], bytes], words: str
 
 
 def test_mp4_without_its_index() -> None:
-    with pytest.raises(AudioError, match="x: cut short: an MP4 without the index of its sound"):
+    with pytest.raises(AudioError, match="x: cut short: an MP4 without the index of its sound; copy or download it again, whole"):
         read(io.BytesIO(muxed("ipod", "aac")[:-2000]), salvage=True)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, SpeechCodes, Stream, fit_tables, pack
 from unitcodec.quantize import coarser, lookup
@@ -129,10 +132,35 @@ def test_a_rate_that_is_not_reached_is_told(entropy: EntropyModel, bitrate: int,
         assert int(found[1]) == pytest.approx(reached, rel=0.02)
 
 
-@pytest.mark.parametrize("bitrate", [0.0, -1.0, float("nan"), float("inf")])
-def test_what_is_no_rate(entropy: EntropyModel, bitrate: float) -> None:
-    with pytest.raises(ValueError, match="must be a number above 0"):
+NO_RATES = [
+    0.0,
+    -1.0,
+    float("nan"),
+    float("inf"),
+    10**400,
+    "250",
+    b"250",
+    True,
+    np.True_,
+    None,
+    [250],
+    250j,
+    torch.zeros((), device="meta"),
+]
+
+
+@pytest.mark.parametrize("bitrate", NO_RATES, ids=lambda rate: f"{rate!r:.10}")
+def test_what_is_no_rate(entropy: EntropyModel, bitrate: Any) -> None:
+    with pytest.raises(ValueError, match=r"^bitrate is .{1,40}; it must be a number of bit/s above 0, 250 for instance$"):
         RateTarget(entropy, bitrate)
+
+
+@pytest.mark.parametrize(
+    "bitrate", [250, np.float32(250), np.uint8(250), np.array(250), Fraction(250), torch.tensor(250.0)], ids=repr
+)
+def test_a_rate_of_any_type_is_a_float(entropy: EntropyModel, bitrate: Any) -> None:
+    target = RateTarget(entropy, bitrate)
+    assert (type(target.bitrate), target.bitrate) == (float, 250.0)
 
 
 def test_a_target_keeps_to_the_limit_and_goes_as_low_as_it_can(entropy: EntropyModel) -> None:

@@ -7,16 +7,13 @@ analysed in a window of its own, always in the same shapes and as in float64: th
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from .content import ContentFamily
 from .content.decision import Decision
-from .errors import AudioError, UnitcodecWarning
+from .errors import AudioError, AudioWarning, UnitcodecWarning, warn
 from .features import (
     HOP,
     REFERENCE_LEVEL,
@@ -30,11 +27,12 @@ from .features import (
     stands_out,
 )
 from .fields import Fields, IntArray
+from .mixing import peak_of
 from .model import Model, Networks
 from .pitch import tracker as trackers
 from .pitch.vqvae import STRIDE, mean_and_deviation, statistics
 from .rate import RateLimit, RateTarget, nearest
-from .recording import as_array
+from .recording import as_block
 from .voice import SEGMENT, Excerpt, search_voice
 
 CODE_SAMPLES = HOP * STRIDE
@@ -51,6 +49,9 @@ VOICED_SECONDS = 2
 
 SEARCHED_PACKETS = 3
 """At most; the loudest ones of the opening, by which the voice is chosen where a model asks for it."""
+
+LOUDEST = 4.0
+"""Peak, full scale being 1, that no mixing or resampling gives to samples that were within it."""
 
 SILENCE = -60.0
 """Below this level a stream that does not prove to be speech holds none to judge the level by: it may yet come."""
@@ -96,30 +97,35 @@ class Analysis:
         self._level = 0
         self._early: dict[int, tuple[list[NDArray[np.float64]], IntArray]] = {}  # of packets that the search for a voice saw
         self._examined = 0  # seconds of the opening looked at
+        self._too_loud = False
         self._finished = False
 
     def push(self, block: FloatArray) -> list[tuple[IntArray, IntArray]]:
-        """Take (n,) float32 samples at 16 kHz. Raises AudioError for any others, RuntimeError after ``finish``."""
+        """Take (n,) float samples at 16 kHz. Raises AudioError for any others, RuntimeError after ``finish``.
+
+        Warns, once, of samples far above full scale (AudioWarning): only a recording in one piece can be brought down.
+        """
         if self._finished:
             raise RuntimeError("the stream is finished: begin another Analysis")
-        block = as_array(block)
-        if block.ndim != 1 or block.dtype.kind != "f":
-            raise AudioError(f"a block is (n,) floats, mono and at 16 kHz; this one is {block.dtype} {block.shape}")
-        if not np.isfinite(block).all():
-            raise AudioError("a block holds samples that are NaN or infinite; repair the audio first")
-        self._buffer = np.concatenate([self._buffer, block.astype(np.float32, copy=False)])
+        block = as_block(block)
+        if not self._too_loud and (peak := peak_of(block)) > LOUDEST:
+            self._too_loud = True
+            warn(f"a block's samples reach {peak:.4g} times full scale; those of int16 are to be divided by 32768", AudioWarning)
+        self._buffer = np.concatenate([self._buffer, block])
         self.num_samples += len(block)
         return self._advance()
 
     def finish(self) -> list[tuple[IntArray, IntArray]]:
         """The stream is complete: the packets that were waiting for what follows.
 
-        Warns with UnitcodecWarning if a bitrate that was asked for is not reached.
+        Warns with UnitcodecWarning if a bitrate that was asked for is not reached. Raises AudioError if there was no sample.
         """
         self._finished = True
+        if not self.num_samples:
+            raise AudioError("audio: holds no samples")
         packets = self._advance()
-        if isinstance(self.rate, RateTarget) and self.num_samples and (missed := self.rate.missed(self.num_samples)):
-            warnings.warn(missed, UnitcodecWarning, stacklevel=2)
+        if isinstance(self.rate, RateTarget) and (missed := self.rate.missed(self.num_samples)):
+            warn(missed, UnitcodecWarning)
         return packets
 
     def _advance(self) -> list[tuple[IntArray, IntArray]]:
@@ -169,9 +175,10 @@ class Analysis:
             self._examined += 1
             opening = self._window(0, end)
             power = block_power(opening)
-            f0 = self.track(opening[-16000:] * np.float32(level_gain(level_code(active_level(opening)))))
-            self._voiced = np.concatenate([self._voiced, (f0 > 0).reshape(50, 2).any(1)])
-            self._proven = bool(np.count_nonzero(stands_out(power) & self._voiced) >= VOICED_SECONDS * 50)
+            if not self._proven:
+                f0 = self.track(opening[-16000:] * np.float32(level_gain(level_code(active_level(opening)))))
+                self._voiced = np.concatenate([self._voiced, (f0 > 0).reshape(50, 2).any(1)])
+                self._proven = bool(np.count_nonzero(stands_out(power) & self._voiced) >= VOICED_SECONDS * 50)
             quiet = np.quantile(power, 0.95) * 10 ** (-ACTIVE_RANGE / 10) if self._proven else 10 ** (QUIET / 10)
             if np.count_nonzero(power > quiet) >= ACTIVE_SECONDS * 50 or self._examined == OPENING_SECONDS:
                 self._opening_end = end
@@ -190,14 +197,12 @@ class Analysis:
         if not self._finished and self._tracked * self.packet < end:
             return False
         mean, deviation = statistics(self._f0[: -(-end // HOP)])
-        self.fields = Fields(mean, deviation, self._level, (0,) * self._voice_fields)
-        if end:
-            with torch.inference_mode():
-                mel = self._mel(self._window(0, end))
-                voice = self.networks.speaker.encode(mel)[0]
-            self.fields = replace(self.fields, voice=tuple(voice.tolist()))
-            if self.model.config.voice_search and self._speech:
-                self.fields = self._search_voice(mel, end)
+        with torch.inference_mode():
+            mel = self._mel(self._window(0, end))
+            voice = self.networks.speaker.encode(mel)[0]
+        self.fields = Fields(mean, deviation, self._level, tuple(voice.tolist()))
+        if self.model.config.voice_search and self._speech:
+            self.fields = self._search_voice(mel, end)
         return True
 
     def _search_voice(self, mel: torch.Tensor, end: int) -> Fields:
@@ -218,10 +223,6 @@ class Analysis:
             units, f0_codes = (torch.from_numpy(codes).long().to(self.device) for codes in (nearest(distances), f0))
             excerpts.append(Excerpt(units, f0_codes, mel[0, :, start // HOP : stop // HOP]))
         return search_voice(self.networks, self.fields, excerpts, self.model.config.voice_search)
-
-    @property
-    def _voice_fields(self) -> int:
-        return len(self.model.entropy.spec.speaker) - 3
 
     def _waveform(self, window: FloatArray) -> torch.Tensor:
         """(n,) -> (1, 1280 m), the window at the reference level."""

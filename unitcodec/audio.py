@@ -23,7 +23,6 @@ import shutil
 import stat
 import struct
 import tempfile
-import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +32,7 @@ import numpy as np
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
-from unitcodec.errors import AudioError, AudioWarning
+from unitcodec.errors import AudioError, AudioWarning, warn
 from unitcodec.live import open_live
 from unitcodec.mixing import Mixer, peak_of, scale_down, to_float32
 from unitcodec.raw import RawFormat
@@ -50,6 +49,9 @@ MAX_SAMPLE_RATE = 10_000_000
 
 MAX_CHANNELS = 1024
 """As in libsndfile; an array with more rows than this was handed over transposed."""
+
+NARROW = 2.0**-16
+"""Full scale of 16 bits in a type of 32."""
 
 Samples = NDArray[np.float32]
 
@@ -114,7 +116,7 @@ class Reader:
         self._pipe: BinaryIO | None = None  # opened here
         self._source: Source | None = None
         if isinstance(source, (str, os.PathLike)):
-            self.name = name or str(Path(source))
+            self.name = name or (str(Path(os.fsdecode(source))) if os.fspath(source) else "''")
         else:
             self.name = name or str(getattr(source, "name", "stream"))
         try:
@@ -158,7 +160,7 @@ class Reader:
         if self.num_samples == 0:
             raise AudioError(f"{self.name}: holds no samples")
         for note in filter(None, [self._source.problem, *self._source.notes]):
-            warnings.warn(f"{self.name}: {note}", AudioWarning, stacklevel=2)
+            warn(f"{self.name}: {note}", AudioWarning)
 
     def close(self) -> None:
         """Close the file and remove the temporary copy, if there was one."""
@@ -186,11 +188,13 @@ class Reader:
         """What reads the source itself, or a temporary copy of it that can be sought in."""
         if not isinstance(source, (str, os.PathLike)):
             return self._from_stream(source)
-        self._path = os.fspath(source)
+        self._path = os.fsdecode(source)
         try:
             stream = open(self._path, "rb")  # noqa: SIM115  # the system's own words for what is missing, forbidden or a directory
         except OSError as error:
             raise AudioError(f"{self.name}: {error.strerror or error}") from error
+        except ValueError as error:  # a null byte, or what the system's encoding does not have
+            raise AudioError(f"{self._path!r} cannot be a file's name: {error}") from error
         if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             stream.close()
             return self._open()
@@ -213,9 +217,14 @@ class Reader:
             with open(descriptor, "wb") as spool:
                 spool.write(head)
                 shutil.copyfileobj(stream, spool, _COPY_BYTES)
+                ended = not spool.tell() and getattr(stream, "seekable", lambda: False)() and stream.tell() > 0
         except OSError as error:
             where = f"copying to {tempfile.gettempdir()}"
             raise AudioError(f"{self.name}: {where}: {error.strerror or error}") from error
+        if ended:
+            raise AudioError(
+                f"{self.name}: it is read from where it stands, which is its end; seek(0) goes back to the beginning"
+            )
         return self._spool
 
     def _scale(self) -> float:
@@ -224,7 +233,7 @@ class Reader:
             return scale_down(max((peak_of(block) for _, block in source.blocks()), default=0.0), self.name)
 
     def _refuse(self, problem: str) -> NoReturn:
-        raise AudioError(f"{self.name}: {problem}; 'unitcodec encode --salvage' codes what is there")
+        raise AudioError(f"{self.name}: {problem}; --salvage of 'unitcodec encode' and 'units' codes what is there")
 
     def _counted(self, block: Samples) -> Iterator[Samples]:
         if len(block):
@@ -260,13 +269,14 @@ class _Resampler:
         return block
 
 
-def to_mono_16k(waveform: ArrayLike, sample_rate: SupportsInt) -> Samples:
+def to_mono_16k(waveform: ArrayLike, sample_rate: SupportsInt, name: str = "waveform") -> Samples:
     """Mix to mono and resample to 16 kHz, exactly as a file of the same samples would be.
 
     Args:
         waveform: ``(T,)`` or ``(channels, T)``; floating point with full scale 1.0, or integers of up to 32 bits with the
             full scale of their type (``uint8`` is centred on 128, as in WAV).
         sample_rate: Hz, a whole number of any type, at least 8000.
+        name: what messages call it.
 
     Returns:
         ``(ceil(T * 16000 / sample_rate),)``, float32.
@@ -276,14 +286,19 @@ def to_mono_16k(waveform: ArrayLike, sample_rate: SupportsInt) -> Samples:
     """
     array = np.asarray(waveform)
     if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[0] == 0):
-        raise AudioError(f"waveform: shape (T,) or (channels, T) expected, not {array.shape}")
+        raise AudioError(f"{name}: shape (T,) or (channels, T) expected, not {array.shape}")
     array = np.atleast_2d(array)
     if array.shape[0] > MAX_CHANNELS:
-        raise AudioError(f"waveform: {array.shape[0]} channels of {array.shape[1]} samples; channels come first, transpose it")
-    rate = _check_rate(sample_rate, "waveform")
-    frames = to_float32(array, "waveform").T
-    scale = scale_down(peak_of(frames), "waveform")
-    mixer, resampler = Mixer(frames.shape[1], rate, "waveform", scale), _Resampler(rate)
+        raise AudioError(f"{name}: {array.shape[0]} channels of {array.shape[1]} samples; channels come first, transpose it")
+    rate = _check_rate(sample_rate, name)
+    frames = to_float32(array, name).T
+    peak = peak_of(frames)
+    if array.dtype.kind == "i" and array.dtype.itemsize == 4 and 0 < peak <= NARROW:
+        warn(
+            f"{name}: its {array.dtype} samples are as small as those of int16, here next to silence; make them int16",
+            AudioWarning,
+        )
+    mixer, resampler = Mixer(frames.shape[1], rate, name, scale_down(peak, name)), _Resampler(rate)
     mono = np.concatenate([mixer.push(frames), mixer.finish()])
     return np.concatenate([resampler.push(mono), resampler.finish()])
 
@@ -352,10 +367,13 @@ def _check_rate(sample_rate: SupportsInt, name: str) -> int:
     """The rate as an int, whatever type the whole number has: NumPy's narrow ones would overflow. Raises AudioError."""
     try:
         whole = int(sample_rate)
-    except (TypeError, ValueError, OverflowError):
-        whole = -1
-    if whole != sample_rate or not 0 < whole <= MAX_SAMPLE_RATE:
-        raise AudioError(f"{name}: {sample_rate!r} is no sample rate; it takes a whole number of Hz, 16000 or 44100 for instance")
+        exact = bool(whole == sample_rate)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # of tensors without a value the last
+        whole, exact = -1, False
+    if not exact or not 0 < whole <= MAX_SAMPLE_RATE:
+        raise AudioError(
+            f"{name}: {sample_rate!r:.40} is no sample rate; it takes a whole number of Hz, 16000 or 44100 for instance"
+        )
     if whole < MIN_SAMPLE_RATE:
         raise AudioError(
             f"{name}: a sample rate of {whole} Hz is too low for speech; at least {MIN_SAMPLE_RATE} Hz is needed "

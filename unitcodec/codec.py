@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import io
-import os
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import BinaryIO, Self, cast, overload
 
@@ -16,14 +17,15 @@ from numpy.typing import NDArray
 
 import bitstream
 from bitstream import InvalidCodes, OnError, Packet, PacketReader, PacketWriter, SpeechCodes, UnknownModel
+from bitstream.codes import as_codes, require_codes
 from bitstream.find import find_sibling
 
 from . import model as models
 from .analysis import Analysis
-from .errors import ModelError
+from .errors import AudioError, ModelError
 from .excerpt import packets_between
 from .fields import Fields, IntArray
-from .recording import Rate, Recording, mono_blocks
+from .recording import Rate, Recording, as_block, batch_blocks, mono_blocks
 from .resynthesis import convert
 from .synthesis import PIECE, Synthesis, speak
 
@@ -48,6 +50,8 @@ class Codec:
 
     def __init__(self, model: models.Model, device: str | torch.device = "auto"):
         """``device``: "auto" (CUDA where there is one), "cpu", "cuda" or any other that torch knows. Raises ModelError."""
+        if not isinstance(model, models.Model):
+            raise ModelError(f"a codec is made of a Model, not of {model!r:.40}; by a name or a folder: Codec.from_pretrained")
         self.model = model
         self.to(device)
 
@@ -65,11 +69,13 @@ class Codec:
         """Go to a device, named as for :meth:`from_pretrained`; streams that are open stay. Returns itself. Raises ModelError."""
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
+        if not isinstance(device, (str, int, torch.device)) or str(device) == "meta":
+            raise ModelError(f"device {device!r:.40} cannot be used; name one that computes: 'auto', 'cpu', 'cuda', 'cuda:1'")
         try:
-            moved = copy.deepcopy(self.model.networks).to(device)
+            self.device, moved = torch.device(device), copy.deepcopy(self.model.networks).to(device)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from error
-        self.device, self._float = torch.device(device), moved
+        self._float = moved
         self.__dict__.pop("_double", None)
         return self
 
@@ -99,9 +105,10 @@ class Codec:
         """Speech -> codes.
 
         Args:
-            audio: a file's path; or an array or tensor of samples, float in [-1, 1] or of any integer type, (T,), or
-                (channels, T) or (T, channels), which is mixed as a file's channels are. A list of such is a batch: an
-                utterance's codes are the same alone and in a batch.
+            audio: a file's path, or the file, open for reading bytes (io.BytesIO for one in memory); or an array or tensor of
+                samples, float in [-1, 1] or integers of up to 32 bits, (T,), or (channels, T) or (T, channels), which is mixed as
+                a file's channels are. A list of such is a batch, never samples: an utterance's codes are the same alone and in a
+                batch. One sample is enough; audio without any is refused.
             sample_rate: of arrays, in Hz, from 8000 up; files know theirs.
             bitrate: bit/s of the file that the codes make, for fewer than they take by themselves; met within a minute, with the
                 default model from about 170 up. None: the codes nearest to the speech.
@@ -110,16 +117,19 @@ class Codec:
             SpeechCodes, or a list of them for a batch.
 
         Raises:
-            AudioError: a shape or a rate that is none of these, NaN or infinite samples, a file that is no audio.
+            AudioError: anything else, a rate that is none, NaN or infinite samples, no samples, a file that is no audio. All
+                arguments are looked at before the first recording of a batch is coded.
             ValueError: a bitrate that is no number above 0.
         """
         if isinstance(audio, (list, tuple)):
-            # All are checked before the first is coded.
-            return [self.encode_blocks(blocks, bitrate) for blocks in [mono_blocks(one, sample_rate) for one in audio]]
+            return [self.encode_blocks(blocks, bitrate) for blocks in batch_blocks(audio, sample_rate)]
         return self.encode_blocks(mono_blocks(cast(Recording, audio), sample_rate), bitrate)
 
     def encode_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> SpeechCodes:
-        """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes; ``bitrate`` as for :meth:`encode`."""
+        """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes; ``bitrate`` as for :meth:`encode`.
+
+        Raises AudioError for blocks that are none, and where they hold no sample between them; ValueError for a bitrate.
+        """
         analysis = self.analysis(bitrate)
         parts = [packet for packets in self._analysed(analysis, blocks) for packet in packets]
         assert analysis.fields is not None
@@ -133,14 +143,13 @@ class Codec:
     @overload
     def decode(self, codes: Sequence[SpeechCodes]) -> list[FloatArray]: ...
     def decode(self, codes: SpeechCodes | Sequence[SpeechCodes]) -> FloatArray | list[FloatArray]:
-        """Codes -> waveform (num_samples,) at 16 kHz, float32 NumPy; a sequence of codes -> a list of waveforms.
+        """Codes -> waveform (num_samples,) at 16 kHz, float32 NumPy; a list of codes -> a list of waveforms.
 
-        Raises bitstream.InvalidCodes if the codes are not this model's.
+        Raises bitstream.InvalidCodes, before the first is decoded, for what is no codes or not this model's.
         """
-        if not isinstance(codes, SpeechCodes):
-            return [self.decode(one) for one in codes]
-        self._check(codes)
-        return speak(self._synthesis(codes.speaker), self._packets(codes), codes.num_samples)
+        if isinstance(codes, (list, tuple)):
+            return [self._speak(one) for one in [self._check(one, f"codes[{index}]") for index, one in enumerate(codes)]]
+        return self._speak(self._check(codes))
 
     def decode_blocks(self, codes: SpeechCodes) -> Iterator[FloatArray]:
         """Codes -> blocks of float32 samples at 16 kHz, about 10 s each, together num_samples.
@@ -155,12 +164,16 @@ class Codec:
 
         Args:
             codes: of what is said.
-            voice: (fields,), ``speaker`` of the codes of any stretch of the wanted voice.
+            voice: (fields,), ``speaker`` of the codes of any stretch of the wanted voice; of a file ``encode(path).speaker``.
 
         Raises:
             bitstream.InvalidCodes: the codes or the voice are not this model's.
         """
         self._check(codes)
+        try:
+            voice = as_codes("voice", voice, 1)
+        except InvalidCodes as error:
+            raise InvalidCodes(f"{error}; a voice is the speaker of codes, encode('voice.wav').speaker for instance") from error
         return convert(self.model, codes, voice)
 
     @overload
@@ -190,9 +203,10 @@ class Codec:
         Raises bitstream.BitstreamError; bitstream.TooLong for what is longer.
         """
         reader = self._reader(data, on_error, max_seconds)
-        for _ in reader.slots():  # what is wrong with the bytes is said now
-            pass
-        reader.seek(0)
+        if isinstance(data, (bytes, bytearray, memoryview)):
+            for _ in reader.slots():  # what is wrong with the bytes is said now
+                pass
+            reader.seek(0)
         blocks = list(self.decompress_blocks(reader))
         return (np.concatenate(blocks) if blocks else np.zeros(0, np.float32)), self.sample_rate
 
@@ -203,9 +217,13 @@ class Codec:
     def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> Iterator[bytes]:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.
 
-        The header waits for the speaker code, a packet for the F0 of the one after it. ``bitrate`` as for :meth:`encode`.
+        The header waits for the speaker code, a packet for the F0 of the one after it. ``bitrate`` as for :meth:`encode`. Raises
+        what :meth:`encode_blocks` does: of the bitrate at once, of blocks as they come.
         """
-        analysis, stream = self.analysis(bitrate), io.BytesIO()
+        return self._compress(self.analysis(bitrate), blocks)
+
+    def _compress(self, analysis: Analysis, blocks: Iterable[FloatArray]) -> Iterator[bytes]:
+        stream = io.BytesIO()
         writer: PacketWriter | None = None
         for packets in self._analysed(analysis, blocks):
             if writer is None and analysis.fields is not None:
@@ -230,9 +248,22 @@ class Codec:
 
         A block is given as soon as its packets are there; of a pipe it is one packet, given when the next is there, which it
         sounds into. With ``start`` and ``duration`` (seconds) it is that part, as far as the stream has it, and no more is
-        decoded than it needs; the voice's phase begins anew. ``max_seconds`` and errors as for :meth:`decompress`, but where the
-        stream has come so far; a reader has its own.
+        decoded than it needs; the voice's phase begins anew. ``max_seconds`` is as for :meth:`decompress`, but what is longer is
+        refused where it gets so long; a reader has its own. Raises bitstream.BitstreamError, and TypeError for what is no stream,
+        with the first block; ValueError at once for a start or a duration that is no number from 0 up.
         """
+        _check_seconds("start", start)
+        _check_seconds("duration", 0.0 if duration is None else duration)
+        return self._decompress(stream, on_error, start, duration, max_seconds)
+
+    def _decompress(
+        self,
+        stream: bytes | BinaryIO | PacketReader,
+        on_error: OnError,
+        start: float,
+        duration: float | None,
+        max_seconds: float | None,
+    ) -> Iterator[FloatArray]:
         reader = self._reader(stream, on_error, max_seconds)
         find_sibling(self.model.entropy, reader.entropy.fingerprint)
         synthesis, packets, done = self._synthesis(reader.speaker), cast(Iterator[Packet], reader), 0
@@ -251,24 +282,30 @@ class Codec:
             done += len(block)
 
     def _reader(self, stream: bytes | BinaryIO | PacketReader, on_error: OnError, max_seconds: float | None) -> PacketReader:
-        if isinstance(stream, (str, os.PathLike)):
-            raise TypeError("a stream's bytes, not a path: decompress(Path(path).read_bytes())")
         if isinstance(stream, PacketReader):
             return stream
         return PacketReader(stream, self.model.entropy, on_error, max_seconds)
 
     @staticmethod
     def _analysed(analysis: Analysis, blocks: Iterable[FloatArray]) -> Iterator[list[tuple[IntArray, IntArray]]]:
-        for block in blocks:
+        if not isinstance(blocks, Iterable):
+            raise AudioError(f"blocks are an iterable of arrays (n,), not of type {type(blocks).__name__}")
+        for block in map(as_block, blocks):
             for start in range(0, len(block), _SLICE):
                 yield analysis.push(block[start : start + _SLICE])
         yield analysis.finish()
 
-    def _check(self, codes: SpeechCodes) -> None:
+    def _speak(self, codes: SpeechCodes) -> FloatArray:
+        return speak(self._synthesis(codes.speaker), self._packets(codes), codes.num_samples)
+
+    def _check(self, given: object, name: str = "codes") -> SpeechCodes:
+        """The same; InvalidCodes unless they are codes of this model."""
+        codes = require_codes(given, name)
         try:
             find_sibling(self.model.entropy, codes.model).check(codes)
         except UnknownModel as error:
-            raise InvalidCodes(f"codes of model {codes.model}; {self.model.entropy.fingerprint} is loaded") from error
+            raise InvalidCodes(f"{name} of model {codes.model}; {self.model.entropy.fingerprint} is loaded") from error
+        return codes
 
     def _synthesis(self, speaker: IntArray) -> Synthesis:
         return Synthesis(self.model, self._float, Fields.from_codes(speaker))
@@ -283,6 +320,11 @@ class Codec:
             units = codes.units[:, first : first + spec.packet_frames]
             f0 = codes.f0[first_f0 : first_f0 + spec.packet_f0_frames]
             yield Packet(units, f0, first, bool(lost[first : first + spec.packet_frames].all()))
+
+
+def _check_seconds(name: str, seconds: object) -> None:
+    if not isinstance(seconds, Real) or not 0 <= float(seconds) < math.inf:
+        raise ValueError(f"{name} is {seconds!r:.40}; it must be a number of seconds from 0 up")
 
 
 def _cut(blocks: Iterable[FloatArray], num_samples: int) -> Iterator[FloatArray]:

@@ -1,8 +1,20 @@
-"""What can go wrong outside the bitstream, one class a cause, each with a one-line message fit for a user."""
+"""What can go wrong outside the bitstream, one class a cause, each with a one-line message fit for a user.
+
+What is wrong with a stream or with codes is a ``bitstream.BitstreamError``. That package knows nothing of this one, so the two
+have no class in common: ``except (unitcodec.UnitcodecError, bitstream.BitstreamError)`` catches whatever input brings about.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+_HERE = os.path.join(os.path.dirname(__file__), "")
 
 
 class UnitcodecError(Exception):
-    """Base of every error that unitcodec raises on purpose (``bitstream.BitstreamError`` stands beside it)."""
+    """Base of every error of this package; ``bitstream.BitstreamError``, of streams and codes, stands beside it."""
 
 
 class AudioError(UnitcodecError):
@@ -19,3 +31,12 @@ class AudioWarning(UnitcodecWarning):
 
 class ModelError(UnitcodecError, ValueError):
     """The model cannot be loaded, or is not the one that the stream was made with."""
+
+
+def warn(text: str, category: type[UnitcodecWarning]) -> None:
+    """Warn, at the line that called this package, however many calls within it lie between."""
+    # As skip_file_prefixes of warnings.warn does, from Python 3.12 on.
+    frame, level = sys._getframe(), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)

@@ -6,7 +6,9 @@ an MP3 or Ogg. What is passed here is a whole file's bytes, mapped; only its hea
 
 from __future__ import annotations
 
+import itertools
 import mmap
+import re
 import struct
 from dataclasses import dataclass
 
@@ -18,6 +20,14 @@ _TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000))
 _FIRST, _LAST = 2, 4  # flags of an Ogg page
 
 FLAC_START = b"fLaC\x00\x00\x00\x22"
+
+_FLAC = re.compile(re.escape(FLAC_START))
+
+_TAG = re.compile(rb"ID3[\x02-\x04].(?P<flags>.)(?P<id3>[\x00-\x7f]{4})|APETAGEX.{4}(?P<ape>.{4}).{16}", re.DOTALL)
+"""ID3v2, section 3.1, and APEv2 with a header."""
+
+_BEHIND_TAG = (b"\xff", b"ID3", b"APETAGEX", b"TAG", b"fLaC", b"\0")
+"""How it may go on there: sound can look like a tag's header, but not like all of it."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +165,45 @@ def mp3_bytes(data: Bytes, first: int) -> tuple[int, int] | None:
         held = len(data) - first + len(head) - start
         return (announced, held) if announced else None
     return None
+
+
+def untagged(data: Bytes) -> list[range]:
+    """Where the sound lies of MP3s or FLACs that were put end to end, with tags between.
+
+    A tag may hold a picture, parts of which look like sound. One in front of the first is left to the library that decodes.
+    """
+    spans: list[range] = []
+    begin, position = 0, _tag_end(_TAG.match(data), data) or 0
+    while (found := _TAG.search(data, position)) is not None:
+        stop = _tag_end(found, data)
+        if stop is not None:
+            spans.append(range(begin, found.start()))
+            begin = stop
+        position = stop or found.start() + 1
+    return [span for span in (*spans, range(begin, len(data))) if span]
+
+
+def _tag_end(found: re.Match[bytes] | None, data: Bytes) -> int | None:
+    """None where no tag begins."""
+    if found is None:
+        return None
+    if found["ape"] is not None:
+        stop = found.end() + int.from_bytes(found["ape"], "little")
+    else:
+        size = sum(byte << 7 * place for place, byte in enumerate(reversed(found["id3"])))
+        stop = found.end() + size + (10 if found["flags"][0] & 0x10 else 0)  # a footer
+    follows = data[stop : stop + 8]
+    return stop if stop == len(data) or (stop < len(data) and follows.startswith(_BEHIND_TAG)) else None
+
+
+def flac_files(data: Bytes) -> list[range]:
+    """Where FLAC files lie that were put end to end."""
+    files = []
+    for span in untagged(data):
+        starts = [found.start() for found in _FLAC.finditer(data, span.start, span.stop)]
+        borders = [span.start, *starts[1:], span.stop]
+        files += [range(*each) for each in itertools.pairwise(borders)]
+    return files
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import io
 import mmap
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unitcodec.headers import OggLink, behind_mp4, mp3_bytes, ogg_links, sound_size
+from unitcodec.headers import behind_mp4, flac_files, mp3_bytes, ogg_links, sound_size, untagged
 from unitcodec.mixing import to_float32
 
 if TYPE_CHECKING:
@@ -48,9 +48,14 @@ DECODERS = (
 
 _BLOCK = 1 << 16  # samples (frames times channels) handed out at once
 _TOLERANCE = 0.25  # seconds by which a stated length may be wrong
+_EXACT = 1e-3  # the same in FLAC; a frame has more
 _GAP = 0.05  # seconds between two packets of an Ogg file from which something is missing
 _FRAME_HEAD = 40  # bytes of an MP3's first frame in front of its table, at most
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS", b"\0\0\0\0")  # what lies between and behind MP3s and is no damage
+
+
+CURE = "convert it to WAV first (ffmpeg -i IN OUT.wav)"
+"""Of a file that is sound but is not read; the ffmpeg of one's own may know more kinds."""
 
 
 class MediaError(Exception):
@@ -91,7 +96,7 @@ class Media:
             raise
         if first is None:
             self.close()
-            raise MediaError("holds no samples that can be decoded")
+            raise MediaError(f"holds no samples that can be decoded; {CURE}, or get it again if that fails too")
         self._first = first
         self.sample_rate, self.channels = first[0], first[1].shape[1]
 
@@ -138,6 +143,7 @@ class Media:
         with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             links = ogg_links(data) if data[:4] == b"OggS" else []
             size, second = sound_size(data), behind_mp4(data)
+            files = [[range(link.start, link.stop)] for link in links] if links else _pieces(data)
         self._behind = None if size is None else size.note
         if second:
             self._behind = f"{second} bytes follow, the first of another MP4; left out"
@@ -146,8 +152,8 @@ class Media:
             self.problem = "cut short: a last page is not all there"
         elif not all(link.ended for link in links):
             self._open_end = True
-        # FFmpeg goes on from one link into the next only where it is of the very same kind.
-        for file in [_Part(self._file, link) for link in links] if len(links) > 1 else [self._file]:
+        # FFmpeg goes on from one into the next only where it is of the very same kind.
+        for file in [_Spans(self._file, spans) for spans in files]:
             try:
                 with self._open(file) as container:
                     yield from self._frames_of(container)
@@ -158,7 +164,7 @@ class Media:
         if self._damaged > self._decoded:
             self.problem = f"{self._damaged} of {self._damaged + self._decoded} packets are damaged"
 
-    def _open(self, file: BinaryIO | _Part) -> InputContainer:
+    def _open(self, file: _Spans) -> InputContainer:
         decoders = sorted(name for name in self._av.codecs_available if name.startswith(DECODERS))
         options = {"format_whitelist": ",".join(FORMATS), "codec_whitelist": ",".join(decoders)}
         try:
@@ -166,15 +172,17 @@ class Media:
         except self._av.FFmpegError as error:
             file.seek(4)
             cut = file.read(4) == b"ftyp"
-            raise MediaError("cut short: an MP4 without the index of its sound" if cut else "") from error
+            cure = "copy or download it again, whole; nothing can be salvaged without that index (the moov atom)"
+            raise MediaError(f"cut short: an MP4 without the index of its sound; {cure}" if cut else "") from error
 
     def _frames_of(self, container: InputContainer) -> Iterator[AudioFrame]:
         if not container.streams.audio:
-            raise MediaError("holds no audio")
+            raise MediaError("holds no audio; give a file that has an audio track")
         stream = container.streams.audio[0]
         context, kind = stream.codec_context, container.format.name
         if context is None or not context.codec.name.startswith(DECODERS):
-            raise MediaError("its audio is coded in a way that is not read")
+            coding = "unknown" if context is None else context.codec.name
+            raise MediaError(f"its audio is coded in a way that is not read ({coding}); {CURE}")
         context.thread_count = 1
         if context.codec.name == "flac":
             context.options = {"err_detect": "crccheck+explode"}  # else what is damaged is played
@@ -195,13 +203,15 @@ class Media:
                 if kind == "ogg" and heard is not None and time is not None and time - heard > _GAP:
                     self._missing += time - heard
                     self._lost_at(heard)
+                if kind == "flac" and time is not None and time - start - sounding > _EXACT:
+                    self._lost_at(heard or 0.0)
                 heard = after if after is not None else heard
                 try:
                     frames = packet.decode()
                 except self._av.FFmpegError:
                     if not bytes(packet).startswith(_TAGS):
-                        self._damaged += 1
-                        self._lost_at(time or 0.0)
+                        self._damaged += kind != "flac"  # counted below
+                        self._lost_at(heard or 0.0 if time is None else time)
                     continue
                 self._decoded += packet.size > 0
                 for frame in cast("list[AudioFrame]", frames):
@@ -210,7 +220,14 @@ class Media:
         except self._av.FFmpegError:
             self.problem = f"what follows {sounding:.2f} s cannot be read"
         held = max(end - start, sounding)
-        if kind not in SELF_FRAMING and held < duration - _TOLERANCE:
+        if kind == "flac" and (whole := max(duration, held)) - sounding > _EXACT:
+            # All that FFmpeg leaves out is counted: what its parser passes over comes as no packet.
+            self._lost_at(sounding)
+            first = min(self._first_loss or 0.0, sounding)
+            what = "damaged" if sounding - first > _EXACT else "cut short"
+            found = f"{what}: {sounding:.2f} of {whole:.2f} s are there (the first loss at {first:.2f} s)"
+            self.problem = "; ".join(filter(None, [self.problem, found]))
+        elif kind not in SELF_FRAMING and held < duration - _TOLERANCE:
             self.problem = f"cut short: {held:.2f} of {duration:.2f} s are there"
 
     def _check_mp3(self, first: int) -> None:
@@ -224,11 +241,12 @@ class Media:
             self._first_loss = time
 
 
-class _Part(io.RawIOBase):
-    """A link of a file as a file."""
+class _Spans(io.RawIOBase):
+    """Parts of a file as a file."""
 
-    def __init__(self, file: BinaryIO, link: OggLink) -> None:
-        self._file, self._link, self._position = file, link, 0
+    def __init__(self, file: BinaryIO, spans: Sequence[range]) -> None:
+        self._file, self._spans, self._position = file, spans, 0
+        self._size = sum(map(len, spans))
 
     def readable(self) -> bool:
         return True
@@ -237,19 +255,34 @@ class _Part(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        left = self._link.stop - self._link.start - self._position
-        self._file.seek(self._link.start + self._position)
-        data = self._file.read(left if size < 0 else min(size, left))
+        left = max(0, self._size - self._position)
+        left = left if size < 0 else min(size, left)
+        skip, pieces = self._position, []
+        for span in self._spans:
+            if skip < len(span) and left:
+                self._file.seek(span[skip])
+                pieces.append(self._file.read(min(left, len(span) - skip)))
+                left -= len(pieces[-1])
+            skip = max(0, skip - len(span))
+        data = b"".join(pieces)
         self._position += len(data)
         return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._link.stop - self._link.start}[whence]
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         self._position = max(0, origin + offset)
         return self._position
 
     def tell(self) -> int:
         return self._position
+
+
+def _pieces(data: mmap.mmap) -> list[list[range]]:
+    """The files that a file consists of, each as the parts of it that are to be decoded."""
+    if data[:4] == b"fLaC":
+        return [[span] for span in flac_files(data)]
+    # A tag, MPEG audio or AAC.
+    return [untagged(data)] if data[:3] == b"ID3" or data[:1] == b"\xff" else [[range(len(data))]]
 
 
 def _samples(frame: AudioFrame) -> Samples:

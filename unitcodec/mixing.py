@@ -8,13 +8,12 @@ it: however a recording is cut, an array or a file, it becomes the same samples,
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unitcodec.errors import AudioError, AudioWarning
+from unitcodec.errors import AudioError, AudioWarning, warn
 
 Samples = NDArray[np.float32]
 
@@ -120,9 +119,10 @@ class Mixer:
         elif together < CANCELLED * power and self._alone is None:
             self._alone = int(np.argmax(powers))
             if not self._noted:
-                _warn(
+                warn(
                     f"{self._name}: the channels cancel each other when mixed, first at {seconds:.1f} s; "
-                    f"where they do, channel {self._alone + 1} alone is taken"
+                    f"where they do, channel {self._alone + 1} alone is taken",
+                    AudioWarning,
                 )
                 self._noted = True
 
@@ -131,7 +131,7 @@ def scale_down(peak: float, name: str) -> float:
     """Factor that brings audio whose largest sample is ``peak`` down to half of full scale; 1 unless it is far above it."""
     if not FAR_ABOVE < peak < math.inf:
         return 1.0
-    _warn(f"{name}: its samples reach {peak:.4g} times full scale; brought down to half of it")
+    warn(f"{name}: its samples reach {peak:.4g} times full scale; brought down to half of it", AudioWarning)
     return 0.5 / peak
 
 
@@ -157,7 +157,3 @@ def to_float32(array: NDArray[Any], name: str) -> Samples:
 def _power(samples: Samples) -> float:
     """Of (n,), the mean square."""
     return float(np.square(samples, dtype=np.float64).mean())
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, AudioWarning, stacklevel=2)

@@ -103,6 +103,8 @@ class Model:
 
 def find(name: str | Path) -> Path:
     """Folder of a model: a packaged one by name, or any folder by path. Raises ModelError if there is none."""
+    if not isinstance(name, (str, Path)):
+        raise ModelError(f"model {name!r:.40}: give its name or its folder's path")
     folder = Path(name)
     if not (folder / "config.json").is_file():
         packaged = PACKAGED / str(name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,14 +127,12 @@ class RateTarget:
     too little.
     """
 
-    def __init__(self, entropy: EntropyModel, bitrate: float, limited: bool = True, rungs: Sequence[Tables] = ()) -> None:
+    def __init__(self, entropy: EntropyModel, bitrate: SupportsFloat, limited: bool = True, rungs: Sequence[Tables] = ()) -> None:
         """``limited``: packets keep to their :class:`Allowance` too; ``rungs``: see :class:`RateLimit`.
 
-        Raises ValueError unless ``bitrate`` is a number above 0.
+        Raises ValueError unless ``bitrate`` is a number above 0, of any type.
         """
-        if not 0 < bitrate < math.inf:
-            raise ValueError(f"a bit rate of {bitrate} bit/s; it must be a number above 0")
-        self.entropy, self.bitrate = entropy, bitrate
+        self.entropy, self.bitrate = entropy, _above_zero(bitrate)
         self._find = partial(choices, ladder=(0.0, *LADDER[:TARGET_RUNGS]))
         if rungs:
             self._find = partial(coarser_choices, rungs=rungs)
@@ -176,6 +175,18 @@ class RateTarget:
         else:
             why = "it is met within a minute, and this is shorter"
         return f"{self.bitrate:g} bit/s asked for, about {reached:.0f} reached: {why}"
+
+
+def _above_zero(bitrate: SupportsFloat) -> float:
+    """As a plain float: a NumPy number or a tensor would make every sum one of its kind."""
+    try:
+        # Text and truth values turn into numbers as well, but nobody means them to.
+        rate = math.nan if isinstance(bitrate, (str, bytes, bool, np.bool_)) else float(bitrate)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise ValueError(f"bitrate is {bitrate!r:.40}; it must be a number of bit/s above 0, 250 for instance")
+    return rate
 
 
 def choices(

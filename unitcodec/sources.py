@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unitcodec.errors import AudioError
 from unitcodec.headers import FLAC_START, sound_size
-from unitcodec.media import Media, MediaError
+from unitcodec.media import CURE, Media, MediaError
 from unitcodec.raw import ENCODINGS, RawFormat
 
 Samples = NDArray[np.float32]
@@ -57,7 +57,7 @@ def open_source(path: str, name: str, raw: RawFormat | None, salvage: bool) -> S
     except OSError as error:
         raise AudioError(f"{name}: {error.strerror or error}") from error
     except MediaError as error:
-        raise AudioError(f"{name}: {str(error) or 'not audio that FFmpeg can read'}") from error
+        raise AudioError(f"{name}: {str(error) or f'not audio that FFmpeg can read; {CURE}'}") from error
 
 
 def _open(path: str, raw: RawFormat | None, salvage: bool) -> Source:
@@ -77,7 +77,7 @@ def _open(path: str, raw: RawFormat | None, salvage: bool) -> Source:
         try:
             return Media(path)
         except MediaError as other:
-            reason = f"not audio that libsndfile can read ({error.error_string.rstrip('.')}), nor FFmpeg"
+            reason = f"not audio that libsndfile can read ({error.error_string.rstrip('.')}), nor FFmpeg; {CURE}"
             raise MediaError(str(other) or reason) from other
     # libsndfile stops at damage, and it takes the first of several FLAC files, or a WAV that nobody closed, for all there is.
     if file.more or (salvage and file.is_flac):
@@ -90,7 +90,7 @@ def _refuse_others(head: bytes) -> None:
     from bitstream.header import MAGIC  # only here: reading audio needs no bitstream
 
     if not head:
-        raise MediaError("the file is empty")
+        raise MediaError("the file is empty; record or copy it again")
     if head.startswith(MAGIC):
         raise MediaError("already a unitcodec stream; decode it with 'unitcodec decode'")
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from bitstream import InvalidCodes, SpeechCodes
 from bitstream.codes import MAX_SAMPLES, as_codes
+from bitstream.header import MAGIC
 
 from .arrays import MAX_BYTES, NPZ, Array, read_npz, write_npz
 from .errors import UnitcodecError
@@ -138,6 +139,8 @@ def scan(source: str | os.PathLike[str] | bytes) -> Iterator[tuple[str, UnitEntr
     """
     with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as stream:
         head = stream.read(len(NPZ))
+        if head == MAGIC[: len(NPZ)]:
+            raise UnitsError("a unitcodec stream; 'unitcodec decode' speaks it")
         stream.seek(0)
         if head.startswith(GZIP):
             data = _unzipped(stream)

@@ -4,6 +4,7 @@ import io
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -180,3 +181,22 @@ def test_memory_does_not_grow_with_the_stream(golden_model: EntropyModel, tmp_pa
     long = both_ways(2000)
     tracemalloc.stop()
     assert long < short + 20000
+
+
+@pytest.mark.parametrize(
+    "given", [None, 3, ["a"], np.zeros(3, np.uint8), io.StringIO("a")], ids=lambda given: type(given).__name__
+)
+def test_what_is_no_stream(given: Any) -> None:
+    for read in (PacketReader, bitstream.unpack, lambda data: bitstream.cut(data, 0, 1), lambda data: bitstream.join([data])):
+        with pytest.raises(
+            TypeError, match=f"^a stream is its bytes or a file open for reading bytes, not {type(given).__name__}$"
+        ):
+            read(given)
+    with pytest.raises(TypeError, match=r"^inspect takes a stream's bytes, not "):
+        bitstream.inspect(given)
+
+
+@pytest.mark.parametrize("path", ["talk.uc", Path("talk.uc")])
+def test_a_path_is_no_stream(path: Any) -> None:
+    with pytest.raises(TypeError, match=r"not a path: Path\(path\)\.read_bytes\(\)"):
+        PacketReader(path)

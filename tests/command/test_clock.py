@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from unitcodec.command.clock import clock, seconds
+from unitcodec.command.clock import clock, length, seconds
 
 PARAMETER = click.Option(["--start"])
 CONTEXT = click.Context(click.Command("decode"))
@@ -23,6 +23,14 @@ def test_times(text: str, expected: float) -> None:
 def test_no_times(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is no time; write seconds, minutes:seconds or hours:minutes:seconds"):
         seconds(CONTEXT, PARAMETER, text)
+
+
+def test_lengths() -> None:
+    assert length(CONTEXT, PARAMETER, "0.5") == 0.5
+    assert length(CONTEXT, PARAMETER, None) is None
+    for text in ("0", "0:00", "0.00001"):
+        with pytest.raises(click.BadParameter, match="is nothing at all; give a time above 0"):
+            length(CONTEXT, PARAMETER, text)
 
 
 def test_clock() -> None:

@@ -48,7 +48,7 @@ def _stream(codec: Codec, packets: int, seed: int = 0) -> bytes:
     [
         (["--start", "0:03"], (1, 5), "00:00:02.56 to 00:00:10.55"),
         (["--start", "5.12", "--duration", "2.56"], (2, 3), "00:00:05.12 to 00:00:07.68"),
-        (["--start", "5", "--duration", "0"], (1, 2), "00:00:02.56 to 00:00:05.12"),
+        (["--start", "5", "--duration", "0.01"], (1, 2), "00:00:02.56 to 00:00:05.12"),
         (["--duration", "5.2"], (0, 3), "00:00:00.00 to 00:00:07.68"),
         (["--duration", "1:00:00"], (0, 5), "00:00:00.00 to 00:00:10.55"),
     ],
@@ -85,7 +85,7 @@ def test_pipes(narrow: Codec, narrow_folder: Path, command: Callable[..., object
     [
         (["cut", "a.uc", "new.uc"], 2, "give --start TIME, --duration TIME or both"),
         (["cut", "a.uc", "new.uc", "--start", "1:99"], 2, "'1:99' is no time"),
-        (["cut", "a.uc", "new.uc", "--start", "12:30"], 1, "a.uc: ends at 00:00:05.43, before --start 00:12:30.00"),
+        (["cut", "a.uc", "new.uc", "--start", "12:30"], 1, "a.uc: ends at 00:00:05.43; --start 00:12:30.00 is not in it"),
         (["cut", "a.uc", "a.uc", "--start", "1", "--overwrite"], 2, "input and output are the same file"),
         (["cut", "gone.uc", "new.uc", "--start", "1"], 1, "unitcodec: gone.uc: No such file or directory"),
         (["cut", "bad.uc", "new.uc", "--start", "1"], 1, "unitcodec: bad.uc: packet 0, at byte"),
@@ -93,9 +93,19 @@ def test_pipes(narrow: Codec, narrow_folder: Path, command: Callable[..., object
         (
             ["join", "a.uc", "a.uc", "--out", "new.uc"],
             1,
-            "unitcodec: a.uc does not end with a full packet, so nothing can follow",
+            "unitcodec: a.uc does not end with a full packet, so nothing can follow it; put it last, or cut",
         ),
-        (["join", "full.uc", "b.uc", "--out", "new.uc"], 1, "unitcodec: b.uc is of another speaker than full.uc"),
+        (
+            ["join", "full.uc", "b.uc", "--out", "new.uc"],
+            1,
+            "unitcodec: b.uc is of another speaker code than full.uc; only parts of one recording fit; decode both",
+        ),
+        (["join", "full.uc", "other.uc", "--out", "new.uc"], 1, "unitcodec: other.uc is of another model ("),
+        (["join", "full.uc", "new.uc"], 2, "unitcodec: new.uc: no such file; if it is the output, write --out new.uc"),
+        (["cut", "a.uc", "new.uc", "--duration", "0"], 2, "'0' is nothing at all; give a time above 0"),
+        (["cut", "a.uc", "new.uc", "--duration", "-1"], 2, "'-1' is no time"),
+        (["cut", "a.uc", "new.uc", "--duration", "nan"], 2, "'nan' is no time"),
+        (["cut", "a.uc", "new/", "--duration", "1"], 2, "new/: is no name of a file"),
         (["join", "full.uc", "bad.uc", "--out", "new.uc"], 1, "unitcodec: bad.uc: packet 0, at byte"),
         (["join", "full.uc", "text.uc", "--out", "new.uc"], 1, "unitcodec: text.uc: not a unitcodec stream"),
         (["join", "full.uc", "gone.uc", "--out", "new.uc"], 1, "unitcodec: gone.uc: No such file or directory"),
@@ -110,9 +120,10 @@ def test_refusals(run: Run, narrow: Codec, arguments: list[str], status: int, me
     Path("full.uc").write_bytes(bitstream.cut(data, 0, 2))
     Path("bad.uc").write_bytes(data[:40] + bytes([data[40] ^ 1]) + data[41:])
     Path("text.uc").write_text("Dear reader,\n")
+    Path("other.uc").write_bytes((Path(__file__).parent.parent / "golden" / "v2" / "short_end.uc").read_bytes())
     before = {path.name: path.read_bytes() for path in Path().iterdir()}
     got, lines = run(*arguments)
     assert got == status
     assert any(word in lines[-1] for word in message.split("|")), lines
-    assert status == 2 or len(lines) == 1
+    assert len(lines) == 1
     assert {path.name: path.read_bytes() for path in Path().iterdir()} == before

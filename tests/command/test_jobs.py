@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from unitcodec.command.jobs import AUDIO_SUFFIXES, STREAM_SUFFIXES, Direction, Job, JobError, plan
+from unitcodec.errors import UnitcodecWarning
 
 ENCODE = Direction(AUDIO_SUFFIXES, ".uc")
 DECODE = Direction(STREAM_SUFFIXES, ".wav")
@@ -45,6 +46,19 @@ def test_named_pipes_in_folders_are_not_waited_for(tree: Path) -> None:
         "in/b.wav",
         "in/link.wav",
         "in/deep/er/c.opus",
+    ]
+
+
+def test_links_are_followed_but_not_in_circles(tree: Path) -> None:
+    os.symlink(tree / "other", "in/link")
+    for target, name in ((tree / "in", "in/deep/up"), ("nowhere", "in/gone")):
+        os.symlink(target, name)
+    with pytest.warns(UnitcodecWarning) as told:
+        jobs = plan(["in"], ENCODE, "out", recursive=True)
+    assert [job.source for job in jobs] == ["in/a.FLAC", "in/b.wav", "in/deep/er/c.opus", "in/link/x.wav"]
+    assert [str(warning.message) for warning in told] == [
+        "in/gone: a link to nothing; left out",
+        "in/deep/up: a link to a folder that it is in; left out",
     ]
 
 
@@ -86,6 +100,8 @@ def test_alike_but_for_their_suffixes(tree: Path) -> None:
         (["x.wav", "other/x.wav"], {"output_dir": "out"}, "x.wav and other/x.wav would both become out/x.wav.uc"),
         (["x.wav", "x.wav"], {"output_dir": "out"}, "would both become"),
         (["-"], {"output_dir": "out"}, "standard input has no name"),
+        (["x.wav"], {"output_dir": "talk.uc"}, "talk.uc: --output-dir names a folder"),
+        (["x.wav", "out/"], {}, "out/: is no name of a file; to write into a folder use --output-dir out/"),
         (["x.wav"], {}, "x.uc: exists already; --overwrite replaces it"),
         (["x.wav", "in"], {}, "in: is a directory; to write into it use --output-dir in"),
         (["x.uc"], {}, "x.uc: has the suffix of an output already"),

@@ -304,3 +304,22 @@ def test_a_single_bad_entry(run: Run, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there(run: Run, tmp_path: Path) -> None:
     assert run(tmp_path / "gone.jsonl") == (1, [f"unitcodec: {tmp_path / 'gone.jsonl'}: No such file or directory"])
+
+
+def test_several_processes_and_a_run_that_goes_on(run: Run, entries: list[UnitEntry], narrow: Codec, tmp_path: Path) -> None:
+    units, out = tmp_path / "all.jsonl", tmp_path / "out"
+    units.write_text("\n".join([*map(to_json, entries), "{}"]) + "\n")
+    assert run(units, "-o", out, "-q", "-j", "2")[0] == 1
+    paths = sorted(out.rglob("*.wav"))
+    assert [path.name for path in paths] == ["long.wav", "short.wav"]
+    for path, entry in zip(paths, entries, strict=True):
+        said = spoken(narrow, complete(narrow.model, entry))
+        assert np.abs(heard(path).astype(int) - said).max() <= 1  # threads differ
+    paths[0].unlink()
+    before = paths[1].stat()
+    _, lines = run(units, "-o", out, "--skip-existing")
+    assert lines[0] == "unitcodec: 1 of 2 skipped: their outputs exist"
+    assert paths[0].exists()
+    assert paths[1].stat() == before
+    units.write_bytes(b"\xf5U")
+    assert run(units) == (1, [f"unitcodec: {units}: a unitcodec stream; 'unitcodec decode' speaks it"])

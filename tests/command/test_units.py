@@ -50,6 +50,23 @@ def run(narrow_folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...
 Run = Callable[..., tuple[int, str, list[str]]]
 
 
+def test_the_same_in_several_processes(run: Run, corpus: Path, codes: dict[str, SpeechCodes]) -> None:
+    cut = corpus.parent / "cut.wav"
+    cut.write_bytes((corpus / "a.wav").read_bytes()[:-20000])
+    alone = run(corpus, "-r", "-q")[1].splitlines()
+    status, _, (line,) = run(cut, "-q")
+    assert (status, line.partition("; ")[2]) == (1, "--salvage of 'unitcodec encode' and 'units' codes what is there")
+    status, out, _ = run(corpus / "none.wav", cut, corpus, "-r", "-q", "--salvage", "-j", "2")
+    assert status == 1
+    assert [json.loads(line)["audio"] for line in out.splitlines()] == [str(cut), *codes]
+    assert out.splitlines()[1:] == alone
+    assert run(corpus / "a.wav", "new.jsonl")[::2] == (
+        2,
+        ["unitcodec: new.jsonl: looks like an output, not like audio; write --out new.jsonl"],
+    )
+    assert run("-", cut, "-j", "2")[::2] == (2, ["unitcodec: standard input is read by one process; leave --jobs away"])
+
+
 def test_an_object_a_line(run: Run, corpus: Path, codes: dict[str, SpeechCodes], narrow: Codec) -> None:
     status, out, lines = run(corpus, "-r")
     assert status == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from unitcodec.command.run import Outcome
 from unitcodec.command.workers import in_processes
 
 
@@ -16,11 +17,17 @@ def test_what_fails_does_not_stop_the_rest(tmp_path: Path, capfd: pytest.Capture
     for item in (items[0], items[3]):
         Path(item).touch()
     done = dict(in_processes(items, partial(partial, os.remove), str, 2))
-    assert done == dict(zip(items, [True, False, False, True], strict=True))
+    assert done == dict(zip(items, map(Outcome, [True, False, False, True]), strict=True))
     assert not any(tmp_path.iterdir())
     assert sorted(capfd.readouterr().err.splitlines()) == [f"unitcodec: {item}: No such file or directory" for item in items[1:3]]
 
 
+def test_what_comes_of_an_item_comes_back() -> None:
+    assert sorted(in_processes(iter([3, 4, 5]), partial(partial, str), str, 2)) == [
+        (item, Outcome(True, str(item))) for item in (3, 4, 5)
+    ]
+
+
 def test_a_process_that_dies_is_told_and_replaced(capfd: pytest.CaptureFixture[str]) -> None:
-    assert list(in_processes([7, 8, 9], partial(partial, os._exit), str, 1)) == [(7, False), (8, False), (9, False)]
+    assert list(in_processes([7, 8, 9], partial(partial, os._exit), str, 1)) == [(item, Outcome(False)) for item in (7, 8, 9)]
     assert capfd.readouterr().err.splitlines() == [f"unitcodec: {item}: its process ended (status {item})" for item in (7, 8, 9)]

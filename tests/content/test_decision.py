@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +22,10 @@ def waveform(speech: Path) -> torch.Tensor:
 
 
 @pytest.fixture(params=["fsq", "whisper"])
-def pair(request: pytest.FixtureRequest) -> Iterator[Decision]:
+def pair(request: pytest.FixtureRequest) -> Decision:
     torch.manual_seed(0)
     fast = make_content(request.param, levels=(9, 30), channels=(16, 24), blocks=(1, 1)).float().eval()  # type: ignore[attr-defined]
-    yield Decision(copy.deepcopy(fast).double(), fast)
+    return Decision(copy.deepcopy(fast).double(), fast)
 
 
 def _codes(pair: Decision, waveform: torch.Tensor) -> np.ndarray:

@@ -42,6 +42,22 @@ def test_gradient_of_a_codeword_pulls_it_to_the_frames_it_labels_and_away_from_t
         assert (pull[~own, code] < 0).all()
 
 
+def test_gradient_of_the_score_that_training_uses() -> None:
+    """Of cosines over a temperature: the same pull toward unit codewords, across the context's own direction only."""
+    torch.manual_seed(0)
+    head = MaskedPrediction(5, 11, dimensions=5)
+    torch.nn.init.eye_(head.project.weight)
+    torch.nn.init.zeros_(head.project.bias)
+    contexts = torch.randn(2, 7, 5, requires_grad=True)
+    labels = torch.randint(11, (2, 7))
+    head(contexts, labels).sum().backward()
+    length = contexts.detach().norm(dim=-1, keepdim=True)
+    unit, words = contexts.detach() / length, torch.nn.functional.normalize(head.codewords.detach(), dim=-1)
+    pull = torch.softmax(unit @ words.T / 0.1, -1) @ words - words[labels]
+    across = pull - (pull * unit).sum(-1, keepdim=True) * unit
+    assert torch.allclose(contexts.grad, across / (0.1 * length), rtol=1e-3, atol=1e-4)
+
+
 def test_frames_without_a_label_cost_nothing() -> None:
     head = MaskedPrediction(8, 5)
     states = torch.randn(2, 9, 8)

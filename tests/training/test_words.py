@@ -18,7 +18,12 @@ transformers = pytest.importorskip("transformers", reason="needs the extra ssl")
 def loss() -> WordLoss:
     torch.manual_seed(0)
     config = transformers.WhisperConfig(
-        vocab_size=START + 200, d_model=32, decoder_layers=2, decoder_attention_heads=2, decoder_ffn_dim=64, max_target_positions=64
+        vocab_size=START + 200,
+        d_model=32,
+        decoder_layers=2,
+        decoder_attention_heads=2,
+        decoder_ffn_dim=64,
+        max_target_positions=64,
     )
     decoder = transformers.models.whisper.modeling_whisper.WhisperDecoder(config)
     # So that what is heard decides.

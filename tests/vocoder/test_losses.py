@@ -47,6 +47,7 @@ def test_generator_loss_is_the_weighted_sum() -> None:
     assert float(loss.total) == pytest.approx(0.5 + 2 * 1.0 + 45 * 0.1)
     lighter = generator_loss(_verdicts(1, 1.0), _verdicts(0.5, 1.25), real_mel, fake_mel, feature_weight=1, mel_weight=15)
     assert float(lighter.total) == pytest.approx(0.5 + 1.0 + 15 * 0.1)
+    assert float(generator_loss([], [], real_mel, fake_mel).total) == pytest.approx(45 * 0.1)
 
 
 def test_verdicts_of_different_discriminators_are_refused() -> None:

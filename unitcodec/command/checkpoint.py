@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from unitcodec.command.folder import OutputFolder
-from unitcodec.command.run import say
+from unitcodec.command.run import output_options, printable, say
 from unitcodec.errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _FILE = click.Path(path_type=Path)
 @click.argument("source", metavar="DIR", type=_FILE)
 @click.argument("more", metavar="[FILE...]", nargs=-1, type=_FILE)
 @click.option("--verify", metavar="EXPECTED.npz", type=_FILE, help="Compute what this file holds, and tell how far it is off.")
-@click.option("--out", metavar="FOLDER", help="The model folder to write.")
+@click.option("-o", "--out", metavar="FOLDER", help="The model folder to write.")
 @click.option("--units", metavar="FILE...", multiple=True, type=_FILE, help="Units to learn their frequencies from.")
 @click.option("--test", metavar="FILE", multiple=True, type=_FILE, help="Units to tell the rate on, instead of --units.")
 @click.option("--content", metavar="NAME|DIR:LAYER", help="Pretrained network whose units these are; else FOLDER only decodes.")
@@ -36,7 +36,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--entropy", default="tables", show_default=True, type=click.Choice(["tables", "recurrent"]), help="What learns.")
 @click.option("--setting", metavar="NAME=VALUE", multiple=True, help="Of the recurrent network's training, if not its default.")
 @click.option("--training", metavar="DIR", type=_FILE, help="Keep the recurrent network's training here, and go on from there.")
-@click.option("--overwrite", is_flag=True, help="Replace FOLDER if it exists.")
+@output_options
 def import_checkpoint(
     source: Path,
     more: tuple[Path, ...],
@@ -53,6 +53,7 @@ def import_checkpoint(
     setting: tuple[str, ...],
     training: Path | None,
     overwrite: bool,
+    quiet: bool,
 ) -> None:
     """Make a published unit vocoder a model folder.
 
@@ -79,7 +80,7 @@ def import_checkpoint(
         _verify(networks, verify)
     if target is not None:
         lists = list(units + more)
-        _write(target, checkpoint, config, networks, lists, list(test), entropy, setting, training)
+        _write(target, checkpoint, config, networks, lists, list(test), entropy, setting, training, quiet)
 
 
 def _content(content: str | None, kmeans: Path | None) -> tuple[dict[str, Any] | None, Any]:
@@ -125,6 +126,7 @@ def _write(
     kind: str,
     setting: tuple[str, ...],
     training: Path | None,
+    quiet: bool,
 ) -> None:
     import torch
 
@@ -162,8 +164,9 @@ def _write(
         Path(part, "MODEL_CARD.md").write_text(card, encoding="utf-8")
         models.load(part)
     for path, rate in zip(coded, rates.values(), strict=True):
-        click.echo(_line(path, rate, "" if test else ", learned from"))
-    say(f"{target.name}: model {fitted.fingerprint}; see its MODEL_CARD.md")
+        click.echo(printable(_line(path, rate, "" if test else ", learned from")))
+    if not quiet:
+        say(f"{target.name}: model {fitted.fingerprint}; see its MODEL_CARD.md")
 
 
 def _line(path: Path, rate: Rates, note: str) -> str:

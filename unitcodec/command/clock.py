@@ -22,6 +22,14 @@ def seconds(context: click.Context, parameter: click.Parameter, value: str | Non
     return 3600 * hours + 60 * minutes + rest
 
 
+def length(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """The same of an option that says how much: at least a sample at 16 kHz."""
+    time = seconds(context, parameter, value)
+    if time is not None and time < 1 / 16000:
+        raise click.BadParameter(f"'{value}' is nothing at all; give a time above 0")
+    return time
+
+
 def clock(time: float) -> str:
     """Seconds as hours:minutes:seconds.
 

@@ -11,7 +11,19 @@ from typing import Any
 import click
 
 from unitcodec.command.jobs import STANDARD, Direction, Job, JobError, plan
-from unitcodec.command.run import PATH, Work, check_stdout, conclude, each, model_options, output_options, say, source_name
+from unitcodec.command.run import (
+    PATH,
+    Work,
+    check_stdout,
+    conclude,
+    jobs_option,
+    model_options,
+    outcomes,
+    output_options,
+    recursive_option,
+    say,
+    source_name,
+)
 
 
 @dataclass(frozen=True)
@@ -38,18 +50,33 @@ class Coding:
         check_stdout(jobs)
         if not self.skip_existing:
             return jobs
-        left = [job for job in jobs if job.target == STANDARD or not os.path.isfile(job.target)]
-        if len(left) < len(jobs) and not self.quiet:
-            say(f"unitcodec: {len(jobs) - len(left)} of {len(jobs)} skipped: their outputs exist")
-        return left
+        return unfinished(jobs, self.quiet)
 
     def run(self, jobs: list[Job], prepare: Callable[[], Work[Job]]) -> int:
         """Do them all, and return the exit status. ``prepare`` makes what does one; with several processes it is pickled."""
-        if min(self.processes, len(jobs)) < 2:
-            return each(jobs, prepare(), _name, self.quiet)
-        from unitcodec.command.workers import in_processes
+        try:
+            return conclude(outcomes(jobs, prepare, _name, min(self.processes, len(jobs))), _name, self.quiet)
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(*([RESUMES] if len(jobs) > 1 else [])) from error
 
-        return conclude(in_processes(jobs, prepare, _name, min(self.processes, len(jobs))), _name, self.quiet)
+
+RESUMES = "the same command with --skip-existing goes on from here"
+"""Said of a run that is interrupted."""
+
+
+def unfinished(jobs: list[Job], quiet: bool) -> list[Job]:
+    """Those whose outputs do not exist; of the others it is said how many they are."""
+    left = [job for job in jobs if job.target == STANDARD or not os.path.isfile(job.target)]
+    if len(left) < len(jobs) and not quiet:
+        say(f"unitcodec: {len(jobs) - len(left)} of {len(jobs)} skipped: their outputs exist")
+    return left
+
+
+def skip_existing_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option ``--skip-existing``."""
+    return click.option("--skip-existing", is_flag=True, help="Leave out inputs whose output exists: go on where a run ended.")(
+        command
+    )
 
 
 def coding_options(command: Callable[..., int]) -> Callable[..., int]:
@@ -62,12 +89,12 @@ def coding_options(command: Callable[..., int]) -> Callable[..., int]:
 
     wrapped: Callable[..., int] = model_options(output_options(with_coding))
     for add in (
-        click.option("-j", "--jobs", "processes", type=click.IntRange(1), default=1, metavar="N", help="Files coded at a time."),
-        click.option("--skip-existing", is_flag=True, help="Leave out inputs whose output exists: go on where a run ended."),
+        jobs_option,
+        skip_existing_option,
         click.option(
             "--keep-suffix", is_flag=True, help="Name outputs talk.flac.uc, not talk.uc, as where talk.wav lies beside."
         ),
-        click.option("-r", "--recursive", is_flag=True, help="Take the files of folders and of the folders in them."),
+        recursive_option,
         click.option(
             "-o", "--output-dir", metavar="DIR", type=PATH, help="Write below this folder; all arguments are inputs then."
         ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
-from unitcodec.command.clock import clock, seconds
+from unitcodec.command.clock import clock, length, seconds
 from unitcodec.command.coding import Coding, coding_options
 from unitcodec.command.jobs import STANDARD, STREAM_SUFFIXES, Direction, Job
 from unitcodec.command.opener import Opener, model_was_asked_for
@@ -50,7 +50,7 @@ class Part:
 def part_options(command: Command) -> Command:
     """The options ``--start`` and ``--duration``."""
     for add in (
-        click.option("--duration", callback=seconds, metavar="TIME", help="So much of it; up to the end by default."),
+        click.option("--duration", callback=length, metavar="TIME", help="So much of it; up to the end by default."),
         click.option("--start", callback=seconds, default="0", metavar="TIME", help="Begin there: seconds, 12:30 or 1:02:03.5."),
     ):
         command = add(command)
@@ -83,7 +83,7 @@ class Speech:
         self.reader.seek(0)
         left = (self.reader.num_samples or 0) - round(part.start * self.codec.sample_rate)
         if part.start and left <= 0:
-            raise UnitcodecError(f"ends at {clock(self.reader.duration or 0.0)}, before --start {clock(part.start)}")
+            raise UnitcodecError(f"ends at {clock(self.reader.duration or 0.0)}; --start {clock(part.start)} is not in it")
         self.num_samples = left if part.duration is None else min(left, round(part.duration * self.codec.sample_rate))
 
     @property

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import click
 
 from unitcodec.command.clock import clock
 from unitcodec.command.decode import part_options
-from unitcodec.command.jobs import STANDARD, Job, check_targets, inputs
+from unitcodec.command.jobs import STANDARD, Job, JobError, check_targets, inputs
 from unitcodec.command.output import Output
 from unitcodec.command.run import PATH, check_stdout, each, output_options, say, source_name
 from unitcodec.command.stream import read_stream
@@ -40,7 +41,7 @@ def _cut(job: Job, start: float, duration: float | None, overwrite: bool, quiet:
     size, total = reader.entropy.spec.packet_samples, reader.num_samples or 0
     begin = round(start * SAMPLE_RATE)
     if begin >= total:
-        raise UnitcodecError(f"ends at {clock(total / SAMPLE_RATE)}, before --start {clock(start)}")
+        raise UnitcodecError(f"ends at {clock(total / SAMPLE_RATE)}; --start {clock(start)} is not in it")
     first, stop = begin // size, packets
     if duration is not None:
         stop = min(packets, max(first + 1, -(-(begin + round(duration * SAMPLE_RATE)) // size)))
@@ -53,7 +54,9 @@ def _cut(job: Job, start: float, duration: float | None, overwrite: bool, quiet:
 
 
 @click.command()
-@click.option("--out", metavar="FILE", default=STANDARD, type=PATH, help="The .uc file to write; standard output by default.")
+@click.option(
+    "-o", "--out", metavar="FILE", default=STANDARD, type=PATH, help="The .uc file to write; standard output by default."
+)
 @output_options
 @click.argument("paths", metavar="IN...", nargs=-1, required=True, type=PATH)
 def join(paths: tuple[str, ...], out: str, overwrite: bool, quiet: bool) -> int:
@@ -61,6 +64,8 @@ def join(paths: tuple[str, ...], out: str, overwrite: bool, quiet: bool) -> int:
 
     All must be of one model and one speaker code, and all but the last must end where a packet does.
     """
+    if out == STANDARD and len(paths) > 1 and not os.path.lexists(paths[-1]) and paths[-1] != STANDARD:
+        raise JobError(f"{paths[-1]}: no such file; if it is the output, write --out {paths[-1]}")
     sources = inputs(paths, frozenset())
     for source in sources:
         check_targets([Job(source, out)], overwrite)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unitcodec.errors import UnitcodecError
+from unitcodec.errors import UnitcodecError, UnitcodecWarning
 
 STANDARD = "-"
 """Stands for standard input or standard output."""
@@ -69,6 +70,8 @@ def plan(
     if output_dir is None:
         jobs = [_single(paths, direction, keep_suffix)]
     else:
+        if Path(output_dir).suffix.lower() == direction.suffix and not os.path.isdir(output_dir):
+            raise JobError(f"{output_dir}: --output-dir names a folder; the name of an output is the last argument, without -o")
         jobs = list(_several(paths, direction, Path(output_dir), recursive, keep_suffix))
     check_targets(jobs, overwrite)
     return jobs
@@ -139,16 +142,32 @@ def _below(folder: str, suffixes: frozenset[str], recursive: bool) -> list[str]:
 
 
 def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
+    """Links are followed, but for those that lead in circles and those to nothing, of which each is told."""
+
     def refuse(error: OSError) -> None:
         raise JobError(f"{error.filename}: {error.strerror}") from error
 
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders.sort()
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = sorted(name for name in folders if not _circular(Path(parent, name)))
         for name in sorted(names):
             path = Path(parent, name)
             # A named pipe or a device would be waited for; a link that leads nowhere is refused when it is read.
             if path.suffix.lower() in suffixes and (os.path.isfile(path) or not os.path.exists(path)):
                 yield path
+            elif not path.suffix and not os.path.exists(path):
+                _leave_out(path, "a link to nothing")
+
+
+def _circular(path: Path) -> bool:
+    """Whether a folder is a link to one that it lies in."""
+    if not path.is_symlink() or os.path.realpath(path) not in map(os.path.realpath, path.parents):
+        return False
+    _leave_out(path, "a link to a folder that it is in")
+    return True
+
+
+def _leave_out(path: Path, reason: str) -> None:
+    warnings.warn(f"{path}: {reason}; left out", UnitcodecWarning, stacklevel=2)
 
 
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
@@ -163,6 +182,8 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
 
 
 def _check_target(job: Job, overwrite: bool) -> None:
+    if job.target.endswith(("/", os.sep)):
+        raise JobError(f"{job.target}: is no name of a file; to write into a folder use --output-dir {job.target}")
     if job.target == STANDARD or not os.path.lexists(job.target):
         return
     if job.source != STANDARD and _same_file(job.source, job.target):

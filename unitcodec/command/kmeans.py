@@ -13,7 +13,7 @@ import click
 from unitcodec.centroids import read_centroids
 from unitcodec.command.jobs import Job, check_targets
 from unitcodec.command.output import Output
-from unitcodec.command.run import say
+from unitcodec.command.run import output_options, say
 from unitcodec.errors import UnitcodecError
 
 
@@ -23,9 +23,9 @@ class CodebookError(UnitcodecError):
 
 @click.command()
 @click.argument("source", metavar="IN")
-@click.option("--out", metavar="FILE.safetensors", required=True, help="The centroids, float32, as the tensor 'centroids'.")
-@click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
-def convert_kmeans(source: str, out: str, overwrite: bool) -> None:
+@click.option("-o", "--out", metavar="FILE.safetensors", required=True, help="The centroids, float32, as the tensor 'centroids'.")
+@output_options
+def convert_kmeans(source: str, out: str, overwrite: bool, quiet: bool) -> None:
     """Convert a k-means codebook to safetensors, once and for all.
 
     IN is a joblib or pickle file of scikit-learn's KMeans or MiniBatchKMeans (as fairseq and textlesslib publish them), or an
@@ -44,4 +44,5 @@ def convert_kmeans(source: str, out: str, overwrite: bool) -> None:
 
     with Output(out, overwrite=overwrite) as output:
         output.write(safetensors.numpy.save({"centroids": centroids}))
-    say(f"{source} -> {out}: {centroids.shape[0]} centroids of {centroids.shape[1]} dimensions")
+    if not quiet:
+        say(f"{source} -> {out}: {centroids.shape[0]} centroids of {centroids.shape[1]} dimensions")

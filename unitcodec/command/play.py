@@ -37,17 +37,22 @@ class PlayerError(UnitcodecError):
 @click.command()
 @part_options
 @click.option("--conceal", is_flag=True, help="Play a damaged file: fill in for what is lost instead of refusing it.")
+@click.option(
+    "--salvage", is_flag=True, help="The same, and play what there is of one whose end or header is damaged or missing."
+)
 @model_options
 @quiet_option
 @click.argument("source", metavar="FILE", type=PATH)
-def play(source: str, start: float, duration: float | None, conceal: bool, model: str, device: str, quiet: bool) -> int:
+def play(
+    source: str, start: float, duration: float | None, conceal: bool, salvage: bool, model: str, device: str, quiet: bool
+) -> int:
     """Play a .uc file; - is standard input.
 
     ffplay, aplay, SoX's play, mpv or afplay does it, or the Python package sounddevice.
     """
     player = _find_player()
     opener = Opener(model, device, model_was_asked_for())
-    part = Part(start, duration, "conceal" if conceal else "strict")
+    part = Part(start, duration, "salvage" if salvage else "conceal" if conceal else "strict")
 
     def work(source: str) -> None:
         speech = Speech(source_name(source), part.read(source), opener, part)

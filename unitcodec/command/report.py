@@ -12,6 +12,7 @@ from bitstream.entropy import METADATA_KEY
 from bitstream.find import ENTROPY_FILES, MODELS_VARIABLE
 from bitstream.spec import SAMPLE_RATE
 from unitcodec.command.clock import clock
+from unitcodec.command.run import printable
 
 Report = dict[str, Any]
 """The keys of ``describe``'s result, in this order; those after ``error`` are None where the header cannot be read."""
@@ -107,7 +108,7 @@ def as_table(report: Report) -> str:
             rows.append((f"  {stream}", f"{bits:.0f} bits, {bits / report['duration']:.1f} bit/s"))
     if report["error"]:
         rows.append(("Damage", report["error"]))
-    return "\n".join(f"{title + ':':<11}{text}" for title, text in rows)
+    return "\n".join(printable(f"{title + ':':<11}{text}") for title, text in rows)
 
 
 def as_json(reports: list[Report]) -> str:

@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import click
 
+from unitcodec.command.coding import RESUMES, skip_existing_option, unfinished
 from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, Job, JobError, check_targets
 from unitcodec.command.output import Output
 from unitcodec.command.run import (
     PATH,
     CannotGoOn,
+    Work,
     check_stdout,
-    each,
+    conclude,
+    jobs_option,
     loader,
     model_options,
+    outcomes,
     output_options,
     progress,
     say,
@@ -38,6 +44,16 @@ if TYPE_CHECKING:
 UNIT_SUFFIXES = frozenset({".jsonl", ".npz"})
 
 
+@dataclass(frozen=True)
+class Item:
+    """An entry of a unit file, its place there, and, of one that is sound, what becomes of it."""
+
+    name: str
+    entry: UnitEntry | UnitsError
+    job: Job | None
+    kind: str
+
+
 class SpeakerError(UnitcodecError):
     """The file named by --speaker tells no voice."""
 
@@ -52,6 +68,8 @@ class SpeakerError(UnitcodecError):
     type=PATH,
     help="Speak all in this voice: that of audio, of a .uc stream, or of a unit file's first entry.",
 )
+@skip_existing_option
+@jobs_option
 @model_options
 @output_options
 @click.argument("source", metavar="UNITS", type=PATH)
@@ -61,6 +79,8 @@ def resynth(
     target: str | None,
     output_dir: str | None,
     speaker: str | None,
+    skip_existing: bool,
+    processes: int,
     overwrite: bool,
     model: str,
     device: str,
@@ -80,21 +100,45 @@ def resynth(
     units: str | bytes = stdin().read() if source == STANDARD else source
     name = source_name(source)
     jobs = _plan(units, name, target, output_dir)
-    check_targets(list(jobs.values()), overwrite)
+    if overwrite and skip_existing:
+        raise JobError("give either --overwrite or --skip-existing")
+    check_targets(list(jobs.values()), overwrite or skip_existing)
     check_stdout(list(jobs.values()))
-    kinds = {place: kind_of(job.target) for place, job in jobs.items()}
-    load = loader(model, device)
+    left = unfinished(list(jobs.values()), quiet) if skip_existing else list(jobs.values())
+    items = _items(units, name, jobs, left)
+    prepare = partial(_speaker, (model, device), speaker, overwrite, quiet)
+    try:
+        return conclude(outcomes(items, prepare, _name, min(processes, len(left))), _name, quiet)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(*([RESUMES] if len(jobs) > 1 else [])) from error
+
+
+def _items(units: str | bytes, name: str, jobs: dict[str, Job], left: list[Job]) -> Iterator[Item]:
+    """What cannot be spoken, to be told, and what is to be: the jobs that are left."""
+    wanted = set(left)
+    for place, entry in _scan(units, name):
+        job = jobs.get(place)
+        if job is None or job in wanted:
+            yield Item(f"{name}: {place}", entry, job, "" if job is None else kind_of(job.target))
+
+
+def _name(item: Item) -> str:
+    return item.name
+
+
+def _speaker(model: tuple[str, str], speaker: str | None, overwrite: bool, quiet: bool) -> Work[Item]:
+    load = loader(*model)
     voices: list[IntArray] = []
 
-    def work(item: tuple[str, UnitEntry | UnitsError]) -> None:
-        place, entry = item
-        if isinstance(entry, Exception):
-            raise entry
+    def work(item: Item) -> None:
+        if isinstance(item.entry, Exception):
+            raise item.entry
         if speaker is not None and not voices:
             voices.append(_voice(speaker, load()))
-        _speak(jobs[place], kinds[place], entry, load, voices[0] if voices else None, overwrite, quiet)
+        assert item.job is not None
+        _speak(item.job, item.kind, item.entry, load, voices[0] if voices else None, overwrite, quiet)
 
-    return each(_scan(units, name), work, lambda item: f"{name}: {item[0]}", quiet)
+    return work
 
 
 def _scan(units: str | bytes, name: str) -> Iterator[tuple[str, UnitEntry | UnitsError]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing import parent_process
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 import click
 
@@ -23,13 +24,25 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Item = TypeVar("Item")
-Work = Callable[[Item], None]
+Work = Callable[[Item], object]
+"""Does one item; what it returns has to be pickled where that happens in a process of its own."""
 
 PATH = click.Path(readable=False)
 """A path that nothing is checked of yet: as a type it is what a shell can complete."""
 
 NAMED = 10
 """Failures that a summary names, at most."""
+
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, what ends a line or turns its direction, and bytes that are no text."""
+
+
+class Outcome(NamedTuple):
+    """Whether an item could be done, and what came of it."""
+
+    done: bool
+    result: Any = None
 
 
 class CannotGoOn(UnitcodecError):
@@ -58,6 +71,20 @@ def quiet_option(command: Command) -> Command:
     return click.option("-q", "--quiet", is_flag=True, help="No progress bar and no closing line.")(command)
 
 
+def jobs_option(command: Command) -> Command:
+    """The option ``--jobs``, as ``processes``."""
+    return click.option(
+        "-j", "--jobs", "processes", type=click.IntRange(1), default=1, metavar="N", help="How many are coded at a time."
+    )(command)
+
+
+def recursive_option(command: Command) -> Command:
+    """The option ``--recursive``."""
+    return click.option("-r", "--recursive", is_flag=True, help="Take the files of folders and all below; links are followed.")(
+        command
+    )
+
+
 def loader(model: str, device: str) -> Callable[[], Codec]:
     """The codec, loaded at its first use: a bad input is reported at once, not after seconds of loading."""
     loaded: list[Codec] = []
@@ -77,29 +104,43 @@ def each(items: Iterable[Item], work: Work[Item], name: Callable[[Item], str], q
 
     Returns the exit status. Raises CannotGoOn and ModelError as ``work`` does.
     """
-    return conclude(((item, attempt(work, item, name(item))) for item in items), name, quiet)
+    return conclude(outcomes(items, lambda: work, name, 1), name, quiet)
 
 
-def attempt(work: Work[Item], item: Item, name: str) -> bool:
-    """Whether an item could be done; if not, why has been said. Raises CannotGoOn and ModelError as ``work`` does."""
+def outcomes(
+    items: Iterable[Item], prepare: Callable[[], Work[Item]], name: Callable[[Item], str], processes: int
+) -> Iterator[tuple[Item, Outcome]]:
+    """Do all ``items``, here or in several processes, for which ``prepare`` is pickled: it makes what does one.
+
+    Each comes as soon as it is done. Raises CannotGoOn and ModelError.
+    """
+    if processes < 2:
+        work = prepare()
+        return ((item, attempt(work, item, name(item))) for item in items)
+    from unitcodec.command.workers import in_processes
+
+    return in_processes(items, prepare, name, processes)
+
+
+def attempt(work: Work[Item], item: Item, name: str) -> Outcome:
+    """Do an item; if that cannot be, why has been said. Raises CannotGoOn and ModelError as ``work`` does."""
     try:
         with noted(name):
-            work(item)
+            return Outcome(True, work(item))
     except (BrokenPipeError, CannotGoOn, ModelError):
         raise
     except Exception as error:
         if not expected(error):
             raise
         complain(error, name)
-        return False
-    return True
+        return Outcome(False)
 
 
-def conclude(outcomes: Iterable[tuple[Item, bool]], name: Callable[[Item], str], quiet: bool) -> int:
+def conclude(outcomes: Iterable[tuple[Item, Outcome]], name: Callable[[Item], str], quiet: bool) -> int:
     """The exit status of items that were done or not; of several the failures are summed up unless ``quiet``."""
     total, failed = 0, []
-    for total, (item, done) in enumerate(outcomes, 1):  # noqa: B007
-        if not done:
+    for total, (item, outcome) in enumerate(outcomes, 1):  # noqa: B007
+        if not outcome.done:
             failed.append(name(item))
     if failed and total > 1 and not quiet:
         more = [f"{len(failed) - NAMED} more"] if len(failed) > NAMED else []
@@ -148,7 +189,7 @@ def progress(blocks: Iterable[Samples], duration: float | None, source: str, qui
             return {**facts, "done": self.format_interval(self.n), "whole": whole}
 
     shape = "{desc}: {percentage:3.0f}%|{bar}| {done}/{whole} [{elapsed}<{remaining}]"
-    with Bar(total=duration, desc=source_name(source), bar_format=shape, leave=False, file=sys.stderr) as bar:
+    with Bar(total=duration, desc=printable(source_name(source)), bar_format=shape, leave=False, file=sys.stderr) as bar:
         for block in blocks:
             yield block
             bar.update(len(block) / SAMPLE_RATE)
@@ -207,7 +248,8 @@ def words(error: Exception) -> str:
         return error.strerror or str(error)
     if isinstance(error, MemoryError):
         return "out of memory"
-    return " ".join(str(error).split())
+    # Ours are a line, in which a file's name may hold a newline; others' may be several.
+    return str(error) if isinstance(error, UnitcodecError) else " ".join(str(error).split())
 
 
 def complain(error: Exception, source: str | None = None) -> None:
@@ -223,5 +265,15 @@ def say(text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """File names need not be valid text; what is not is shown as a replacement character."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """A line for people: whatever a file's name holds that would break it or move the cursor is escaped.
+
+    >>> printable("two\\nlines")
+    'two\\\\nlines'
+    """
+    return _UNPRINTABLE.sub(lambda found: _escaped(found[0]), text)
+
+
+def _escaped(letter: str) -> str:
+    if "\udc80" <= letter <= "\udcff":  # a byte that is no text, as Python keeps it in names
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")

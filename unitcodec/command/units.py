@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, Job, JobError, check_targets, inputs
-from unitcodec.command.output import Output, OutputError
+from unitcodec.command.output import Output
 from unitcodec.command.run import (
     PATH,
-    CannotGoOn,
+    Outcome,
+    Work,
     check_stdout,
-    each,
+    conclude,
+    jobs_option,
     loader,
     model_options,
+    outcomes,
     output_options,
     progress,
+    recursive_option,
     say,
     source_name,
     stdin,
@@ -33,23 +38,34 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".jsonl", ".npz")
 
+Numbered = tuple[int, str]
+"""Which input it is, and its name."""
+
 
 class _Nothing(Exception):
     """Not one input could be coded: no output is better than an empty one."""
 
 
 class _Sink(Protocol):
+    """Takes entries; ``count`` of them so far."""
+
+    count: int
+
     def add(self, entry: UnitEntry) -> None: ...
 
     def finish(self) -> None: ...
 
 
 @click.command()
-@click.option("-r", "--recursive", is_flag=True, help="Take the files of folders and of the folders in them.")
-@click.option("--out", metavar="FILE", default=STANDARD, type=PATH, help="FILE.jsonl or FILE.npz; standard output by default.")
+@recursive_option
+@click.option(
+    "-o", "--out", metavar="FILE", default=STANDARD, type=PATH, help="FILE.jsonl or FILE.npz; standard output by default."
+)
 @click.option("--dedup", is_flag=True, help="Runs of equal units as one, with their durations in frames beside.")
 @click.option("--no-f0", is_flag=True, help="Leave F0 away.")
 @click.option("--no-speaker", is_flag=True, help="Leave the speaker code away.")
+@click.option("--salvage", is_flag=True, help="Code what there is of a file that is damaged or cut short.")
+@jobs_option
 @model_options
 @output_options
 @click.argument("paths", metavar="IN...", nargs=-1, required=True, type=PATH)
@@ -60,6 +76,8 @@ def units(
     dedup: bool,
     no_f0: bool,
     no_speaker: bool,
+    salvage: bool,
+    processes: int,
     overwrite: bool,
     model: str,
     device: str,
@@ -71,29 +89,21 @@ def units(
     units (a list of integers, or a list of rows for a model with several codebooks), f0, speaker, num_samples, model (its
     fingerprint) and frame_rate (Hz). 'unitcodec resynth' speaks them.
     """
+    for path in paths:
+        if Path(path).suffix.lower() in SUFFIXES:
+            raise JobError(f"{path}: looks like an output, not like audio; write --out {path}")
     sources = inputs(paths, AUDIO_SUFFIXES, recursive)
     _check_out(out, overwrite)
-    load = loader(model, device)
+    if processes > 1 and len(sources) > 1 and STANDARD in sources:
+        raise JobError("standard input is read by one process; leave --jobs away")
+    items = list(enumerate(sources))
+    prepare = partial(_coder, (model, device), salvage, (dedup, no_f0, no_speaker), quiet)
     status = 1
-
-    def shaped(entry: UnitEntry) -> UnitEntry:
-        entry = replace(entry, f0=None if no_f0 else entry.f0, speaker=None if no_speaker else entry.speaker)
-        return entry.collapsed() if dedup else entry
-
     with contextlib.suppress(_Nothing), Output(out, overwrite=overwrite) as output:
         sink: _Sink = _Archive(output) if Path(out).suffix.lower() == ".npz" else _Lines(output)
-        done: list[str] = []
-
-        def work(source: str) -> None:
-            entry = shaped(_code(source, load, quiet))
-            try:
-                sink.add(entry)
-            except OutputError as error:
-                raise CannotGoOn(str(error)) from error
-            done.append(source)
-
-        status = each(sources, work, source_name, quiet)
-        if not done:
+        coded = _collected(outcomes(items, prepare, _name, min(processes, len(items))), sink)
+        status = conclude(coded, _name, quiet)
+        if not sink.count:
             raise _Nothing
         sink.finish()
     return status
@@ -106,11 +116,40 @@ def _check_out(out: str, overwrite: bool) -> None:
     check_stdout([Job(STANDARD, out)], text=True)
 
 
-def _code(source: str, load: Callable[[], Codec], quiet: bool) -> UnitEntry:
+def _collected(outcomes: Iterable[tuple[Numbered, Outcome]], sink: _Sink) -> Iterator[tuple[Numbered, Outcome]]:
+    """The outcomes, in the order of the inputs, whose entries are in ``sink`` now."""
+    early: dict[int, tuple[Numbered, Outcome]] = {}
+    turn = 0
+    for item, outcome in outcomes:
+        early[item[0]] = item, outcome
+        while turn in early:
+            following = early.pop(turn)
+            if following[1].done:
+                sink.add(following[1].result)
+            yield following
+            turn += 1
+
+
+def _name(item: Numbered) -> str:
+    return source_name(item[1])
+
+
+def _coder(model: tuple[str, str], salvage: bool, shape: tuple[bool, bool, bool], quiet: bool) -> Work[Numbered]:
+    return partial(_shaped, loader(*model), salvage, shape, quiet)
+
+
+def _shaped(load: Callable[[], Codec], salvage: bool, shape: tuple[bool, bool, bool], quiet: bool, item: Numbered) -> UnitEntry:
+    dedup, no_f0, no_speaker = shape
+    entry = _code(item[1], load, salvage, quiet)
+    entry = replace(entry, f0=None if no_f0 else entry.f0, speaker=None if no_speaker else entry.speaker)
+    return entry.collapsed() if dedup else entry
+
+
+def _code(source: str, load: Callable[[], Codec], salvage: bool, quiet: bool) -> UnitEntry:
     from unitcodec.audio import SAMPLE_RATE, open_reader
     from unitcodec.units import UnitEntry
 
-    with open_reader(stdin() if source == STANDARD else source, source_name(source)) as reader:
+    with open_reader(stdin() if source == STANDARD else source, source_name(source), salvage=salvage) as reader:
         codec = load()
         begin = time.perf_counter()
         codes = codec.encode_blocks(progress(reader, reader.duration, source, quiet))
@@ -125,11 +164,12 @@ class _Lines:
     """JSONL, each line as soon as its file is done."""
 
     def __init__(self, output: Output) -> None:
-        self.output = output
+        self.output, self.count = output, 0
 
     def add(self, entry: UnitEntry) -> None:
         from unitcodec.units import to_json
 
+        self.count += 1
         self.output.write(to_json(entry).encode("ascii") + b"\n")
 
     def finish(self) -> None:
@@ -142,9 +182,11 @@ class _Archive:
     def __init__(self, output: Output) -> None:
         self.output = output
         self.entries: list[UnitEntry] = []
+        self.count = 0
 
     def add(self, entry: UnitEntry) -> None:
         self.entries.append(entry)
+        self.count += 1
 
     def finish(self) -> None:
         from unitcodec.units import to_npz

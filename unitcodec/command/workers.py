@@ -3,68 +3,91 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import NoReturn, TypeVar, cast
 
-from unitcodec.command.run import CannotGoOn, Work, attempt, complain, words
+from unitcodec.command.run import CannotGoOn, Outcome, Work, attempt, complain, words
 from unitcodec.errors import ModelError, UnitcodecError
 
 Item = TypeVar("Item")
 
+GRACE = 60.0
+"""Seconds, on a busy machine, that a worker may take to remove what it has begun; a free one needs half of one."""
+
 
 def in_processes(
     items: Iterable[Item], prepare: Callable[[], Work[Item]], name: Callable[[Item], str], count: int
-) -> Iterator[tuple[Item, bool]]:
-    """Do all ``items`` in ``count`` processes; gives each, when it is done, with whether it was.
+) -> Iterator[tuple[Item, Outcome]]:
+    """Do all ``items``, which may be as many as there are, in ``count`` processes; gives each when it is done, or could not be.
 
     Args:
-        prepare: makes what does one item, in the process that does it. It, and the items, are pickled.
+        prepare: makes what does one item, in the process that does it. It, the items and what comes of them are pickled.
         name: what messages call an item.
 
     Raises:
         CannotGoOn: no further input can do better.
     """
     context = multiprocessing.get_context("spawn")  # a forked PyTorch hangs
-    processes, waiting, idle, busy = {}, deque(items), list[Connection](), dict[Connection, Item]()
+    processes, waiting, idle, busy = {}, iter(items), list[Connection](), dict[Connection, Item]()
     try:
-        while waiting or busy:
-            while waiting and len(busy) < count:
+        while True:
+            while len(busy) < count and (following := list(itertools.islice(waiting, 1))):
                 if not idle:
                     ours, theirs = context.Pipe()
                     process = context.Process(target=_serve, args=(theirs, prepare, name, count), daemon=True)
-                    process.start()
+                    with _interrupts_held():
+                        process.start()
                     theirs.close()
                     processes[ours] = process
                     idle.append(ours)
                 pipe = idle.pop()
-                busy[pipe] = waiting.popleft()
+                (busy[pipe],) = following
                 with contextlib.suppress(BrokenPipeError):  # it is gone, as will be found
                     pipe.send(busy[pipe])
+            if not busy:
+                return
             for pipe in cast(list[Connection], wait(list(busy))):
                 item = busy.pop(pipe)
                 try:
-                    done = pipe.recv()
+                    outcome = pipe.recv()
                 except (EOFError, ConnectionError):
                     # Out of memory, most likely. The others can still be done, by a process in its place.
                     process = processes.pop(pipe)
                     process.join()
                     complain(UnitcodecError(f"its process ended (status {process.exitcode})"), name(item))
-                    done = False
+                    outcome = Outcome(False)
                 else:
                     idle.append(pipe)
-                if isinstance(done, str):
-                    raise CannotGoOn(done)
-                yield item, done
+                if isinstance(outcome, str):
+                    raise CannotGoOn(outcome)
+                yield item, outcome
     finally:
         for process in processes.values():
             process.terminate()
         for process in processes.values():
-            process.join()
+            process.join(GRACE)
+            process.kill()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal: one that starts must not hear it before it can say that it does not heed it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # else it starts within, and lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, prepare: Callable[[], Work[Item]], name: Callable[[Item], str], count: int) -> None:

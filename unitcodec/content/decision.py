@@ -14,8 +14,8 @@ from . import ContentFamily, hear
 
 MARGIN = 2.0**-12
 """Steps from a code to the next. By so much at least float32 must prefer a code to the next best, else float64 is asked. On 41
-recordings with 27,652 latents the largest difference of the two was 4e-5, one in a thousand above 9e-6; a window in eight is asked
-again."""
+recordings with 27,652 latents the largest difference of the two was 4e-5, one in a thousand above 9e-6; one window in eight is
+asked again."""
 
 
 class Decision:

@@ -30,7 +30,7 @@ def run(
     config: str | Path | None = None,
     resume: bool = True,
     seed: int = 0,
-    device: str = "cpu",
+    device: str = "auto",
     validation: str | Path | None = None,
     family: str | None = None,
     initial: str | Path | None = None,
@@ -44,7 +44,7 @@ def run(
         config: JSON file, stage -> settings that differ from ``default.json`` beside this module.
         resume: go on from ``out/STAGE``; False starts the stage anew.
         seed: of initial weights and of the batches.
-        device: "cpu" or "cuda".
+        device: "cpu", "cuda", or "auto": CUDA where there is one.
         validation: TSV on which ``export`` reports the rate.
         family: of the content encoder, "fsq", "whisper", "vqvae", "hubert", "cpc" or "pretrained"; None: as the settings say.
         initial: a model, by name or folder, whose weights the stages begin with; see :mod:`.initial`.
@@ -55,6 +55,8 @@ def run(
     """
     if stage not in (*STAGES, "all"):
         raise UnitcodecError(f"unknown stage '{stage}': one of {', '.join(STAGES)} or all")
+    import torch
+
     from . import parallel
     from .initial import begin
 
@@ -65,6 +67,8 @@ def run(
         # What other ears would hear teaches an encoder. A decoder of finished units needs these as they will be.
         for stage_settings in (settings["content"], settings["joint"]):
             stage_settings.update(equalizer=0.0, warp=0.0)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     parallel.start(device)
     for name in STAGES if stage == "all" else (stage,):
         folder = Path(out) / name

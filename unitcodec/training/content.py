@@ -305,10 +305,10 @@ def train(
                 found["test_conversion"] = conversion_loss(model, pitch, values, test_batch).item()
         if feature_loss is not None:
             with torch.no_grad():
-                wanted, said = feature_loss.states(mel), feature_loss.states(output)
-                found["test_feature_loss"] = difference(wanted, said).mean().item()
+                wanted, heard = feature_loss.states(mel), feature_loss.states(output)
+                found["test_feature_loss"] = difference(wanted, heard).mean().item()
                 if word_loss is not None:
-                    found["test_words"] = word_loss(wanted[-1], said[-1]).mean().item()
+                    found["test_words"] = word_loss(wanted[-1], heard[-1]).mean().item()
         if settings["nested"]:
             with torch.no_grad():
                 # Every row a third as fine.
@@ -361,11 +361,11 @@ def train(
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 with torch.no_grad():
                     wanted = feature_loss.states(target)
-                said = feature_loss.states(output)
-                logged["feature_loss"] = difference(wanted, said).mean()
+                heard = feature_loss.states(output)
+                logged["feature_loss"] = difference(wanted, heard).mean()
                 if word_loss is not None:
                     read = slice(settings["word_crops"])
-                    logged["words"] = word_loss(wanted[-1][read], said[-1][read]).mean()
+                    logged["words"] = word_loss(wanted[-1][read], heard[-1][read]).mean()
                     loss = loss + settings["word_loss"] * logged["words"]
             loss = loss + settings["feature_loss"] * logged["feature_loss"]
         if rate is not None:

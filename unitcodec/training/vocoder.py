@@ -26,7 +26,7 @@ from ..vocoder.discriminators import (
     Verdict,
     split_verdicts,
 )
-from ..vocoder.losses import adversarial_loss, discriminator_loss, feature_matching_loss, stft_loss
+from ..vocoder.losses import discriminator_loss, generator_loss, mel_loss, stft_loss
 from . import parallel
 from .augmentation import Augmentation
 from .batches import Batches, held_out_speakers, validation_batches
@@ -146,7 +146,7 @@ def train(
         with torch.no_grad():
             waveform, target, losses = speak(test_batch, None)
             values = {"test_stft": stft_loss(target, waveform).item()} | {f"test_{n}": loss.item() for n, loss in losses.items()}
-            values["test_mel"] = F.l1_loss(normalise(log_mel(waveform)), normalise(log_mel(target))).item()
+            values["test_mel"] = mel_loss(normalise(log_mel(target)), normalise(log_mel(waveform))).item()
         model.train()
         samples = torch.stack([target[:3], waveform[:3]], 1).flatten().cpu().numpy()
         soundfile.write(run.folder / "samples.wav", np.clip(samples, -1, 1), 16000)
@@ -157,12 +157,13 @@ def train(
         waveform, target, losses = speak(tensors(batches.batch(settings["batch"], step)), frames)
         spectral = stft_loss(target, waveform)
         wanted, spoken = normalise(log_mel(target)), normalise(log_mel(waveform))
-        mel = F.l1_loss(spoken, wanted)
         if feature_loss is not None:
             with torch.autocast(device, torch.bfloat16):
                 losses["feature_loss"] = feature_loss(wanted, spoken).mean()
-        loss = settings["stft"] * spectral + settings["mel"] * mel + sum(settings[name] * value for name, value in losses.items())
-        logged = {"stft": spectral.detach(), "mel": mel.detach()} | losses
+        loss = settings["stft"] * spectral + sum(settings[name] * value for name, value in losses.items())
+        logged = {"stft": spectral.detach()} | losses
+        real: list[Verdict] = []
+        fake: list[Verdict] = []
         if step >= settings["adversarial_from"] * settings["steps"]:
             both = judges(torch.cat([target, waveform.detach()]))
             judge_loss = discriminator_loss(*split_verdicts(both))
@@ -175,11 +176,14 @@ def train(
                 real = judges(target)
             fake = judges(waveform)
             judges.requires_grad_(True)
-            adversarial, matching = adversarial_loss(fake), feature_matching_loss(real, fake)
-            loss = loss + settings["adversarial"] * adversarial + settings["feature_matching"] * matching
-            logged.update(judge=judge_loss.detach(), adversarial=adversarial.detach(), matching=matching.detach())
+            logged["judge"] = judge_loss.detach()
+        weights = settings["feature_matching"], settings["mel"], settings["adversarial"]
+        terms = generator_loss(real, fake, wanted, spoken, *weights)
+        logged["mel"] = terms.mel.detach()
+        if fake:
+            logged.update(adversarial=terms.adversarial.detach(), matching=terms.feature_matching.detach())
         optimizer.zero_grad()
-        loss.backward()
+        (loss + terms.total).backward()
         parallel.average_gradients(learned)
         torch.nn.utils.clip_grad_norm_(learned, 10.0)
         optimizer.step()

@@ -38,7 +38,7 @@ class WordLoss(nn.Module):
         self.decoder: Any = decoder.to(self.dtype).eval().requires_grad_(False)
 
     def forward(self, wanted: Tensor, said: Tensor) -> Tensor:
-        """Last states of Whisper's encoder, of originals and of what was decoded, (B, n, width) at 50 Hz -> nats a token, (B,)."""
+        """Last states of the encoder, (B, n, width) at 50 Hz, of originals and of what was decoded -> nats a token, (B,)."""
         with torch.autocast(said.device.type, enabled=False):
             tokens, expected = self.transcribe(wanted.to(self.dtype))
             hidden = self.decoder(input_ids=tokens[:, :-1], encoder_hidden_states=said.to(self.dtype)).last_hidden_state[:, 1:]
@@ -54,7 +54,8 @@ class WordLoss(nn.Module):
         (B, m, vocabulary)."""
         most = max(1, round(states.shape[1] / 50 * TOKENS_A_SECOND))
         tokens = torch.tensor([[START, NO_TIMES]], device=states.device).repeat(len(states), 1)
-        step, cache, scores = tokens, None, []
+        step, cache = tokens, None
+        scores: list[Tensor] = []
         ended = torch.zeros(len(states), dtype=torch.bool, device=states.device)
         while len(scores) < most and not ended.all():
             output = self.decoder(input_ids=step, encoder_hidden_states=states, past_key_values=cache, use_cache=True)

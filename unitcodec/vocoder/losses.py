@@ -21,7 +21,7 @@ STFT_RESOLUTIONS = ((512, 80, 400), (1024, 160, 800), (256, 32, 160))
 
 def adversarial_loss(fake: Sequence[Verdict]) -> Tensor:
     """``sum_k mean((D_k(G(s)) - 1)^2)``: the generator's side of HiFi-GAN eq. 2 over all sub-discriminators."""
-    return torch.stack([(score.float() - 1.0).square().mean() for score, _ in fake]).sum()
+    return _sum([(score.float() - 1.0).square().mean() for score, _ in fake])
 
 
 def discriminator_loss(real: Sequence[Verdict], fake: Sequence[Verdict]) -> Tensor:
@@ -30,7 +30,7 @@ def discriminator_loss(real: Sequence[Verdict], fake: Sequence[Verdict]) -> Tens
     `fake` should be the verdict on a detached waveform. Raises ValueError when the two lists differ in length.
     """
     terms = [(r.float() - 1.0).square().mean() + f.float().square().mean() for (r, _), (f, _) in zip(real, fake, strict=True)]
-    return torch.stack(terms).sum()
+    return _sum(terms)
 
 
 def feature_matching_loss(real: Sequence[Verdict], fake: Sequence[Verdict]) -> Tensor:
@@ -44,7 +44,11 @@ def feature_matching_loss(real: Sequence[Verdict], fake: Sequence[Verdict]) -> T
         for (_, real_maps), (_, fake_maps) in zip(real, fake, strict=True)
         for r, f in zip(real_maps, fake_maps, strict=True)
     ]
-    return torch.stack(terms).sum()
+    return _sum(terms)
+
+
+def _sum(terms: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(terms)).sum() if terms else torch.zeros(())
 
 
 def mel_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -91,14 +95,16 @@ def generator_loss(
     fake_mel: Tensor,
     feature_weight: float = 2.0,
     mel_weight: float = 45.0,
+    adversarial_weight: float = 1.0,
 ) -> GeneratorLoss:
     """``sum_k [L_adv(G; D_k) + 2 L_fm(G; D_k)] + 45 L_mel(G)``: HiFi-GAN eq. 7 (weights of section 2.4).
 
-    `real` and `fake` are the verdicts of all sub-discriminators (concatenate the lists of several discriminators), `real_mel`
-    and `fake_mel` log-mels (B, bands, T). The real verdicts may come from ``torch.no_grad()``.
+    `real` and `fake` are the verdicts of all sub-discriminators (concatenate the lists of several discriminators; none where
+    they do not take part yet), `real_mel` and `fake_mel` log-mels (B, bands, T). The real verdicts may come from
+    ``torch.no_grad()``.
     """
     adversarial = adversarial_loss(fake)
     feature_matching = feature_matching_loss(real, fake)
     mel = mel_loss(real_mel, fake_mel)
-    total = adversarial + feature_weight * feature_matching + mel_weight * mel
+    total = adversarial_weight * adversarial + feature_weight * feature_matching + mel_weight * mel
     return GeneratorLoss(total, adversarial, feature_matching, mel)
