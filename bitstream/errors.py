@@ -40,3 +40,12 @@ class Truncated(Damaged):
 
 class TrailingBytes(Damaged):
     """The stream ended and bytes are left over, from `offset` on."""
+
+
+def shown(value: object) -> str:
+    """A value from a foreign file, as a message shows it: short, in ASCII, whatever it is."""
+    try:
+        text = ascii(value)
+    except (ValueError, RecursionError):  # an integer of too many digits; lists in lists
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 60 else text[:57] + "..."
