@@ -94,7 +94,7 @@ class ModelConfig:
 
 
 def _check(values: Mapping[str, Any], depth: int = 0) -> None:
-    """Raise ModelError for the first option whose value is of a wrong kind, out of range or no value that an option could have."""
+    """Raise ModelError for the first option whose value is of a wrong kind or out of the range that any option has."""
     for name, value in values.items():
         if not (name.isascii() and name.isidentifier()):
             raise ModelError(f"no option can be called {shown(name)}")

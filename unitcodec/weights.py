@@ -75,7 +75,7 @@ class Weights(Mapping[str, Tensor]):
             scale = layout.get(name + SCALE)
             scaled = dtype == np.int8 and scale is not None and scale[0] in _FLOATS and scale[1] == shape[:1] != ()
             if not scaled and dtype not in _FLOATS:
-                raise ModelError(f"{self.path}: {name} is {dtype}; wanted is float16, float32, or int8 with {SCALE[1:]} beside it")
+                raise ModelError(f"{self.path}: {name} is {dtype}; it must be float16, float32, or int8 with a scale")
 
 
 class Outline(TorchFunctionMode):
