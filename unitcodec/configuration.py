@@ -96,7 +96,7 @@ class ModelConfig:
 def _check(values: Mapping[str, Any], depth: int = 0) -> None:
     """Raise ModelError for the first option whose value is of a wrong kind or out of the range that any option has."""
     for name, value in values.items():
-        if not (name.isascii() and name.isidentifier()):
+        if not (name.isascii() and name.isidentifier() and len(name) <= MAX_ENTRIES):
             raise ModelError(f"no option can be called {shown(name)}")
         if value is None and name in _OPTIONAL:
             continue

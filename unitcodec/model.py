@@ -132,7 +132,7 @@ def _outline(config: ModelConfig, path: Path, tensors: int) -> Networks:
             if not 0 <= reach <= MAX_REACH[part]:
                 raise ModelError(f"{part} reaches {reach} frames to each side; {MAX_REACH[part]} is the limit")
     except Exception as error:  # whatever the parts' constructors make of a configuration from anywhere
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
         raise ModelError(f"{path}: not a usable model: {reason}") from error
     return networks
 

@@ -95,13 +95,13 @@ def read_pickle(data: bytes) -> Any:
     return run(io.BytesIO(plain), len(plain))
 
 
-def run(stream: BinaryIO, size: int, allowed: re.Pattern[str] = ALLOWED) -> Any:
-    """The value of the pickle that stands next in a stream of ``size`` bytes and refers only to names that ``allowed`` matches.
+def run(stream: BinaryIO, size: int, allowed: re.Pattern[str] = ALLOWED, operations: int = MAX_OPERATIONS) -> Any:
+    """The value of the pickle that stands next in a stream of ``size`` bytes.
 
-    Raises PickleRefused.
+    Raises PickleRefused, also for names that ``allowed`` does not match and for more ``operations``.
     """
     try:
-        return _Machine(stream, size, allowed).run()
+        return _Machine(stream, size, allowed, operations).run()
     except PickleRefused:
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -135,8 +135,8 @@ def decompressed(data: bytes) -> bytes:
 class _Machine:
     """The stack machine that a pickle is a program of (pickletools has its manual), with every call left out."""
 
-    def __init__(self, stream: BinaryIO, size: int, allowed: re.Pattern[str]) -> None:
-        self.stream, self.room, self.allowed = stream, size, allowed
+    def __init__(self, stream: BinaryIO, size: int, allowed: re.Pattern[str], operations: int) -> None:
+        self.stream, self.room, self.allowed, self.operations = stream, size, allowed, operations
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -145,8 +145,8 @@ class _Machine:
         # Operations are read one by one, so that after a joblib wrapper the array's raw bytes can be taken out of their way.
         for count, (operation, argument, _) in enumerate(pickletools.genops(self.stream)):
             name = operation.name
-            if count == MAX_OPERATIONS:
-                raise PickleRefused(f"has more than {MAX_OPERATIONS} operations, which arrays do not need; nothing was executed")
+            if count == self.operations:
+                raise PickleRefused(f"has more than {count} operations, which arrays do not need; nothing was executed")
             if name == "STOP":
                 return self.stack.pop()
             if name in _LITERALS:
@@ -274,6 +274,9 @@ class _Machine:
 
     def _build(self, _: None) -> None:
         state, made = self.stack.pop(), self.stack[-1]
+        if isinstance(made, dict) and isinstance(state, dict):  # an OrderedDict, whose attributes do not matter
+            self._charge(len(state))
+            return
         if not isinstance(made, Made):
             raise PickleRefused("sets attributes of something that has none")
         # As it is, since many may have the same one.
@@ -291,6 +294,10 @@ class _Machine:
             return self._bytes(arguments[0] if arguments else b"")
         if function.name == "_reconstructor":  # how the objects of protocols 0 and 1 are written
             return self._call(arguments[0], ())
+        if function.name == "OrderedDict" and not arguments:
+            return {}
+        if any(isinstance(each, tuple) and len(each) > MAX_AXES for each in arguments):
+            raise PickleRefused("has an array of no known shape")
         made = Made(function, arguments)
         if function.name == "_frombuffer":
             data, dtype, shape, order = arguments
@@ -308,11 +315,14 @@ class _Machine:
         """Bytes; as Python 2 wrote them they read as text."""
         if not isinstance(value, str):
             return _typed(value, bytes)
-        # Text comes out of the file, so what is made of it all is no longer than that, unless it is made again and again.
-        self.room -= len(value)
-        if self.room < 0:
-            raise PickleRefused("makes more bytes than it has; nothing was executed")
+        self._charge(len(value))
         return value.encode("latin-1")
+
+    def _charge(self, size: int) -> None:
+        """What is made comes out of the file, so all of it is no larger than that, unless it is made again and again."""
+        self.room -= size
+        if self.room < 0:
+            raise PickleRefused("makes more than it holds; nothing was executed")
 
     def _wrapped(self, wrapper: dict[str, Any]) -> NDArray[Any]:
         """The array whose bytes follow a joblib wrapper."""
