@@ -85,7 +85,9 @@ class EntropyModel(ABC):
         digest = hashlib.sha256(json.dumps(self.description(), sort_keys=True, separators=(",", ":")).encode("ascii"))
         for tensor in self.tensors().values():
             # All integers are below 2**31, so either type has the same bytes; a copy would take as much memory as the model.
-            digest.update(np.ascontiguousarray(tensor).astype(f"<{tensor.dtype.kind}4", copy=False).reshape(-1).view(np.uint8).data)
+            digest.update(
+                np.ascontiguousarray(tensor).astype(f"<{tensor.dtype.kind}4", copy=False).reshape(-1).view(np.uint8).data
+            )
         return digest.hexdigest()[:8]
 
     @staticmethod
