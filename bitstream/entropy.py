@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from functools import cached_property
 from os import PathLike
@@ -15,12 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from bitstream.batch import Batch, IntArray
 from bitstream.codes import SpeechCodes, as_codes
-from bitstream.errors import Damaged, InvalidCodes, InvalidEntropyModel
+from bitstream.errors import BitstreamError, Damaged, InvalidCodes, InvalidEntropyModel, shown
 from bitstream.plan import Plan, make_plan
 from bitstream.rangecoder import Distribution, Predictions, decode, encode
-from bitstream.spec import EntropySpec, stream_title
+from bitstream.spec import MAX_INTEGERS, EntropySpec, stream_title
+from bitstream.tensors import TensorFile, write_tensors
 
 METADATA_KEY = "unitcodec"
+MAX_FILE = 4 * MAX_INTEGERS
 
 
 class Lanes(Protocol):
@@ -81,39 +84,38 @@ class EntropyModel(ABC):
     def fingerprint(self) -> str:
         digest = hashlib.sha256(json.dumps(self.description(), sort_keys=True, separators=(",", ":")).encode("ascii"))
         for tensor in self.tensors().values():
-            digest.update(tensor.astype("<i4").tobytes())
+            # All integers are below 2**31, so either type has the same bytes; a copy would take as much memory as the model.
+            digest.update(
+                np.ascontiguousarray(tensor).astype(f"<{tensor.dtype.kind}4", copy=False).reshape(-1).view(np.uint8).data
+            )
         return digest.hexdigest()[:8]
 
     @staticmethod
     def load(source: str | PathLike[str] | bytes) -> EntropyModel:
         """Read from a file's path or its bytes. Raises InvalidEntropyModel; OSError if the file cannot be read."""
-        import safetensors
-        import safetensors.numpy
-
         from bitstream.recurrent import RecurrentModel
         from bitstream.tables import TableModel
 
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
-        where = "the given bytes" if isinstance(source, bytes) else str(source)
         try:
-            tensors = safetensors.numpy.load(data)
-        except Exception as error:  # whatever safetensors makes of bytes that are not its own
-            raise InvalidEntropyModel(f"{where} is not a safetensors file: {error}") from error
-        description = read_description(data, where)
-        spec = EntropySpec.from_json(json.dumps(description))
-        kind: type[TableModel | RecurrentModel] = RecurrentModel if "recurrent" in description else TableModel
-        model: EntropyModel = kind.from_file(spec, description, tensors)
-        if description.get("fingerprint") != model.fingerprint:
-            raise InvalidEntropyModel(f"{where} names itself {description.get('fingerprint')!r} but is {model.fingerprint}")
+            with TensorFile(source, MAX_FILE) as tensors:
+                if (integers := sum(math.prod(shape) for _, shape in tensors.layout.values())) > MAX_INTEGERS:
+                    raise InvalidEntropyModel(f"holds {integers} integers; {MAX_INTEGERS} is the limit")
+                description = read_description(tensors)
+                spec = EntropySpec.from_json(json.dumps(description))
+                kind: type[TableModel | RecurrentModel] = RecurrentModel if "recurrent" in description else TableModel
+                model: EntropyModel = kind.from_file(spec, description, tensors)
+            if description.get("fingerprint") != model.fingerprint:
+                raise InvalidEntropyModel(f"names itself {shown(description.get('fingerprint'))} but is {model.fingerprint}")
+        except BitstreamError as error:
+            where = "the given bytes" if isinstance(source, bytes) else source
+            raise InvalidEntropyModel(f"{where}: {error}") from error
         return model
 
     def to_bytes(self) -> bytes:
         """The safetensors file. The same model always gives the same bytes."""
-        import safetensors.numpy
-
-        tensors = {name: np.ascontiguousarray(_narrow(tensor)) for name, tensor in self.tensors().items()}
+        tensors = {name: _narrow(tensor) for name, tensor in self.tensors().items()}
         description = {"fingerprint": self.fingerprint, **self.description()}
-        return safetensors.numpy.save(tensors, {METADATA_KEY: json.dumps(description, sort_keys=True)})
+        return write_tensors(tensors, {METADATA_KEY: json.dumps(description, sort_keys=True)})
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write `to_bytes()` to `path`, by convention a model folder's `entropy.safetensors`."""
@@ -229,22 +231,21 @@ def packet_of(
     return units[:, start : start + spec.packet_frames], f0[f0_start : f0_start + spec.packet_f0_frames]
 
 
-def read_description(data: bytes, where: str) -> dict[str, Any]:
-    """The JSON that a safetensors file (or its beginning) carries for us. Raises InvalidEntropyModel."""
+def read_description(tensors: TensorFile) -> dict[str, Any]:
+    """The JSON that a safetensors file carries for us. Raises InvalidEntropyModel."""
     try:
-        size = int.from_bytes(data[:8], "little")
-        description = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][METADATA_KEY])
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise InvalidEntropyModel(f"{where} has no {METADATA_KEY!r} description in its metadata") from error
+        description = json.loads(tensors.metadata[METADATA_KEY])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise InvalidEntropyModel(f"has no {METADATA_KEY!r} description in its metadata") from error
     if not isinstance(description, dict):
-        raise InvalidEntropyModel(f"{where} has a {METADATA_KEY!r} description that is no JSON object")
+        raise InvalidEntropyModel(f"has a {METADATA_KEY!r} description that is no JSON object")
     return description
 
 
 def _narrow(tensor: NDArray[Any]) -> NDArray[Any]:
     """The smallest type that holds every value: the file's size, not its meaning."""
     low, high = (int(tensor.min()), int(tensor.max())) if tensor.size else (0, 0)
-    for kind in (np.int8, np.uint16, np.int16, np.uint32):
+    for kind in ("<i1", "<u2", "<i2", "<u4"):
         if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
             return tensor.astype(kind)
-    return tensor.astype(np.int32)
+    return tensor.astype("<i4")

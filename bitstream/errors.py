@@ -44,3 +44,12 @@ class TooLong(BitstreamError):
 
 class TrailingBytes(Damaged):
     """The stream ended and bytes are left over, from `offset` on."""
+
+
+def shown(value: object) -> str:
+    """A value from a foreign file, as a message shows it: short, in ASCII, whatever it is."""
+    try:
+        text = ascii(value)
+    except (ValueError, RecursionError):  # an integer of too many digits; lists in lists
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -8,8 +8,9 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from bitstream.entropy import EntropyModel, read_description
+from bitstream.entropy import MAX_FILE, EntropyModel, read_description
 from bitstream.errors import BitstreamError, UnknownModel
+from bitstream.tensors import TensorFile
 
 ENTROPY_FILE = "entropy.safetensors"
 ENTROPY_FILES = "entropy*.safetensors"
@@ -17,7 +18,6 @@ ENTROPY_FILES = "entropy*.safetensors"
 
 MODELS_VARIABLE = "UNITCODEC_MODELS"
 _PACKAGED = Path(__file__).parent.parent / "unitcodec" / "models"
-_MAX_DESCRIPTION = 2**20
 
 
 def find_entropy_model(fingerprint: str) -> EntropyModel:
@@ -83,14 +83,13 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=1024)
 def _fingerprint(path: Path, stamp: tuple[int, int]) -> str | None:
-    """The fingerprint in a file's metadata; the tables are not read. `stamp` renews the answer when the file changes."""
+    """The fingerprint in a file's metadata, None for what is no such file; the tables are not read.
+
+    `stamp` renews the answer when the file changes.
+    """
     try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            if size > _MAX_DESCRIPTION:
-                return None
-            data = size.to_bytes(8, "little") + file.read(size)
-        found = read_description(data, str(path)).get("fingerprint")
+        with TensorFile(path, MAX_FILE) as tensors:
+            found = read_description(tensors).get("fingerprint")
     except (OSError, BitstreamError):
         return None
     return found if isinstance(found, str) else None

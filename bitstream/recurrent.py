@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bitstream.batch import Batch, Cells, IntArray
 from bitstream.entropy import EntropyModel, check_speaker_frequencies
-from bitstream.errors import InvalidEntropyModel
+from bitstream.errors import InvalidEntropyModel, shown
 from bitstream.exponential import INTEGER_POWERS, LIMIT, POWERS
 from bitstream.lockstep import packet_bits
 from bitstream.rangecoder import Distribution, Predictions
@@ -130,8 +130,11 @@ class RecurrentModel(EntropyModel):
         _check_bound("recurrent.bias", self._parts["recurrent.bias"], 2**20)
         for name, shift in self.shifts.items():
             if isinstance(shift, bool) or not isinstance(shift, int) or not 0 <= shift <= MAX_SHIFT:
-                raise InvalidEntropyModel(f"the shift of {name} is {shift!r}; it must be an integer in 0 .. {MAX_SHIFT}")
-            largest = int(np.abs(self._parts[name].astype(np.int64)).sum(axis=1).max())
+                raise InvalidEntropyModel(f"the shift of {name} is {shown(shift)}; it must be an integer in 0 .. {MAX_SHIFT}")
+            part, rows = self._parts[name], 2**20 // hidden
+            # Part by part, as what is made on the way can take more memory than the model.
+            blocks = (part[start : start + rows] for start in range(0, len(part), rows))
+            largest = max(int(np.abs(block).sum(axis=1, dtype=np.int64).max()) for block in blocks)
             if largest << INPUT_BITS >= EXACT:
                 raise InvalidEntropyModel(f"a row of {name} sums to {largest}; {(EXACT >> INPUT_BITS) - 1} is the limit")
         for title in self._spoken.values():
@@ -319,7 +322,7 @@ def _hidden(parts: Mapping[str, NDArray[Any]]) -> int:
 
 def _check_names(title: str, given: Mapping[str, Any], wanted: Any) -> None:
     if sorted(given) != sorted(wanted):
-        raise InvalidEntropyModel(f"{title} {sorted(given)} given, {sorted(wanted)} needed")
+        raise InvalidEntropyModel(f"{title} {shown(sorted(given))} given, {shown(sorted(wanted))} needed")
 
 
 def _checked(name: str, part: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.int32]:

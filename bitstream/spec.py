@@ -8,14 +8,17 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bitstream.errors import InvalidCodes, InvalidEntropyModel
+from bitstream.errors import InvalidCodes, InvalidEntropyModel, shown
 
 F0 = "f0"
 SAMPLE_RATE = 16000
 MAX_ALPHABET = 2**15
 MAX_ORDER = 4
 MAX_LAG = 255
-MAX_TABLE = 2**26
+MAX_INTEGERS = 2**24
+"""Of a file, all tables together."""
+
+MAX_ROWS, MAX_FIELDS = 64, 2048
 MAX_PAYLOAD = 2**12 - 1
 MIN_PRECISION, MAX_PRECISION = 4, 22
 
@@ -64,7 +67,8 @@ class EntropySpec:
         _integer("f0_hop", self.f0_hop, 1, 2**20)
         _integer("packet_frames", self.packet_frames, 1, 2**12)
         _integer("precision", self.precision, MIN_PRECISION, MAX_PRECISION)
-        _integer("number of unit rows", len(self.rows), 1, 64)
+        _integer("number of unit rows", len(self.rows), 1, MAX_ROWS)
+        _integer("number of speaker fields", len(self.speaker), 0, MAX_FIELDS)
         if self.packet_frames * self.unit_hop % self.f0_hop:
             raise InvalidEntropyModel(
                 f"a packet of {self.packet_frames} x {self.unit_hop} samples holds no whole number of F0 frames of {self.f0_hop}"
@@ -88,9 +92,9 @@ class EntropySpec:
             raise InvalidEntropyModel(f"{title} has {len(stream.context)} contexts; the limit is {MAX_ORDER}")
         for reference in stream.context:
             if not _coded_before(reference, name, len(self.rows)):
-                raise InvalidEntropyModel(f"{title} refers to {reference}, which is not coded before it")
-        if math.prod(self.table_shape(name)) > MAX_TABLE:
-            raise InvalidEntropyModel(f"the table of {title} would have more than {MAX_TABLE} entries")
+                raise InvalidEntropyModel(f"{title} refers to {shown(reference)}, which is not coded before it")
+        if math.prod(self.table_shape(name)) > MAX_INTEGERS:
+            raise InvalidEntropyModel(f"the table of {title} would have more than {MAX_INTEGERS} entries")
 
     @property
     def names(self) -> tuple[int | str, ...]:
@@ -171,7 +175,7 @@ class EntropySpec:
         try:
             data = json.loads(text)
             if data["sample_rate"] != SAMPLE_RATE:
-                raise InvalidEntropyModel(f"sample rate {data['sample_rate']}; version 1 knows {SAMPLE_RATE} only")
+                raise InvalidEntropyModel(f"sample rate {shown(data['sample_rate'])}; version 1 knows {SAMPLE_RATE} only")
             return EntropySpec(
                 rows=tuple(_stream(row) for row in data["rows"]),
                 f0=_stream(data["f0"]),
@@ -185,7 +189,7 @@ class EntropySpec:
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             if isinstance(error, InvalidEntropyModel):
                 raise
-            raise InvalidEntropyModel(f"the description of the entropy model is malformed: {error!r}") from error
+            raise InvalidEntropyModel(f"the description of the entropy model is malformed: {shown(error)}") from error
 
 
 def stream_title(name: int | str) -> str:
@@ -211,4 +215,4 @@ def _coded_before(reference: Reference, name: int | str, rows: int) -> bool:
 
 def _integer(title: str, value: Any, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidEntropyModel(f"{title} is {value!r}; it must be an integer in {low} .. {high}")
+        raise InvalidEntropyModel(f"{title} is {shown(value)}; it must be an integer in {low} .. {high}")

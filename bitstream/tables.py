@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from bitstream.batch import Batch, Cells, IntArray
 from bitstream.entropy import EntropyModel
-from bitstream.errors import InvalidEntropyModel
+from bitstream.errors import InvalidEntropyModel, shown
 from bitstream.rangecoder import Distribution, Predictions
 from bitstream.spec import EntropySpec, stream_title
 
 PREFIX = "table."
+ROWS = 2**16
+"""Distributions that are checked at once."""
 
 
 class TableModel(EntropyModel):
@@ -33,7 +35,7 @@ class TableModel(EntropyModel):
         self.spec = spec
         titles = [stream_title(name) for name in spec.names]
         if sorted(tables) != sorted(titles):
-            raise InvalidEntropyModel(f"tables {sorted(tables)} given, {sorted(titles)} needed")
+            raise InvalidEntropyModel(f"tables {shown(sorted(tables))} given, {shown(sorted(titles))} needed")
         self.tables = {stream_title(name): _checked(spec, name, tables[stream_title(name)]) for name in spec.names}
         self._distributions = [_Lazy(table, spec.precision) for table in self.tables.values()]
 
@@ -109,8 +111,11 @@ def _checked(spec: EntropySpec, name: int | str, table: NDArray[Any]) -> NDArray
         raise InvalidEntropyModel(f"table.{title} has shape {table.shape}; its contexts ask for {shape}")
     if int(table.min()) < 1 or int(table.max()) > total:
         raise InvalidEntropyModel(f"table.{title} holds a frequency outside 1 .. {total}")
-    if not np.array_equal(table.sum(axis=-1, dtype=np.int64), np.full(shape[:-1], total)):
-        raise InvalidEntropyModel(f"table.{title} has a distribution that does not sum to {total}")
     copy = np.array(table, dtype=np.uint32, order="C")
+    # No entry passes 2**22 and no alphabet 2**15. Part by part, as sums can take more memory than the table.
+    rows = copy.reshape(-1, shape[-1])
+    for start in range(0, len(rows), ROWS):
+        if (rows[start : start + ROWS].sum(axis=1, dtype=np.int64) != total).any():
+            raise InvalidEntropyModel(f"table.{title} has a distribution that does not sum to {total}")
     copy.flags.writeable = False
     return copy

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import site
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,54 @@ def command(start: Callable[..., subprocess.Popen[bytes]]) -> Callable[..., subp
         finally:
             process.kill()
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+    return run
+
+
+MEASURE = """
+import importlib, json, operator, resource, sys, time
+module, name, usual, *paths = sys.argv[1:]
+read = operator.attrgetter(name)(importlib.import_module(module))
+def peak():
+    if sys.platform == "linux":  # where getrusage tells of the parent's memory as well
+        return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+read(usual)  # what is imported when it is first needed
+before = peak()
+if sys.platform == "linux":
+    size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + 2**29, size + 2**29))
+for path in paths:
+    start = time.process_time()
+    try:
+        said = "read: " + type(read(path)).__name__
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+    print(json.dumps([said, time.process_time() - start, peak() - before]), flush=True)
+"""
+
+
+@pytest.fixture(scope="session")
+def cheaply(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, str]]:
+    """``cheaply("module", "function", usual, paths)``: what a function says of files that are hostile, by path.
+
+    "read: TYPE" or "ERROR: message". Fails where a file takes 2 s of a processor or 200 MB above what a usual one takes.
+    """
+    pytest.importorskip("resource", reason="needs what a process took")
+
+    def run(module: str, function: str, usual: Path, paths: Iterable[Path]) -> dict[str, str]:
+        said, files = {}, [str(path) for path in paths]
+        command = [sys.executable, "-c", MEASURE, module, function, str(usual), *files]
+        folder = tmp_path_factory.mktemp("empty")
+        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=900)
+        assert done.returncode == 0, done.stderr
+        for path, line in zip(files, done.stdout.splitlines(), strict=True):
+            said[path], seconds, megabytes = json.loads(line)
+            assert seconds < 2, (path, said[path], seconds)
+            assert megabytes < 200, (path, said[path], megabytes)
+            assert "\n" not in said[path]
+            assert len(said[path]) < 1000, path
+        return said
 
     return run
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -131,11 +133,11 @@ def _other_type(weights: dict[str, torch.Tensor]) -> None:
     ("change", "pattern"),
     [
         (_tampered, "other weights"),
-        (_shortened, "size mismatch|state_dict"),
+        (_shortened, "has the shape"),
         (_incomplete, "weights missing"),
         (_crowded, "not known"),
         (_unscaled, "scale_int8"),
-        (_other_type, "not a usable model"),
+        (_other_type, "BF16"),
     ],
 )
 def test_weights_that_are_not_the_models(folder: Path, change: Callable[[dict[str, torch.Tensor]], None], pattern: str) -> None:
@@ -146,8 +148,8 @@ def test_weights_that_are_not_the_models(folder: Path, change: Callable[[dict[st
 
 
 def test_an_entropy_model_of_other_weights(folder: Path) -> None:
-    golden = Path(__file__).parent / "golden" / "v1" / "entropy.safetensors"
-    shutil.copy(golden, folder / "entropy.safetensors")
+    spec = EntropyModel.load(folder / "entropy.safetensors").spec
+    fit_tables([], replace(spec, weights="ab")).save(folder / "entropy.safetensors")
     _refused(folder, "other weights")
 
 
@@ -166,13 +168,34 @@ def test_an_entropy_model_of_other_streams(folder: Path) -> None:
         ({"format": 2}, "model format 2"),
         ({"hidden": 1}, "hidden"),
         ({"content": {"hidden": 1}}, "hidden"),
-        ({"content": 3}, "not a usable model"),
+        ({"content": 3}, "content is 3"),
         ({"content": {"blocks": [2]}}, "not a usable model"),
-        ({"content": {"levels": "8888"}}, "not a usable model"),
-        ({"content": {"channels": [-1, 8]}}, "not a usable model"),
-        ({"pitch": {"codes": 10**15}}, "not a usable model"),
+        ({"content": {"levels": "8888"}}, "levels is '8888'"),
+        ({"content": {"channels": [-1, 8]}}, "channels is"),
+        ({"pitch": {"codes": 10**15}}, "codes is 1000000000000000; it must be a whole number from 1 to 32768"),
         ({"generator": {"kind": "os.system"}}, "unknown generator 'os.system'"),
-        ({"generator": {"kind": []}}, "not a usable model"),
+        ({"generator": {"kind": []}}, "kind is"),
+        ({"tracker": []}, "tracker is"),
+        ({"name": "two\nlines"}, "name is 'two"),
+        ({"name": 7}, "name is 7"),
+        ({"gain_db": float("nan")}, "gain_db is nan"),
+        ({"limit_rate": 1}, "limit_rate is 1"),
+        ({"bitrate": True}, "bitrate is True"),
+        ({"pitch": {"codes": True}}, "codes is True"),
+        ({"pitch": {"codes": 12.0}}, "codes is 12.0"),
+        ({"pitch": {"codes": None}}, "codes is None"),
+        ({"pitch": {"\x1b[2J": 1}}, "no option can be called"),
+        ({"speaker": {"fields": 10**9}}, "fields is"),
+        ({"content": {"levels": [4] * 65}}, "levels is"),
+        ({"generator": {"kind": "spectral", "blocks": 10**5}}, "blocks is"),
+        ({"generator": {"kind": "spectral", "blocks": 32768}}, "much larger than the weights"),
+        ({"generator": {"kind": "spectral", "channels": 32768, "kernel": 5}}, "config.json asks for"),
+        ({"generator": {"kind": "hifigan", "source": {"source": {"source": {}}}}}, "less nested"),
+        ({"decoder": {"rows": 4, "channels": [24, 16], "speaker": 0}}, "config.json asks for"),
+        ({"content": {"kind": "whisper", "context": 32768}}, "content reaches 32768 frames"),
+        ({"content": {"kind": "pretrained", "checkpoint": "x", "layer": 1, "context": 2000}}, "content reaches 2000 frames"),
+        ({"pitch": {"kind": "published", "dilations": [1, 32768]}}, "pitch reaches"),
+        ({"generator": {"kind": "hifigan", "resblock_dilations": [[1, 3, 32767]] * 3}}, "generator reaches"),
         ({"tracker": "os.system"}, "unknown F0 tracker 'os.system'"),
         ({"voice_search": -1}, "voice_search is -1"),
         ({"voice_search": 10**9}, "voice_search is 1000000000"),
@@ -202,10 +225,12 @@ def test_a_voice_is_searched_with_a_mel_decoder_or_not_at_all(narrow_folder: Pat
     _refused(tmp_path, "needs a mel decoder")
 
 
-@pytest.mark.parametrize("text", ["[]", "3", "null", '"config"', "[" * 100000])
+@pytest.mark.parametrize("text", ["[]", "3", "null", '"config"', "[" * 60000, "{" * 60000, '{"a":' + "9" * 60000 + "}", "x", "{"])
 def test_configurations_that_are_no_object(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
-    _refused(folder, "not a usable model")
+    _refused(folder, "not a JSON object|not JSON, or cut short")
+    (folder / "config.json").write_text(text + " " * 2**16)
+    _refused(folder, "65536 is the limit")
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:7", "nonsense", ""])
@@ -234,3 +259,167 @@ def test_streams_of_the_model_of_version_0_1_0_are_still_read(default_model: Pat
     entropy = EntropyModel.load(default_model.parent / "default-0.1.0" / "entropy.safetensors")
     assert entropy.fingerprint == "71920210"
     assert find_entropy_model("71920210").spec == entropy.spec
+
+
+# --- folders that are hostile
+
+
+Tensors = dict[str, tuple[str, list[int], bytes]]
+
+
+def _tensor_file(tensors: Tensors, metadata: dict[str, str] | None = None, header: bytes | None = None) -> bytes:
+    """A safetensors file of tensors (type, shape, bytes), or with a header of one's own."""
+    about: dict[str, object] = {"__metadata__": metadata} if metadata else {}
+    data = b""
+    for name, (kind, shape, values) in tensors.items():
+        about[name] = {"dtype": kind, "shape": shape, "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+    header = json.dumps(about).encode() if header is None else header
+    return len(header).to_bytes(8, "little") + header + data
+
+
+def _sparse(path: Path, header: bytes, size: int) -> None:
+    """A file that has such a size and takes no room."""
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(size)
+
+
+def _entry(kind: str, shape: list[int], start: int, stop: int) -> dict[str, object]:
+    return {"dtype": kind, "shape": shape, "data_offsets": [start, stop]}
+
+
+HEADERS = {
+    "deep": b'{"a":' * 5000 + b"1" + b"}" * 5000,
+    "lists": b'{"a":[' + b"[]," * 300000 + b"[]]}",
+    "digits": b'{"a":{"dtype":"F32","shape":[' + b"9" * 4000 + b'],"data_offsets":[0,0]}}',
+    "many": json.dumps({str(n): _entry("I8", [0], 0, 0) for n in range(12000)}).encode(),
+    "many axes": json.dumps({"a": _entry("I8", [1] * 200000, 0, 1)}).encode(),
+    "product": json.dumps({"a": _entry("F32", [2**39] * 8, 0, 2**39)}).encode(),
+    "nothing of much": json.dumps({"a": _entry("F32", [0, 2**39], 0, 0)}).encode(),
+    "negative": json.dumps({"a": _entry("F32", [-1, -4], 0, 16)}).encode(),
+    "overlapping": json.dumps({str(n): _entry("I8", [100], 0, 100) for n in range(1000)}).encode(),
+    "true": b'{"a":{"dtype":"I8","shape":[true],"data_offsets":[0,1]}}',
+    "long name": json.dumps({"a" * 10**6: _entry("I8", [2], 0, 1)}).encode(),
+    "of a list": b"[" * 1000 + b"]" * 1000,
+    "spaces": b"{" + b" " * (2**20 - 2) + b"}",
+}
+
+
+def test_weights_cost_no_more_than_their_file(
+    narrow_folder: Path, tmp_path: Path, cheaply: Callable[..., dict[str, str]]
+) -> None:
+    original = safetensors.torch.load_file(narrow_folder / "model.safetensors")
+    name = "content.stem.weight"
+    changed: dict[str, Callable[[Path], object]] = {
+        f"header {title}": lambda path, header=header: path.write_bytes(_tensor_file({}, header=header) + bytes(100))  # type: ignore[misc]
+        for title, header in HEADERS.items()
+    }
+    for title, value in (("nan", float("nan")), ("infinite", float("inf")), ("negative infinity", float("-inf"))):
+        for part in (name, "generator.norm.bias"):
+            weights = {each: tensor.clone() for each, tensor in original.items()}
+            weights[part].view(-1)[-1] = value
+            changed[f"{title} {part}"] = lambda path, weights=weights: safetensors.torch.save_file(weights, path)  # type: ignore[misc]
+    scales = {
+        each: torch.full_like(tensor, float("nan")) if each.endswith("int8") else tensor for each, tensor in original.items()
+    }
+    great = json.dumps({name: _entry("F32", [2**27], 0, 2**29)}).encode()
+    changed |= {
+        "nan scales": lambda path: safetensors.torch.save_file(scales, path),
+        "a great tensor": lambda path: _sparse(path, great, 8 + len(great) + 2**29),
+        "a file of a terabyte": lambda path: _sparse(path, great, 2**40),
+        "a header of a terabyte": lambda path: path.write_bytes((2**40).to_bytes(8, "little") + b"{"),
+        "an empty file": lambda path: path.write_bytes(b""),
+        "a pipe": os.mkfifo,
+        "a folder": Path.mkdir,
+        "zeros without end": lambda path: path.symlink_to("/dev/zero"),
+        "a link to itself": lambda path: path.symlink_to(path),
+        "a message of the kernel": lambda path: path.symlink_to("/proc/kmsg"),
+        "memory": lambda path: path.symlink_to("/proc/self/mem"),
+    }
+    paths = []
+    for title, write in changed.items():
+        for file in ("model.safetensors", "entropy.safetensors"):
+            paths.append(Path(shutil.copytree(narrow_folder, tmp_path / f"{title} as {file}")))
+            (paths[-1] / file).unlink()
+            write(paths[-1] / file)
+    said = cheaply("unitcodec.model", "load", narrow_folder, paths)
+    for path, word in said.items():
+        assert word.startswith(f"ModelError: {path}/{path.rpartition(' as ')[2]}: "), word
+        assert "NaN or infinite" in word or not any(each in path for each in ("nan", "infini")) or "entropy" in path, word
+
+
+def test_configurations_cost_nothing(narrow_folder: Path, tmp_path: Path, cheaply: Callable[..., dict[str, str]]) -> None:
+    spectral, most = {"kind": "spectral", "channels": 16, "blocks": 3}, 32768
+    changes: list[dict[str, object]] = [
+        {"generator": {"kind": "spectral", "blocks": 10**5}},
+        {"generator": {"kind": "spectral", "blocks": most}},
+        {"generator": {"kind": "spectral", "channels": most, "kernel": most - 1}},
+        {
+            "generator": {
+                "kind": "hifigan",
+                "initial_channels": most,
+                "resblock_kernels": [3] * 64,
+                "resblock_dilations": [[1] * 64] * 64,
+            }
+        },
+        {"generator": {"kind": "hifigan", "upsample_rates": [320] + [1] * 63, "initial_channels": 2**14}},
+        {"generator": {"kind": "hifigan", "istft": most, "upsample_rates": [1]}},
+        {"generator": {"kind": "hifigan", "excitation": True, "source": {"blocks": most}}},
+        {"generator": {"kind": "code", "units": [most] * 64, "f0": most, "speaker": most, "embedding": most}, "decoder": {}},
+        {"generator": {"kind": "code", "units": [most], "durations": {"hidden": most, "kernel": most - 1}}, "decoder": {}},
+        {"decoder": {"rows": 4, "blocks": [10**7, 2]}},
+        {"decoder": {"rows": 4, "blocks": [most, most]}},
+        {"decoder": {"rows": 4, "memory": [most, most, most]}},
+        {"decoder": {"rows": most, "speaker": most, "channels": [most, most]}},
+        {"content": {"levels": [10] * 10**6}},
+        {"content": {"levels": [10] * 10**4}},
+        {"content": {"levels": [most] * 64}},
+        {"content": {"kind": "whisper", "layers": most}},
+        {"content": {"kind": "whisper", "layers": most, "taken": [1] * 64, "width": most}},
+        {"content": {"kind": "vqvae", "rows": most, "codes": most, "embedding": most}},
+        {"content": {"kind": "hubert", "layers": most, "channels": most}},
+        {"content": {"kind": "cpc", "layers": 60, "channels": most, "reach": most, "heads": most}},
+        {"content": {"kind": "pretrained", "checkpoint": "../x", "layer": most, "codes": most, "dimensions": most}},
+        {"content": {"kind": "units", "stride": 4, "vocabulary": [most] * 64}},
+        {"pitch": {"codes": most, "channels": most, "code_channels": most, "blocks": most}},
+        {"pitch": {"kind": "published", "dilations": [most] * 64, "width": most}},
+        {"speaker": {"fields": most, "levels": most, "blocks": most}},
+        {"speaker": {"kind": "table", "size": most}},
+        {"generator": {**spectral, "x" * 60000: 1}},
+        {"name": "x" * 60000},
+    ]
+    paths = []
+    for number, change in enumerate(changes):
+        paths.append(Path(shutil.copytree(narrow_folder, tmp_path / str(number))))
+        config = json.loads((paths[-1] / "config.json").read_text())
+        (paths[-1] / "config.json").write_text(json.dumps({**config, **change}))
+    said = cheaply("unitcodec.model", "load", narrow_folder, paths)
+    for path, word in said.items():
+        assert word.startswith(f"ModelError: {path}"), word
+        assert f"{path}/config.json" in word or "config.json" in word, word
+
+
+def test_no_folder_of_models_stops_a_search(
+    narrow_folder: Path, tmp_path: Path, command: Callable[..., Any], speech: Path
+) -> None:
+    for number in range(6):
+        (tmp_path / f"a{number}").mkdir()
+    os.mkfifo(tmp_path / "a0" / "entropy.safetensors")
+    (tmp_path / "a1" / "entropy.safetensors").mkdir()
+    (tmp_path / "a2" / "entropy.safetensors").symlink_to("/dev/zero")
+    (tmp_path / "a3" / "entropy.safetensors").symlink_to("entropy.safetensors")
+    os.mkfifo(tmp_path / "a4" / "config.json")
+    shutil.copy(narrow_folder / "entropy.safetensors", tmp_path / "a4")
+    _sparse(tmp_path / "a5" / "entropy.safetensors", b"{" + b" " * 2**20 + b"}", 2**40)
+    stream = tmp_path / "talk.uc"
+    assert command("encode", "-q", "--model", str(narrow_folder), str(speech), str(stream)).returncode == 0
+    shutil.copytree(narrow_folder, tmp_path / "b")
+    search = {"UNITCODEC_MODELS": str(tmp_path)}
+    assert command("info", str(stream), env=search).returncode == 0
+    assert command("decode", "-q", str(stream), str(tmp_path / "talk.wav"), env=search).returncode == 0
+    for number in range(6):
+        done = command("decode", "--model", str(tmp_path / f"a{number}"), str(stream), str(tmp_path / "again.wav"))
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert str(tmp_path / f"a{number}").encode() in done.stderr

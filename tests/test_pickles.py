@@ -9,14 +9,17 @@ import lzma
 import os
 import pickle
 import pickletools
+import zipfile
 import zlib
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from unitcodec.centroids import read_centroids
 from unitcodec.pickles import Made, PickleRefused, as_value, decompressed, read_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
@@ -63,7 +66,7 @@ def test_compressed() -> None:
 
 
 def test_what_would_unfold_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unitcodec.pickles.MAX_BYTES", 10**6)
+    monkeypatch.setattr("unitcodec.pickles.unfolded", lambda size: 10**6)
     assert len(decompressed(zlib.compress(bytes(10**6)))) == 10**6
     for pack in (zlib.compress, gzip.compress, bz2.compress, lzma.compress):
         with pytest.raises(PickleRefused, match="more than 1000000 bytes"):
@@ -199,3 +202,122 @@ def test_objects_are_remembered_not_made() -> None:
     assert isinstance(made, Made)
     assert (made.function.module, made.function.name) == ("sklearn.cluster._kmeans", "KMeans")
     assert made.state["n_clusters"] == 3
+
+
+# --- what a short program can make
+
+
+def _text(value: bytes) -> bytes:
+    return b"X" + len(value).to_bytes(4, "little") + value
+
+
+def _array(shape: bytes, data: bytes, letters: bytes = _text(b"f4")) -> bytes:
+    """A NumPy array of this shape, bytes and type, each given as operations."""
+    dtype = b"cnumpy\ndtype\n" + letters + b"\x85R"
+    return b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01" + shape + dtype + b"\x89" + data + b"tb"
+
+
+def _doubled(times: int) -> bytes:
+    """A tuple of the same tuple twice, and so on: 2**times leaves, none of which takes memory."""
+    return b"N" + b"2\x86" * times
+
+
+def bombs() -> dict[str, bytes]:
+    """Pickles of a few kilobytes or megabytes that would take gigabytes or minutes."""
+    big, dictionary = 4_000_000, b"(" + b"".join(_text(b"%d" % n) + b"N" for n in range(9000)) + b"d"
+    encode, made = b"c_codecs\nencode\n", b"csklearn.cluster._kmeans\nKMeans\n)\x81"
+    again = b"h\x00" + b"h\x01\x85R0"
+    wrapper = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(" + _text(b"dtype") + b"cnumpy\ndtype\n" + _text(b"i1") + b"\x85R"
+    wrapper += _text(b"order") + _text(b"C") + _text(b"shape")
+    names = b"0".join(b"h\x00h\x01\x93" for _ in range(20000))
+    return {
+        "text encoded again and again": encode + b"q\x000" + _text(b"x" * 30000) + b"q\x010" + again * 4000 + b"N.",
+        "bytes of text of Python 2": _text(b"x" * 200000)
+        + b"q\x000"
+        + _array(b"J\x40\x0d\x03\x00\x85", b"h\x00", _text(b"u1")) * 1000
+        + b".",
+        "the same state for many": dictionary + b"q\x000" + (made + b"h\x00b0") * 7000 + b"N.",
+        "a state again and again": dictionary + b"q\x000" + made + b"h\x00b" * 22000 + b".",
+        "doubled": _doubled(10000) + b".",
+        "doubled, as a type": _array(b")", _text(b""), _doubled(60)) + b".",
+        "doubled, as a shape": _array(_doubled(60), _text(b"")) + b".",
+        "doubled, as a key": b"}" + _doubled(60) + b"Ns.",
+        "doubled, as a name": _doubled(60) + b"2\x93.",
+        "doubled, as arguments": b"cnumpy\ndtype\n" + _doubled(60) + b"R.",
+        "nested lists": b"]" * 30000 + b"a" * 29999 + b".",
+        "nested marks": b"(" * big + b".",
+        "many operations": b"N" * big + b".",
+        "many small objects": b"]0" * (big // 2) + b"N.",
+        "many memos": b"N" + b"\x94" * big + b".",
+        "one long tuple": b"(" + b"N" * 60000 + b"t.",
+        "a shape of many axes": b"(" + b"M\xff\xff" * 60000 + b"tq\x000" + _array(b"h\x00", _text(b"")) + b".",
+        "a shape of great numbers": b"("
+        + (b"\x8a\xff" + b"\x7f" * 255) * 10000
+        + b"tq\x000"
+        + _array(b"h\x00", _text(b""))
+        + b".",
+        "a shape of text": _array(_text(b"1" * big), _text(b"")) + b".",
+        "a great integer": b"\x8b" + big.to_bytes(4, "little") + b"\x7f" * big + b".",
+        "a great integer as a size": _array(b"\x8b" + big.to_bytes(4, "little") + b"\x7f" * big + b"\x85", _text(b"")) + b".",
+        "a number of many digits": b"I" + b"7" * big + b"\n.",
+        "a fraction of many digits": b"F0." + b"7" * big + b"\n.",
+        "a fraction of many digits, and an exponent": b"F" + b"7" * big + b"e-" + b"9" * 9 + b"\n.",
+        "long text": b"V" + b"\\u4e2d" * (big // 6) + b"\n.",
+        "wide text": _text(b"a" * big + "\U0001f600".encode()) + b".",
+        "a name without end": _text(b"numpy") + b"q\x000" + _text(b"int" + b"1" * big) + b"q\x010" + names + b".",
+        "keys that are long": _text(b"x" * (big // 2))
+        + b"q\x000"
+        + _text(b"x" * (big // 2))
+        + b"q\x010}h\x00Ns"
+        + b"h\x01Ns" * 9000
+        + b".",
+        "keys of one hash": b"}("
+        + b"".join(b"\x8a\x0a" + (n * (2**61 - 1)).to_bytes(10, "little") + b"N" for n in range(20000))
+        + b"u.",
+        "frames": b"\x80\x04" + (b"\x95" + b"\xff" * 7 + b"\x7f") * 400000 + b"N.",
+        "text beyond the end": b"\x8d" + b"\xff" * 7 + b"\x7f" + b"x" * big,
+        "an array beyond the end": wrapper + b"\x8a\x05" + (2**38).to_bytes(5, "little") + b"\x85ub" + b"x" * big + b".",
+        "joblib arrays of nothing": (wrapper + b"K\x00\x85ub0") * 3500 + b"N.",
+        "persistent": b"N" + b"Q" * 60000 + b".",
+        "calls of calls": b"ccopyreg\n_reconstructor\n2\x85R.",
+        "zlib": zlib.compress(bytes(2**28), 6),
+        "gzip": gzip.compress(bytes(2**27), 6),
+        "bz2": bz2.compress(bytes(2**27), 6),
+        "xz": lzma.compress(bytes(2**27), preset=0),
+        "xz with a large dictionary": lzma.compress(b"N.", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 2**30}]),
+        "lzma with a large dictionary": b"\x5d\xff\xff\xff\xff" + lzma.compress(b"N.", lzma.FORMAT_ALONE)[5:],
+        "one byte a value": zlib.compress(pickle.dumps(np.zeros((2**15, 2**9 - 1), np.int8)), 9),
+        "zlib in zlib": zlib.compress(zlib.compress(bytes(2**27), 6)),
+        "an archive": _archive(2**27, 1),
+        "an archive of many": _archive(100, 30000),
+    }
+
+
+def _archive(size: int, members: int) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(members):
+            archive.writestr(f"{number}.npy", bytes(size))
+    return stream.getvalue()
+
+
+def test_a_file_takes_no_more_than_it_is_worth(tmp_path: Path, cheaply: Callable[..., dict[str, str]]) -> None:
+    usual = tmp_path / "usual"
+    usual.write_bytes(pickle.dumps(np.zeros((5, 3))))
+    paths = []
+    for number, (name, data) in enumerate(bombs().items()):
+        assert len(data) < 5_000_000, name
+        paths.append(tmp_path / f"{number} {name}")
+        paths[-1].write_bytes(data)
+    said = cheaply("unitcodec.centroids", "read_centroids", usual, paths)
+    assert {path for path, word in said.items() if word.startswith("read:")} <= {
+        str(path) for path in paths if "one byte" in path.name
+    }
+    assert {word.split(":")[0] for word in said.values()} <= {"read", "PickleRefused", "ValueError"}
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(OSError, match="not a regular file"):
+            read_centroids(path)

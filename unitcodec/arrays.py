@@ -21,6 +21,13 @@ NPY, NPZ = b"\x93NUMPY", b"PK\x03\x04"
 MAX_BYTES = 2**30
 """The arrays of a file may hold no more, together: what is compressed can be a thousand times as large as it looks."""
 
+MAX_ARRAYS, WRITTEN = 1000, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+def unfolded(size: int) -> int:
+    """Bytes that a compressed file of ``size`` may stand for: numbers that mean something cannot be packed much further."""
+    return min(MAX_BYTES, max(2**24, 8 * size))
+
 
 def read_npy(data: bytes) -> Array:
     """The array of a ``.npy`` file's bytes, read-only. Raises ValueError for anything else, and for Python objects."""
@@ -46,13 +53,16 @@ def as_array(data: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], fortran_
     return flat.reshape(shape[::-1]).T if fortran_order else flat.reshape(shape)
 
 
-def read_npz(data: bytes) -> dict[str, Array]:
-    """The arrays of a ``.npz`` file's bytes by name, read-only. Raises ValueError."""
+def read_npz(data: bytes, limit: int | None = None) -> dict[str, Array]:
+    """The arrays of a ``.npz`` file's bytes by name, read-only, of ``limit`` (MAX_BYTES) bytes at most. Raises ValueError."""
+    limit = MAX_BYTES if limit is None else limit
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
-            if sum(member.file_size for member in members) > MAX_BYTES:
-                raise ValueError(f"its arrays hold more than {MAX_BYTES} bytes")
+            if sum(member.file_size for member in members) > limit:
+                raise ValueError(f"its arrays hold more than {limit} bytes")
+            if len(members) > MAX_ARRAYS or any(member.compress_type not in WRITTEN for member in members):
+                raise ValueError(f"more than {MAX_ARRAYS} arrays, or compressed as NumPy does not")
             return {member.filename.removesuffix(".npy"): read_npy(archive.read(member)) for member in members}
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, UnicodeDecodeError) as error:
         raise ValueError("not a NumPy archive") from error

@@ -6,7 +6,10 @@ Pickles are read as data (:mod:`unitcodec.pickles`): no code that a file might c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any
+
+from bitstream.regular import read_regular
 
 NAMES = ("centroids", "codebook.centroids", "content.codebook.centroids", "cluster_centers_")
 """What the centroids may be called where a file holds several arrays."""
@@ -14,25 +17,31 @@ NAMES = ("centroids", "codebook.centroids", "content.codebook.centroids", "clust
 MAX_CODES = 2**15
 
 
-def read_centroids(data: bytes) -> Any:
-    """The centroids (codes, dimensions), float32, of a file's bytes. Raises ValueError with the reason where there are none."""
+def read_centroids(source: str | PathLike[str] | bytes) -> Any:
+    """The centroids (codes, dimensions), float32, of a file, given as its path or its bytes.
+
+    Raises ValueError with the reason where there are none; OSError where the path names no regular file that can be read.
+    """
     import numpy as np
 
-    found = _find(_read(data))
+    from unitcodec.arrays import MAX_BYTES
+
+    found = _find(_read(source if isinstance(source, bytes) else read_regular(source, MAX_BYTES)))
     if found.ndim != 2 or found.dtype.kind not in "fiu" or 0 in found.shape:
         raise ValueError(f"its centroids have the shape {found.shape} and type {found.dtype}, not that of a list of vectors")
     if len(found) > MAX_CODES:
         raise ValueError(f"{len(found)} centroids; a unit's alphabet ends at {MAX_CODES}")
     with np.errstate(over="ignore"):
         centroids = np.ascontiguousarray(found, np.float32)
-    if not np.isfinite(centroids).all():
+    if found.dtype.kind == "f" and not np.isfinite(centroids).all():
         raise ValueError("a centroid is NaN or infinite")
     return centroids
 
 
 def _read(data: bytes) -> Any:
     """Whatever the file holds: an array, arrays by name, or a :class:`unitcodec.pickles.Made`."""
-    from unitcodec.arrays import NPY, NPZ, read_npy, read_npz
+    from bitstream.tensors import TensorFile
+    from unitcodec.arrays import MAX_BYTES, NPY, NPZ, read_npy, read_npz, unfolded
     from unitcodec.pickles import read_pickle
 
     if not data:
@@ -40,14 +49,9 @@ def _read(data: bytes) -> Any:
     if data.startswith(NPY):
         return read_npy(data)
     if data.startswith(NPZ):
-        return read_npz(data)
+        return read_npz(data, unfolded(len(data)))
     if data[8:9] == b"{":
-        import safetensors.numpy
-
-        try:
-            return safetensors.numpy.load(data)
-        except Exception as error:  # whatever safetensors makes of bytes that are not its own
-            raise ValueError("not a safetensors file") from error
+        return dict(TensorFile(data, MAX_BYTES))
     return read_pickle(data)
 
 

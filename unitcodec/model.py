@@ -10,62 +10,42 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from bitstream import EntropyModel
+from bitstream import BitstreamError, EntropyModel
 
+from .configuration import ModelConfig
 from .content import make_content
+from .content.units import UnitsOnly
 from .errors import ModelError
 from .features import HOP, LEVEL_CODES
 from .pitch import make_pitch
-from .pitch.tracker import TRACKERS
 from .pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
 from .speaker import make_speaker
 from .vocoder import make_code_generator, make_generator
 from .vocoder.hifigan import CodeGenerator
 from .vocoder.mel_decoder import MelDecoder
+from .weights import SCALE, TRAINING_ONLY, Outline, Weights
 
-FORMAT = 1
 PACKAGED = Path(__file__).parent / "models"
 
-TRAINING_ONLY = (".counts", ".sums")
 INT8_PARTS = ("decoder.", "generator.", "content.whisper.")
 INT8_SIZE = 4096
-SCALE = ".scale_int8"
-PRECISIONS = ("int8", "float32")
-SEARCH_STEPS = 1000
-"""Most that a model may ask for: a folder from anywhere shall not make an encoder run for hours."""
 
+CALLS, CALLS_EACH = 500, 20
+"""Of PyTorch, to make networks of so many weights; ours take 5 to 11 a weight."""
 
-@dataclass(frozen=True)
-class ModelConfig:
-    """What ``config.json`` holds: the constructor arguments of each part, the F0 tracker, and the decoder's output gain in dB.
-
-    ``limit_rate``: packets are held to 365 bit/s; see :mod:`unitcodec.rate`. ``precision``: how the weights are stored, "int8"
-    (the large matrices, the rest float16) or "float32". ``voice_search``: steps of :mod:`unitcodec.voice`, 0 for the speaker
-    encoder's own word. ``bitrate``: what speech typically takes, in bit/s; 0 where nobody measured it. A generator of kind "code"
-    has no mel decoder before it.
-    """
-
-    name: str
-    content: dict[str, Any] = field(default_factory=dict)
-    pitch: dict[str, Any] = field(default_factory=dict)
-    speaker: dict[str, Any] = field(default_factory=dict)
-    decoder: dict[str, Any] = field(default_factory=dict)
-    generator: dict[str, Any] = field(default_factory=dict)
-    tracker: str = "swift-f0"
-    gain_db: float = 0.0
-    limit_rate: bool = True
-    voice_search: int = 0
-    precision: str = "int8"
-    bitrate: float = 0.0
-    format: int = FORMAT
+MAX_REACH = {"content": 1024, "pitch": 4096, "decoder": 256, "generator": 256}
+"""Frames to each side, of 10 ms or of units, that a part may depend on; ours on 260 at most, published F0 encoders on 620."""
 
 
 class Networks(nn.Module):
@@ -116,44 +96,57 @@ def find(name: str | Path) -> Path:
 
 
 def load(name: str | Path = "default") -> Model:
-    """Read a model folder. Raises ModelError, naming the file, if something is missing or does not fit."""
+    """Read a model folder. Raises ModelError, naming the file, if something is missing, does not fit or is no number.
+
+    What the configuration asks for is held against the other files before any of it takes memory.
+    """
     folder = find(name)
+    config = ModelConfig.read(folder / "config.json")
     try:
-        values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if values.get("format") != FORMAT:
-            raise ModelError(f"{folder / 'config.json'}: model format {values.get('format')!r}; this version reads {FORMAT}")
-        config = ModelConfig(**values)
-        networks = Networks(config).float()  # whatever type the caller has made the default
-        weights = safetensors.torch.load_file(folder / "model.safetensors")
-        restore(networks, weights)
         entropy = EntropyModel.load(folder / "entropy.safetensors")
-        made_for_these = entropy.spec.weights == digest(weights)
-    except ModelError:
-        raise
-    except Exception as error:  # whatever the parts' constructors make of a configuration from anywhere
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{folder}: not a usable model: {reason}") from error
-    if not made_for_these:
-        raise ModelError(f"{folder}: entropy.safetensors was made for other weights than model.safetensors")
-    if not isinstance(config.gain_db, (int, float)) or not abs(config.gain_db) <= 20:
-        raise ModelError(f"{folder / 'config.json'}: gain_db is {config.gain_db!r}; it must be a number of at most 20 dB")
-    if not isinstance(config.bitrate, (int, float)) or not 0 <= config.bitrate <= 1e6:
-        raise ModelError(f"{folder / 'config.json'}: bitrate is {config.bitrate!r}; it must be a number of bit/s")
-    if config.precision not in PRECISIONS:
-        raise ModelError(f"{folder / 'config.json'}: unknown precision {config.precision!r}: one of {', '.join(PRECISIONS)}")
-    steps = config.voice_search
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 0 <= steps <= SEARCH_STEPS:
-        raise ModelError(f"{folder / 'config.json'}: voice_search is {steps!r}; it must be a whole number up to {SEARCH_STEPS}")
-    if steps and not hasattr(networks, "decoder"):
-        raise ModelError(
-            f"{folder / 'config.json'}: voice_search is {steps}; it needs a mel decoder, which this model does not have"
-        )
-    if config.tracker not in TRACKERS:
-        raise ModelError(f"{folder / 'config.json'}: unknown F0 tracker {config.tracker!r}: one of {', '.join(TRACKERS)}")
-    if not _same_streams(networks, entropy):
-        raise ModelError(f"{folder}: entropy.safetensors and config.json describe streams that do not fit each other")
+    except (OSError, BitstreamError) as error:
+        reason = f"{folder / 'entropy.safetensors'}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        raise ModelError(reason) from error
+    with Weights(folder / "model.safetensors") as weights:
+        networks = _outline(config, folder / "config.json", len(weights))
+        weights.check(networks)
+        if config.voice_search and not hasattr(networks, "decoder"):
+            raise ModelError(
+                f"{folder / 'config.json'}: voice_search is {config.voice_search}; it needs a mel decoder, which this model does "
+                "not have"
+            )
+        if not _same_streams(networks, entropy):
+            raise ModelError(f"{folder}: entropy.safetensors and config.json describe streams that do not fit each other")
+        if entropy.spec.weights != digest(weights):
+            raise ModelError(f"{folder}: entropy.safetensors was made for other weights than model.safetensors")
+        restore(networks, weights)
     networks.eval().requires_grad_(False)
     return Model(config, networks, entropy)
+
+
+def _outline(config: ModelConfig, path: Path, tensors: int) -> Networks:
+    """The networks without memory for their weights, of which a file holds so many. Raises ModelError, naming ``path``."""
+    try:
+        # PyTorch warns of weights without entries, which are refused later on.
+        with Outline(CALLS + CALLS_EACH * tensors), warnings.catch_warnings(action="ignore"):
+            networks = Networks(config)
+        for part, reach in _reaches(networks).items():
+            if not 0 <= reach <= MAX_REACH[part]:
+                raise ModelError(f"{part} reaches {reach} frames to each side; {MAX_REACH[part]} is the limit")
+    except Exception as error:  # whatever the parts' constructors make of a configuration from anywhere
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        raise ModelError(f"{path}: not a usable model: {reason}") from error
+    return networks
+
+
+def _reaches(networks: Networks) -> dict[str, int]:
+    """How many frames each part hears or reads around its own: memory grows with them, and weights need not."""
+    reaches = {"pitch": networks.pitch.context, "generator": networks.generator.context}
+    if not isinstance(networks.content, UnitsOnly):
+        reaches["content"] = networks.content.context
+    if hasattr(networks, "decoder"):
+        reaches["decoder"] = networks.decoder.context
+    return reaches
 
 
 def _same_streams(networks: Networks, entropy: EntropyModel) -> bool:
@@ -223,27 +216,35 @@ def from_int8(value: Tensor, scale: Tensor) -> Tensor:
     return value.float() * scale.float().reshape((-1,) + (1,) * (value.ndim - 1))
 
 
-def restore(networks: Networks, weights: dict[str, Tensor]) -> None:
-    """Put weights as :func:`stored` gives them into ``networks``. Raises RuntimeError or KeyError where they do not fit."""
+def restore(networks: Networks, weights: Mapping[str, Tensor]) -> None:
+    """Put weights as :func:`stored` gives them into ``networks``, which may be on the device "meta" till then.
+
+    Raises RuntimeError or KeyError where they do not fit.
+    """
     state = {}
-    for name, value in weights.items():
+    for name in weights:
         if name.endswith(SCALE) and name.removesuffix(SCALE) in weights:
             continue
+        value = weights[name]
         if value.dtype == torch.int8:
             value = from_int8(value, weights[name + SCALE])
         state[name] = value.float()
-    missing, unexpected = networks.load_state_dict(state, strict=False)
+    for name, value in networks.state_dict().items():
+        if value.is_meta and name.endswith(TRAINING_ONLY):
+            state[name] = torch.zeros(value.shape, device="cpu", dtype=torch.float32)
+    missing, unexpected = networks.load_state_dict(state, strict=False, assign=True)
     missing = [name for name in missing if not name.endswith(TRAINING_ONLY)]
     if missing or unexpected:
         raise KeyError(f"weights missing: {missing[:3]}, not known: {unexpected[:3]}")
 
 
-def digest(weights: dict[str, Tensor]) -> str:
+def digest(weights: Mapping[str, Tensor]) -> str:
     """SHA-256 (hex) over names, types, shapes and bytes of the weights: ties the entropy model, hence every stream, to them."""
     result = hashlib.sha256()
     for name in sorted(weights):
-        result.update(f"{name}{weights[name].dtype}{tuple(weights[name].shape)}".encode())
-        result.update(weights[name].numpy().tobytes())
+        value = weights[name]
+        result.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
+        result.update(value.numpy().reshape(-1).view(np.uint8))
     return result.hexdigest()
 
 

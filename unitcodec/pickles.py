@@ -5,6 +5,9 @@ Pickles name functions and the arguments to call them with, and Python's own rea
 from what their calls say. Names that have no business in such a file are refused when they are met.
 
 Read are plain pickles of protocols 0 to 5 and the files of joblib from 0.10 on, compressed by zlib, gzip, bz2, lzma or xz.
+
+A pickle is a program, and a short one can make much: bytes again from the same text, tuples of the same tuple. So the operations
+are counted, what is made can be no larger than the file, and no step here takes more time than the file's own bytes call for.
 """
 
 from __future__ import annotations
@@ -18,17 +21,17 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import MAX_BYTES, as_array
+from .arrays import as_array, unfolded
 
 ALLOWED = re.compile(
     r"sklearn\.cluster\.(_kmeans|k_means_)\.(MiniBatch)?KMeans"
     r"|((sklearn\.externals\.)?joblib)\.numpy_pickle\.NumpyArrayWrapper"
-    r"|numpy\.(ndarray|dtype|memmap|(bool|int|uint|float)\d*_?)"
+    r"|numpy\.(ndarray|dtype|memmap|(bool|int|uint|float)\d{0,3}_?)"
     r"|numpy\.(core|_core)\.multiarray\.(_reconstruct|scalar)"
     r"|numpy\.(core|_core)\.numeric\._frombuffer"
     r"|numpy\.random\.(_pickle\.__(randomstate|bit_generator|generator)_ctor|_mt19937\.MT19937|mtrand\.RandomState)"
@@ -42,10 +45,16 @@ COMPRESSED: tuple[tuple[bytes, Callable[[], Any]], ...] = (
     (b"\x78", zlib.decompressobj),
     (b"\x1f\x8b", lambda: zlib.decompressobj(16 + zlib.MAX_WBITS)),
     (b"BZ", bz2.BZ2Decompressor),
-    (b"\xfd7zXZ", lzma.LZMADecompressor),
-    (b"\x5d\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)),
+    (b"\xfd7zXZ", lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_DICTIONARY)),
+    (b"\x5d\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=MAX_DICTIONARY)),
 )
 """How compressed files begin, as joblib tells them apart."""
+
+MAX_DICTIONARY = 2**27
+"""Bytes that a file may have set aside to be decompressed; the highest level of xz takes 65 MiB."""
+
+MAX_OPERATIONS, MAX_NAME, MAX_AXES = 2**16, 200, 32
+"""Of a file, which has a few hundred; characters of a function or attribute; axes of an array."""
 
 
 class PickleRefused(ValueError):
@@ -58,6 +67,10 @@ class Name:
 
     module: str
     name: str
+
+
+STORED = Name("", "persistent")
+"""What stands elsewhere in the file, in PyTorch's."""
 
 
 @dataclass(eq=False)
@@ -79,11 +92,19 @@ def read_pickle(data: bytes) -> Any:
     Raises PickleRefused.
     """
     plain = decompressed(data)
+    return run(io.BytesIO(plain), len(plain))
+
+
+def run(stream: BinaryIO, size: int, allowed: re.Pattern[str] = ALLOWED, operations: int = MAX_OPERATIONS) -> Any:
+    """The value of the pickle that stands next in a stream of ``size`` bytes.
+
+    Raises PickleRefused, also for names that ``allowed`` does not match and for more ``operations``.
+    """
     try:
-        return _Machine(plain).run()
+        return _Machine(stream, size, allowed, operations).run()
     except PickleRefused:
         raise
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise PickleRefused("not a pickle, or a damaged one") from error
 
 
@@ -100,12 +121,13 @@ def decompressed(data: bytes) -> bytes:
         raise PickleRefused("written by joblib before 0.10, whose arrays lie in other files; load and dump it with a newer one")
     for prefix, make in COMPRESSED:
         if data.startswith(prefix):
+            limit = unfolded(len(data))
             try:
-                plain: bytes = make().decompress(data, MAX_BYTES + 1)
+                plain: bytes = make().decompress(data, limit + 1)
             except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
                 raise PickleRefused("damaged: it cannot be decompressed") from error
-            if len(plain) > MAX_BYTES:
-                raise PickleRefused(f"decompresses to more than {MAX_BYTES} bytes")
+            if len(plain) > limit:
+                raise PickleRefused(f"decompresses to more than {limit} bytes")
             return plain
     return data
 
@@ -113,16 +135,18 @@ def decompressed(data: bytes) -> bytes:
 class _Machine:
     """The stack machine that a pickle is a program of (pickletools has its manual), with every call left out."""
 
-    def __init__(self, data: bytes) -> None:
-        self.stream = io.BytesIO(data)
+    def __init__(self, stream: BinaryIO, size: int, allowed: re.Pattern[str], operations: int) -> None:
+        self.stream, self.room, self.allowed, self.operations = stream, size, allowed, operations
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
 
     def run(self) -> Any:
         # Operations are read one by one, so that after a joblib wrapper the array's raw bytes can be taken out of their way.
-        for operation, argument, _ in pickletools.genops(self.stream):
+        for count, (operation, argument, _) in enumerate(pickletools.genops(self.stream)):
             name = operation.name
+            if count == self.operations:
+                raise PickleRefused(f"has more than {count} operations, which arrays do not need; nothing was executed")
             if name == "STOP":
                 return self.stack.pop()
             if name in _LITERALS:
@@ -183,6 +207,9 @@ class _Machine:
             raise PickleRefused("appends to something that is no list")
         self.stack[-1].extend(items)
 
+    def _persistent(self, _: None) -> None:
+        self.stack.append(Made(STORED, (self.stack.pop(),)))
+
     def _tuple(self, _: None) -> None:
         self.stack.append(tuple(self._above_mark()))
 
@@ -205,8 +232,8 @@ class _Machine:
 
     def _set(self, items: list[Any]) -> None:
         keys = items[::2]
-        # Text alone: the hash of what is nested deeply enough would exhaust the stack.
-        if not isinstance(self.stack[-1], dict) or len(items) % 2 or not all(isinstance(key, str) for key in keys):
+        # Short text and numbers: the hash of what is nested deeply enough would exhaust the stack, and to compare takes time.
+        if not isinstance(self.stack[-1], dict) or len(items) % 2 or not all(map(_is_key, keys)):
             raise PickleRefused("has a dictionary whose keys are not text")
         self.stack[-1].update(zip(keys, items[1::2], strict=True))
 
@@ -223,14 +250,14 @@ class _Machine:
         self._refer(module, name)
 
     def _refer(self, module: str, name: str) -> None:
-        if not ALLOWED.fullmatch(f"{module}.{name}"):
-            wanted = ascii(f"{module}.{name}")[1:-1][:80]
+        if len(module) + len(name) > MAX_NAME or not self.allowed.fullmatch(f"{module}.{name}"):
+            wanted = ascii(f"{module[:80]}.{name[:80]}")[1:-1][:80]
             raise PickleRefused(f"asks for {wanted}, which the file of a k-means codebook has no need of; nothing was executed")
         self.stack.append(Name(module, name))
 
     def _reduce(self, _: None) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        self.stack.append(_call(function, arguments))
+        self.stack.append(self._call(function, arguments))
 
     def _newobj_ex(self, _: None) -> None:
         self.stack.pop()  # arguments by keyword: none of the classes has any that matter
@@ -239,31 +266,70 @@ class _Machine:
     def _inst(self, argument: str) -> None:
         self._global(argument)
         name = self.stack.pop()
-        self.stack.append(_call(name, tuple(self._above_mark())))
+        self.stack.append(self._call(name, tuple(self._above_mark())))
 
     def _obj(self, _: None) -> None:
         function, *arguments = self._above_mark()
-        self.stack.append(_call(function, tuple(arguments)))
+        self.stack.append(self._call(function, tuple(arguments)))
 
     def _build(self, _: None) -> None:
         state, made = self.stack.pop(), self.stack[-1]
+        if isinstance(made, dict) and isinstance(state, dict):  # an OrderedDict, whose attributes do not matter
+            self._charge(len(state))
+            return
         if not isinstance(made, Made):
             raise PickleRefused("sets attributes of something that has none")
-        if isinstance(state, dict):
-            made.state.update(state)
-        elif isinstance(state, tuple):
-            made.state["state"] = state
+        # As it is, since many may have the same one.
+        made.state = state if isinstance(state, dict) else {"state": state}
         if made.function.name == "NumpyArrayWrapper":
             made.array = self._wrapped(made.state)
         elif made.function.name == "_reconstruct":
-            made.array = _reconstructed(state)
+            made.array = self._reconstructed(state)
+
+    def _call(self, function: Any, arguments: Any) -> Any:
+        """A call that is not made; those that only describe bytes and arrays are understood."""
+        if not isinstance(function, Name) or not isinstance(arguments, tuple):
+            raise PickleRefused("calls something that is no function; nothing was executed")
+        if function.name in ("encode", "bytes", "bytearray"):  # how the bytes of protocols 0 to 2 are written
+            return self._bytes(arguments[0] if arguments else b"")
+        if function.name == "_reconstructor":  # how the objects of protocols 0 and 1 are written
+            return self._call(arguments[0], ())
+        if function.name == "OrderedDict" and not arguments:
+            return {}
+        if any(isinstance(each, tuple) and len(each) > MAX_AXES for each in arguments):
+            raise PickleRefused("has an array of no known shape")
+        made = Made(function, arguments)
+        if function.name == "_frombuffer":
+            data, dtype, shape, order = arguments
+            made.array = as_array(_typed(data, bytes), _dtype(dtype), _shape(shape), order == "F")
+        elif function.name == "scalar":
+            made.array = as_array(self._bytes(arguments[1]), _dtype(arguments[0]), (), False)
+        return made
+
+    def _reconstructed(self, state: Any) -> NDArray[Any]:
+        """The array of the state that NumPy pickles of one: (version, shape, type, order, bytes)."""
+        _, shape, dtype, fortran_order, data = _typed(state, tuple)
+        return as_array(self._bytes(data), _dtype(dtype), _shape(shape), bool(fortran_order))
+
+    def _bytes(self, value: Any) -> bytes:
+        """Bytes; as Python 2 wrote them they read as text."""
+        if not isinstance(value, str):
+            return _typed(value, bytes)
+        self._charge(len(value))
+        return value.encode("latin-1")
+
+    def _charge(self, size: int) -> None:
+        """What is made comes out of the file, so all of it is no larger than that, unless it is made again and again."""
+        self.room -= size
+        if self.room < 0:
+            raise PickleRefused("makes more than it holds; nothing was executed")
 
     def _wrapped(self, wrapper: dict[str, Any]) -> NDArray[Any]:
         """The array whose bytes follow a joblib wrapper."""
-        dtype, shape = _dtype(wrapper["dtype"]), tuple(wrapper["shape"])
+        dtype, shape = _dtype(wrapper["dtype"]), _shape(wrapper["shape"])
         if wrapper.get("numpy_array_alignment_bytes") is not None:
             self.stream.read(self.stream.read(1)[0])
-        return as_array(self.stream.read(_size(dtype, shape)), dtype, shape, wrapper["order"] == "F")
+        return as_array(self.stream.read(math.prod(shape) * dtype.itemsize), dtype, shape, wrapper["order"] == "F")
 
 
 _LITERALS = frozenset(
@@ -292,6 +358,7 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
     "LIST": _Machine._list,
     "APPEND": _Machine._append,
     "APPENDS": _Machine._appends,
+    "BINPERSID": _Machine._persistent,
     "TUPLE": _Machine._tuple,
     "TUPLE1": lambda machine, _: machine._tuple_of(1),
     "TUPLE2": lambda machine, _: machine._tuple_of(2),
@@ -310,50 +377,30 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 }
 
 
-def _call(function: Any, arguments: Any) -> Any:
-    """A call that is not made; those that only describe bytes and arrays are understood."""
-    if not isinstance(function, Name) or not isinstance(arguments, tuple):
-        raise PickleRefused("calls something that is no function; nothing was executed")
-    if function.name in ("encode", "bytes", "bytearray"):  # how the bytes of protocols 0 to 2 are written
-        text = arguments[0] if arguments else b""
-        return text.encode("latin-1") if isinstance(text, str) else bytes(_typed(text, bytes))
-    if function.name == "_reconstructor":  # how the objects of protocols 0 and 1 are written
-        return _call(arguments[0], ())
-    made = Made(function, arguments)
-    if function.name == "_frombuffer":
-        data, dtype, shape, order = arguments
-        made.array = as_array(_typed(data, bytes), _dtype(dtype), tuple(shape), order == "F")
-    elif function.name == "scalar":
-        made.array = as_array(_bytes(arguments[1]), _dtype(arguments[0]), (), False)
-    return made
-
-
-def _reconstructed(state: Any) -> NDArray[Any]:
-    """The array of the state that NumPy pickles of one: (version, shape, type, order, bytes)."""
-    _, shape, dtype, fortran_order, data = _typed(state, tuple)
-    return as_array(_bytes(data), _dtype(dtype), tuple(shape), bool(fortran_order))
-
-
 def _dtype(value: Any) -> np.dtype[Any]:
     """The number type that a pickled ``numpy.dtype`` describes, made anew from its letters."""
     if not isinstance(value, Made) or value.function.name != "dtype":
         raise PickleRefused("has an array of no known type")
     letters = value.arguments[0]
     if not isinstance(letters, str) or not DTYPE.fullmatch(letters):
-        raise PickleRefused(f"has an array of the type {ascii(letters)[:40]}; only numbers are read")
-    dtype, state = np.dtype(letters), value.state.get("state", ())
-    return dtype.newbyteorder(state[1]) if len(state) > 1 and state[1] in ("<", ">") else dtype
+        # What is no text is not shown: a tuple of the same tuples, and so on, has no end.
+        kind = ascii(letters[:40]) if isinstance(letters, str) else type(letters).__name__
+        raise PickleRefused(f"has an array of the type {kind}; only numbers are read")
+    dtype, state = np.dtype(letters), value.state.get("state")
+    return dtype.newbyteorder(state[1]) if isinstance(state, tuple) and state[1:2] in (("<",), (">",)) else dtype
 
 
-def _size(dtype: np.dtype[Any], shape: tuple[Any, ...]) -> int:
-    if not all(isinstance(size, int) and size >= 0 for size in shape):
+def _shape(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, (tuple, list)) or len(value) > MAX_AXES:
         raise PickleRefused("has an array of no known shape")
-    return math.prod(shape) * dtype.itemsize
+    if not all(isinstance(size, int) and 0 <= size < 2**40 for size in value):
+        raise PickleRefused("has an array of no known shape")
+    return tuple(value)
 
 
-def _bytes(value: Any) -> bytes:
-    """Bytes; as Python 2 wrote them they read as text."""
-    return value.encode("latin-1") if isinstance(value, str) else _typed(value, bytes)
+def _is_key(value: Any) -> bool:
+    # Integers of any size could all have the same hash.
+    return len(value) <= MAX_NAME if isinstance(value, str) else isinstance(value, int) and 0 <= value < 2**32
 
 
 def _typed(value: Any, kind: type[Any]) -> Any:

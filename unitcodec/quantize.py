@@ -40,7 +40,7 @@ class FSQ(nn.Module):
 
     def __init__(self, levels: list[int]):
         super().__init__()
-        self.register_buffer("levels", torch.tensor(levels), persistent=False)
+        self.register_buffer("levels", torch.tensor(levels, device="cpu"), persistent=False)
 
     def bound(self, x: Tensor) -> Tensor:
         """(B, C, T) -> the same on the scale of the codes: rounding gives them."""
@@ -114,7 +114,7 @@ class VQ(nn.Module):
     def __init__(self, codes: int, channels: int, decay: float = 0.99, commitment: float = 0.25, dead: float = 0.5):
         super().__init__()
         self.decay, self.commitment, self.dead = decay, commitment, dead
-        self.register_buffer("codebook", torch.randn(codes, channels))
+        self.register_buffer("codebook", torch.empty(codes, channels).normal_())
         self.register_buffer("counts", torch.zeros(codes))
         self.register_buffer("sums", torch.zeros(codes, channels))
 

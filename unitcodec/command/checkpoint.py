@@ -93,7 +93,7 @@ def _content(content: str | None, kmeans: Path | None) -> tuple[dict[str, Any] |
     if not name or not layer.isdecimal():
         raise click.UsageError("--content NAME|DIR:LAYER: name the layer, as in facebook/hubert-base-ls960:6")
     try:
-        centroids = read_centroids(kmeans.read_bytes())
+        centroids = read_centroids(kmeans)
     except ValueError as error:
         raise ModelError(f"{kmeans}: {error}") from error
     # A folder is to be found from wherever the model is used.

@@ -6,8 +6,6 @@ neither joblib nor scikit-learn is needed, and no code that a file might carry i
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from unitcodec.centroids import read_centroids
@@ -35,9 +33,8 @@ def convert_kmeans(source: str, out: str, overwrite: bool, quiet: bool) -> None:
     needs is refused.
     """
     check_targets([Job(source, out)], overwrite)
-    data = Path(source).read_bytes()
     try:
-        centroids = read_centroids(data)
+        centroids = read_centroids(source)
     except ValueError as error:
         raise CodebookError(f"{source}: {error}") from error
     import safetensors.numpy

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import Any
 
-from bitstream import StreamInfo, inspect
-from bitstream.entropy import METADATA_KEY
-from bitstream.find import ENTROPY_FILES, MODELS_VARIABLE
+from bitstream import StreamInfo, UnknownModel, inspect
+from bitstream.find import find_model_folders
 from bitstream.spec import SAMPLE_RATE
 from unitcodec.command.clock import clock
 from unitcodec.command.run import printable
@@ -123,16 +120,7 @@ def _duration(report: Report) -> str:
 
 
 def _model_name(fingerprint: str) -> str | None:
-    from safetensors import SafetensorError, safe_open
-
-    folders = [Path(folder) for folder in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if folder]
-    for folder in (*folders, Path(__file__).parents[1] / "models"):
-        for path in sorted(folder.glob(f"*/{ENTROPY_FILES}")):
-            try:
-                with safe_open(path, framework="numpy") as tensors:
-                    description = json.loads((tensors.metadata() or {}).get(METADATA_KEY, "{}"))
-            except (OSError, ValueError, SafetensorError):
-                continue  # not this one; decoding would say what is wrong with it
-            if isinstance(description, dict) and description.get("fingerprint") == fingerprint:
-                return path.parent.name
-    return None
+    try:
+        return find_model_folders(fingerprint)[0].name
+    except UnknownModel:
+        return None

@@ -18,7 +18,7 @@ class Codebook(nn.Module):
     def __init__(self, codes: int, dimensions: int, channels: int = 64):
         super().__init__()
         self.register_buffer("centroids", torch.zeros(codes, dimensions))
-        self.embedding = nn.Parameter(torch.randn(codes, channels) * channels**-0.5)
+        self.embedding = nn.Parameter(torch.empty(codes, channels).normal_() * channels**-0.5)
 
     def distances(self, features: Tensor) -> Tensor:
         """(B, dimensions, n) -> squared distances to the centroids (B, n, codes), in the features' type."""

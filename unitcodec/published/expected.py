@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..arrays import Array, read_npz
+from bitstream.regular import read_regular
+
+from ..arrays import MAX_BYTES, Array, read_npz
 from ..errors import ModelError
 from ..model import Networks
 from ..vocoder.duration import LONGEST
@@ -93,7 +95,7 @@ class _Arrays:
     def __init__(self, path: Path):
         self.path = path
         try:
-            self._arrays = read_npz(path.read_bytes())
+            self._arrays = read_npz(read_regular(path, MAX_BYTES))
         except OSError as error:
             raise ModelError(f"{path}: {error.strerror}") from error
         except ValueError as error:

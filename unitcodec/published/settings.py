@@ -6,10 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bitstream.errors import shown
+from bitstream.regular import read_regular
+
 from ..errors import ModelError
 
 MOST = 8
 """Entries that a list may have: published ones have five at most."""
+
+MAX_FILE = 2**19
 
 
 class Settings:
@@ -25,7 +30,7 @@ class Settings:
     def read(path: Path) -> Settings:
         """The file at ``path``."""
         try:
-            return Settings(json.loads(path.read_text(encoding="utf-8")), str(path))
+            return Settings(json.loads(read_regular(path, MAX_FILE)), str(path))
         except OSError as error:
             raise ModelError(f"{path}: {error.strerror}") from error
         except (ValueError, RecursionError) as error:
@@ -57,7 +62,7 @@ class Settings:
         """A number in [low, high]."""
         value = self.values.get(name, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            raise ModelError(f"{self.where}: {name} is {_shown(value)}; it must be a number in {low:g} .. {high:g}")
+            raise ModelError(f"{self.where}: {name} is {shown(value)}; it must be a number in {low:g} .. {high:g}")
         return float(value)
 
     def _get(self, name: str) -> Any:
@@ -67,7 +72,7 @@ class Settings:
 
     def _list(self, name: str, value: Any) -> list[Any]:
         if not isinstance(value, list) or not 1 <= len(value) <= MOST:
-            raise ModelError(f"{self.where}: {name} is {_shown(value)}; it must be a list of 1 .. {MOST}")
+            raise ModelError(f"{self.where}: {name} is {shown(value)}; it must be a list of 1 .. {MOST}")
         return value
 
     def _integers(self, name: str, value: Any, low: int, high: int) -> list[int]:
@@ -75,10 +80,5 @@ class Settings:
 
     def _integer(self, name: str, value: Any, low: int, high: int) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise ModelError(f"{self.where}: {name} is {_shown(value)}; it must be an integer in {low} .. {high}")
+            raise ModelError(f"{self.where}: {name} is {shown(value)}; it must be an integer in {low} .. {high}")
         return value
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:60] + "..."

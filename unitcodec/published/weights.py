@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import re
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
+from bitstream.regular import open_regular
+
 from ..errors import ModelError
+from ..pickles import run
 
 _NORMED = ((".weight_v", ".weight_g"), (".parametrizations.weight.original1", ".parametrizations.weight.original0"))
 """Names of direction and length of a weight under weight norm, by PyTorch's older and newer one."""
+
+MAX_FILE, MAX_MEMBERS, MAX_OPERATIONS = 2**30, 2**13, 2**18
+OLD_PICKLES = 5
+"""With which a file begins that PyTorch wrote before it wrote archives."""
+
+NAMES = re.compile(r"collections\.OrderedDict|torch\._utils\._rebuild_(tensor_v2|parameter)|torch\.[A-Z][A-Za-z0-9]{2,20}Storage")
+"""What a state dict refers to."""
 
 _TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -29,11 +41,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             to be larger than the file.
     """
     try:
-        _refuse_compressed(path)
-        with warnings.catch_warnings():
+        with open_regular(path, MAX_FILE) as file, warnings.catch_warnings():
+            _check_program(file, path)
             # What PyTorch has to say about a file's age is for whoever wrote it.
             warnings.simplefilter("ignore")
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}") from error
     except ModelError:
@@ -53,7 +65,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, hex."""
-    with open(path, "rb") as file:
+    with open_regular(path, MAX_FILE) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -62,12 +74,28 @@ def _is_weight(name: Any, value: Any) -> bool:
     return isinstance(name, str) and usual
 
 
-def _refuse_compressed(path: Path) -> None:
-    """PyTorch stores without compression: what is compressed could be a thousand times its size."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(each.compress_type != zipfile.ZIP_STORED for each in archive.infolist()):
+def _check_program(file: BinaryIO, path: Path) -> None:
+    """Raise ModelError or PickleRefused where reading a file would take more than its size calls for.
+
+    PyTorch runs nothing either, but it counts neither operations nor bytes.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    archived = file.read(4) == b"PK\x03\x04"  # what PyTorch looks at
+    file.seek(0)
+    if not archived:
+        for _ in range(OLD_PICKLES):
+            run(file, size, NAMES, MAX_OPERATIONS)
+    else:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if any(each.compress_type != zipfile.ZIP_STORED for each in members):
                 raise ModelError(f"{path}: a compressed archive, which PyTorch does not write")
+            if len(members) > MAX_MEMBERS or sum(each.file_size for each in members) > size:
+                raise ModelError(f"{path}: its parts claim to be larger than the file")
+            (program,) = (each for each in members if each.filename.endswith("/data.pkl"))
+            run(io.BytesIO(archive.read(program)), program.file_size, NAMES, MAX_OPERATIONS)
+    file.seek(0)
 
 
 def _folded(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:

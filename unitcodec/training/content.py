@@ -215,7 +215,7 @@ def _another(corpus: Corpus, folder: Path, options: dict[str, Any], centroids: s
         book = codebook(corpus, features, options["codes"], folder, seed)
     else:
         try:
-            book = read_centroids(Path(centroids).read_bytes())
+            book = read_centroids(centroids)
         except (OSError, ValueError) as error:
             raise UnitcodecError(f"{centroids}: {getattr(error, 'strerror', None) or error}") from error
     if book.shape != tuple(encoder.codebook.centroids.shape):

@@ -125,7 +125,7 @@ class Generator(nn.Module):
         self.act_post = _activation(activation, channels, slope=0.01)
         self.conv_post = weight_norm(nn.Conv1d(channels, 2 * (2 * istft + 1) if istft else 1, 7, padding=3))
         if istft:
-            self.register_buffer("window", torch.hann_window(4 * istft, dtype=torch.float32), persistent=False)
+            self.register_buffer("window", torch.hann_window(4 * istft, dtype=torch.float32, device="cpu"), persistent=False)
 
     @property
     def hop(self) -> int:

@@ -35,8 +35,8 @@ class AntiAliasedSnake(nn.Module):
         self.log_alpha = nn.Parameter(torch.zeros(channels))
         # Half the Nyquist frequency of the doubled rate. An even number of taps lies between the samples: a quarter of a
         # sample early and late on the way up, and back on the way down.
-        sinc = torch.sinc((torch.arange(_TAPS, dtype=torch.float32) - (_TAPS - 1) / 2) / 2)
-        taps = sinc * torch.kaiser_window(_TAPS, periodic=False, beta=_BETA, dtype=torch.float32)
+        sinc = torch.sinc((torch.arange(_TAPS, dtype=torch.float32, device="cpu") - (_TAPS - 1) / 2) / 2)
+        taps = sinc * torch.kaiser_window(_TAPS, periodic=False, beta=_BETA, dtype=torch.float32, device="cpu")
         self.register_buffer("low_pass", taps / taps.sum(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

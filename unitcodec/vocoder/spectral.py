@@ -37,7 +37,7 @@ class SpectralGenerator(nn.Module):
             # Both filters begin quiet, 35 dB down.
             nn.init.constant_(cast(Tensor, self.head.bias)[: 2 * bins], -4.0)
             nn.init.zeros_(cast(Tensor, self.head.bias)[2 * bins :])
-        self.register_buffer("window", torch.hann_window(FFT, dtype=torch.float32), persistent=False)
+        self.register_buffer("window", torch.hann_window(FFT, dtype=torch.float32, device="cpu"), persistent=False)
 
     @property
     def context(self) -> int:
