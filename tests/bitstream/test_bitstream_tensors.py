@@ -49,7 +49,7 @@ def test_damage_is_refused_or_harmless() -> None:
             read = dict(TensorFile(bytes(damaged), 10**6))
         except InvalidTensors as error:
             message = str(error)
-            assert len(message) < 200  # noqa: PT017  # most are refused, not all
+            assert len(message) < 200  # most are refused, not all
         else:
             assert sum(array.nbytes for array in read.values()) < len(data)
 
