@@ -26,7 +26,7 @@ from benchmarks.unit_coders import CODERS, NO_F0, spec_of
 from bitstream import BitstreamError, EntropyModel, PacketCoder
 from bitstream.batch import IntArray
 from bitstream.find import ENTROPY_FILE
-from bitstream.lockstep import decode_packets, encode_packets, packet_bits
+from bitstream.lockstep import encode_packets, packet_bits
 from unitcodec.errors import UnitcodecError
 from unitcodec.unit_lists import read_list
 
@@ -176,7 +176,7 @@ def decode() -> None:
     folder = Path(sys.argv[1])
     entropy = EntropyModel.load(folder / ENTROPY_FILE)
     given = json.loads((folder / "payloads.json").read_text())
-    found = decode_packets(entropy, [bytes.fromhex(text) for text, _ in given], [(length, 1) for _, length in given])
+    found = PacketCoder(entropy).decode_payloads([bytes.fromhex(text) for text, _ in given], [(length, 1) for _, length in given])
     units = []
     for packet in found:
         if isinstance(packet, BitstreamError):
@@ -203,7 +203,7 @@ def _speed(entropy: EntropyModel, coded: Sequence[IntArray], rate: float) -> dic
             alone, lambda: [coder.decode_payload(one, packet[0].shape[1], 1) for one, packet in zip(single, alone, strict=True)]
         ),
         "pack_many": times(many, lambda: encode_packets(entropy, many)),
-        "unpack_many": times(many, lambda: decode_packets(entropy, payloads, shapes)),
+        "unpack_many": times(many, lambda: coder.decode_payloads(payloads, shapes)),
     }
 
 

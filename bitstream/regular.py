@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from os import PathLike
-from typing import BinaryIO
 
 
-def open_regular(path: str | PathLike[str], limit: int) -> BinaryIO:
+def open_regular(path: str | PathLike[str], limit: int) -> BufferedReader:
     """A regular file of at most ``limit`` bytes, or a link to one, open for reading. Raises OSError for anything else."""
     # Looked at before it is opened, as opening alone can start a device; and after, as it may have been replaced since.
     _check(path, os.stat(path), limit)

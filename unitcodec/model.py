@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from bitstream import BitstreamError, EntropyModel
 
-from .configuration import ModelConfig
+from .configuration import ModelConfig as ModelConfig
 from .content import make_content
 from .content.units import UnitsOnly
 from .errors import ModelError
@@ -34,7 +34,8 @@ from .speaker import make_speaker
 from .vocoder import make_code_generator, make_generator
 from .vocoder.hifigan import CodeGenerator
 from .vocoder.mel_decoder import MelDecoder
-from .weights import SCALE, TRAINING_ONLY, Outline, Weights
+from .weights import SCALE as SCALE
+from .weights import TRAINING_ONLY, Outline, Weights
 
 PACKAGED = Path(__file__).parent / "models"
 
@@ -244,7 +245,7 @@ def digest(weights: Mapping[str, Tensor]) -> str:
     for name in sorted(weights):
         value = weights[name]
         result.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
-        result.update(value.numpy().reshape(-1).view(np.uint8))
+        result.update(memoryview(value.numpy().reshape(-1).view(np.uint8)))
     return result.hexdigest()
 
 
