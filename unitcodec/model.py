@@ -245,7 +245,7 @@ def digest(weights: Mapping[str, Tensor]) -> str:
     for name in sorted(weights):
         value = weights[name]
         result.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
-        result.update(memoryview(value.numpy().reshape(-1).view(np.uint8)))
+        result.update(value.numpy().tobytes())
     return result.hexdigest()
 
 
