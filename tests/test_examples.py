@@ -106,4 +106,5 @@ def test_what_the_microphone_hears_is_spoken(narrow: Codec, speech: Path, monkey
     device.InputStream = device.OutputStream = Stream  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "sounddevice", device)
     example("microphone").main(3.0)
-    assert np.array_equal(np.concatenate(heard), narrow.decode(narrow.encode(wave[:48000], 16000)))
+    # A packet at a time and all at once are not rounded alike.
+    assert np.allclose(np.concatenate(heard), narrow.decode(narrow.encode(wave[:48000], 16000)), atol=1e-4)

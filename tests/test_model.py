@@ -136,7 +136,7 @@ def _other_type(weights: dict[str, torch.Tensor]) -> None:
         (_shortened, "has the shape"),
         (_incomplete, "weights missing"),
         (_crowded, "not known"),
-        (_unscaled, "scale_int8"),
+        (_unscaled, "int8 with a scale"),
         (_other_type, "BF16"),
     ],
 )

@@ -20,6 +20,7 @@ from bitstream.errors import Damaged
 from bitstream.exponential import LIMIT, POWERS
 from bitstream.fit import round_frequencies
 from bitstream.lockstep import decode_packets, encode_packets, packet_bits
+from bitstream.rangecoder import near
 from bitstream.recurrent import frequencies
 from bitstream.spec import stream_title
 
@@ -52,7 +53,8 @@ def test_the_same_bytes_alone_and_together(model: RecurrentModel, seed: int, cou
     payloads = encode_packets(model, packets)
     assert payloads == [coder._encode(*packet) for packet in packets]
     shapes = [(units.shape[1], len(f0)) for units, f0 in packets]
-    for packet, payload, shape, found in zip(packets, payloads, shapes, decode_packets(model, payloads, shapes), strict=True):
+    decoded = decode_packets(model, near, payloads, shapes)
+    for packet, payload, shape, found in zip(packets, payloads, shapes, decoded, strict=True):
         assert not isinstance(found, Damaged)
         for one in (found, coder.decode_payload(payload, *shape)):
             assert np.array_equal(one[0], packet[0])
@@ -77,7 +79,7 @@ def test_groups_of_like_length_do_not_show(monkeypatch: pytest.MonkeyPatch) -> N
     assert encode_packets(model, packets) == whole
     assert packet_bits(model, packets) == bits
     whole[7] = b"\xff" * 9
-    found = decode_packets(model, whole, shapes)
+    found = decode_packets(model, near, whole, shapes)
     assert [number for number, each in enumerate(found) if isinstance(each, Damaged)] == [7]
     spent = PacketCoder(model).payload_bits([*whole[:3], b"\xff" * (model.spec.max_payload + 1), *whole[4:]], shapes)
     assert [number for number, each in enumerate(spent) if isinstance(each, Damaged)] == [3, 7]
@@ -92,7 +94,7 @@ def test_damage_is_refused_alike_alone_and_together(model: RecurrentModel, seed:
     shapes = [(units.shape[1], len(f0)) for units, f0 in packets]
     payloads = encode_packets(model, packets)
     payloads[1] = noise[: model.spec.max_payload]
-    found = decode_packets(model, payloads, shapes)
+    found = decode_packets(model, near, payloads, shapes)
     try:
         alone: Any = PacketCoder(model).decode_payload(payloads[1], *shapes[1])
     except Damaged:

@@ -130,7 +130,8 @@ def test_bad_inputs_are_named_and_the_others_done(run: Run, corpus: Path, tmp_pa
     bad.write_bytes(b"")
     status, _, lines = run(bad, tmp_path / "gone.wav", corpus / "a.wav", "-q", "--out", out)
     assert status == 1
-    assert lines == [f"unitcodec: {bad}: the file is empty", f"unitcodec: {tmp_path / 'gone.wav'}: No such file or directory"]
+    gone = f"{tmp_path / 'gone.wav'}: No such file or directory"
+    assert lines == [f"unitcodec: {bad}: the file is empty; record or copy it again", f"unitcodec: {gone}"]
     assert [entry.audio for entry in read_units(out)] == [str(corpus / "a.wav")]
 
 
