@@ -45,6 +45,7 @@ def test_a_stream_over_and_over(narrow: Codec, narrow_folder: Path) -> None:
     assert np.array_equal(codes.units[:, 768:], piece.units[:, :64])
 
 
+@pytest.mark.slow
 def test_several_durations(narrow_folder: Path) -> None:
     rows = cost.measure(str(narrow_folder), (3, 12, 40))
     assert [row["duration"] for row in rows] == [3, 12, 40]

@@ -122,7 +122,7 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("family", ["hubert", "cpc", "vqvae"])
+@pytest.mark.parametrize("family", ["vqvae", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hubert", "cpc"))])
 def test_one_command_trains_a_family_into_a_model(
     family: str, manifest: Path, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,7 @@ def _trained(
     return curves
 
 
-@pytest.mark.parametrize("family", ["fsq", "vqvae", "hubert", "cpc"])
+@pytest.mark.parametrize("family", ["fsq", *(pytest.param(name, marks=pytest.mark.slow) for name in ("vqvae", "hubert", "cpc"))])
 def test_two_processes_have_the_curve_of_one_with_the_doubled_batch(
     family: str, manifest: Path, tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -23,6 +23,7 @@ BRIEF: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["whisper", "large"])
 def test_a_recipe_makes_a_model_in_one_go(name: str, manifest: Path, speech: Path, tmp_path: Path) -> None:
     recipe: dict[str, dict[str, Any]] = json.loads((FOLDER / f"{name}.json").read_text())

@@ -108,6 +108,7 @@ def test_the_hifigan_generator(trained: Path, manifest: Path, speech: Path, tmp_
     assert isinstance(codec.model.networks.generator, MelGenerator)
 
 
+@pytest.mark.slow
 def test_the_recipe_of_the_generator_with_an_excitation(trained: Path, manifest: Path, speech: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     for part in ("corpus", "pitch", "content"):
@@ -164,6 +165,7 @@ def test_only_codes_that_stay_where_they_are_learn_to_be_spelled(trained: Path, 
         run("content", manifest, tmp_path, _config(tmp_path, content={"ctc": 0.1, "codes": 8}), family="vqvae")
 
 
+@pytest.mark.slow
 def test_content_trained_to_a_rate_with_whisper(
     trained: Path, manifest: Path, speech: Path, published_whisper: Path, tmp_path: Path
 ) -> None:
