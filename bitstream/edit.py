@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 
 from bitstream.errors import InvalidCodes
@@ -14,9 +15,15 @@ from bitstream.walk import Found, strict_walk
 def cut(data: Data, start_packet: int, stop_packet: int) -> bytes:
     """The packets start_packet .. stop_packet - 1 of a stream, as a stream of their own.
 
-    Raises InvalidCodes unless 0 <= start_packet <= stop_packet <= number of packets, and for a stream of version 1; what a strict
-    PacketReader raises for a stream that is not sound.
+    Raises InvalidCodes unless both are whole numbers, 0 <= start_packet <= stop_packet <= number of packets, and for a stream of
+    version 1; what a strict PacketReader raises for a stream that is not sound.
     """
+    try:
+        start_packet, stop_packet = operator.index(start_packet), operator.index(stop_packet)
+    except TypeError as error:
+        raise InvalidCodes(
+            f"packets {start_packet!r} .. {stop_packet!r}: they are counted in whole numbers, not in seconds"
+        ) from error
     header, packets, end = _records(data)
     if not 0 <= start_packet <= stop_packet <= len(packets):
         raise InvalidCodes(f"packets {start_packet} .. {stop_packet} cannot be cut from a stream of {len(packets)}")

@@ -119,6 +119,19 @@ def test_containers_and_films(kind: str, codec: str, rate: int, picture: bool) -
         assert likeness(samples, voice(5)) > 0.8
 
 
+def test_more_than_one_track_is_told() -> None:
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as container:
+        tracks = [container.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in range(2)]
+        for track, seconds in zip(tracks, (2, 1), strict=True):
+            frame = av.AudioFrame.from_ndarray((32767 * voice(seconds)[None]).astype(np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = RATE, 0
+            container.mux(track.encode(frame))
+    samples, notes = read_with_notes(buffer.getvalue())
+    assert len(samples) == 2 * RATE
+    assert notes == "x: holds 2 audio tracks; the first is coded"
+
+
 def test_film_without_sound() -> None:
     with pytest.raises(AudioError, match="x: holds no audio; give a file that has an audio track"):
         read(io.BytesIO(muxed("mp4", "", picture=True, sounding=False)))

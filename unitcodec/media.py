@@ -87,6 +87,7 @@ class Media:
         self._first_loss: float | None = None
         self._open_end = False
         self._behind: str | None = None  # what follows the file
+        self._tracks = 1
         self._file = open(path, "rb")  # noqa: SIM115
         self._blocks = self._decode()
         try:
@@ -119,6 +120,8 @@ class Media:
             notes.append("the end is not marked as such; what may have followed is not there")
         if self._behind is not None:
             notes.append(self._behind)
+        if self._tracks > 1:
+            notes.append(f"holds {self._tracks} audio tracks; the first is coded")
         return notes
 
     def close(self) -> None:
@@ -178,6 +181,7 @@ class Media:
     def _frames_of(self, container: InputContainer) -> Iterator[AudioFrame]:
         if not container.streams.audio:
             raise MediaError("holds no audio; give a file that has an audio track")
+        self._tracks = max(self._tracks, len(container.streams.audio))
         stream = container.streams.audio[0]
         context, kind = stream.codec_context, container.format.name
         if context is None or not context.codec.name.startswith(DECODERS):

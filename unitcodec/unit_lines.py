@@ -38,7 +38,9 @@ class LineReader:
         try:
             text = line.decode("utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise ValueError("no text") from error
+            raise ValueError(
+                "no text, so no list of units; 'unitcodec decode' speaks a stream, 'unitcodec units' makes a list of sound"
+            ) from error
         if not text.strip():
             return None
         if text.lstrip().startswith("{"):

@@ -69,3 +69,10 @@ def test_what_cannot_be_joined(golden_model: EntropyModel) -> None:
         join([full, other + crc_hqx(other, 0xFFFF).to_bytes(2, "big") + full[11:]])
     with pytest.raises(InvalidCodes, match="no streams"):
         join([])
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0.0, 2.0), (1, None), ("0", "1")])
+def test_packets_are_counted_in_whole_numbers(golden_model: EntropyModel, start: object, stop: object) -> None:
+    data = bitstream.pack(random_codes(golden_model, 20000, np.random.default_rng(0)), golden_model)
+    with pytest.raises(InvalidCodes, match="whole numbers, not in seconds"):
+        bitstream.cut(data, start, stop)  # type: ignore[arg-type]
