@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from unitcodec.errors import AudioError
 from unitcodec.headers import FLAC_START, sound_size
-from unitcodec.media import CURE, Media, MediaError
+from unitcodec.media import Media, MediaError
 from unitcodec.raw import ENCODINGS, RawFormat
 
 Samples = NDArray[np.float32]
+
+ANOTHER = "is it a sound file, and whole? (bare samples: --raw)"
+"""Where every reader has given up, a conversion would too."""
 
 _BLOCK = 1 << 16  # samples (frames times channels) read at once
 _UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's "the header does not say"
@@ -57,7 +60,7 @@ def open_source(path: str, name: str, raw: RawFormat | None, salvage: bool) -> S
     except OSError as error:
         raise AudioError(f"{name}: {error.strerror or error}") from error
     except MediaError as error:
-        raise AudioError(f"{name}: {str(error) or f'not audio that FFmpeg can read; {CURE}'}") from error
+        raise AudioError(f"{name}: {str(error) or f'not audio that FFmpeg can read; {ANOTHER}'}") from error
 
 
 def _open(path: str, raw: RawFormat | None, salvage: bool) -> Source:
@@ -77,7 +80,7 @@ def _open(path: str, raw: RawFormat | None, salvage: bool) -> Source:
         try:
             return Media(path)
         except MediaError as other:
-            reason = f"not audio that libsndfile can read ({error.error_string.rstrip('.')}), nor FFmpeg; {CURE}"
+            reason = f"not audio that libsndfile can read ({error.error_string.rstrip('.')}), nor FFmpeg; {ANOTHER}"
             raise MediaError(str(other) or reason) from other
     # libsndfile stops at damage, and it takes the first of several FLAC files, or a WAV that nobody closed, for all there is.
     if file.more or (salvage and file.is_flac):
