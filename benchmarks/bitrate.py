@@ -187,7 +187,10 @@ def encoded(paths: Sequence[Path], model: str, jobs: int) -> Iterator[SpeechCode
 
 def _encode(task: tuple[Path, str]) -> SpeechCodes:
     path, model = task
-    codes: SpeechCodes = _codec(model).encode(read(path), 16000)
+    waveform = read(path)
+    if not len(waveform):
+        raise BenchmarkError(f"{path}: holds no samples")
+    codes: SpeechCodes = _codec(model).encode(waveform, 16000)
     return codes
 
 
