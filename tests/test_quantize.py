@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from unitcodec.quantize import FSQ, VQ, ResidualVQ, coarser, lookup, straight_through
+from unitcodec.quantize import FSQ, VQ, ResidualVQ, SteppedFSQ, coarser, lookup, straight_through
 
 
 @pytest.fixture(autouse=True)
@@ -137,3 +137,59 @@ def test_coarser_codes_use_fewer_and_fewer_values_near_to_what_they_were() -> No
     units = np.random.default_rng(0).integers(0, 5, (3, 7)).astype(np.int32)
     assert np.array_equal(lookup(rungs[0], units), units)
     assert np.array_equal(lookup(rungs[2], units)[0], rungs[2][0][units[0]])
+
+
+LADDER = (8, 6, 5, 3, 2)
+
+
+def test_a_finer_or_coarser_step_rounds_to_the_middle_of_its_intervals() -> None:
+    quantizer, x = SteppedFSQ(3, LADDER), torch.randn(2, 3, 200, dtype=torch.float64) * 1.5
+    codes = quantizer.ladder_codes(x)
+    assert codes.shape == (2, len(LADDER), 4, 200)
+    assert torch.equal(codes[:, 0], quantizer.encode(x))
+    wanted = torch.tanh(x) * 8 / 7
+    for rung, levels in enumerate(LADDER):
+        assert (codes[:, rung, 0] == rung).all()
+        assert sorted(codes[:, rung, 1:].unique().tolist()) == list(range(levels))
+        values = quantizer.decode(codes[:, rung], torch.float64)
+        assert (values - wanted).abs().max() <= 8 / 7 / levels + 1e-3
+        assert values.mean().abs() < 0.05
+    # At a rung the codes are those of plain codes with as many values.
+    assert all(torch.equal(codes[:, rung, 1:], FSQ([n] * 3).encode(x)) for rung, n in enumerate(LADDER))
+    assert torch.allclose(quantizer.decode(codes[:, 0]), FSQ([8] * 3).decode(codes[:, 0, 1:]), atol=1e-6)
+
+
+def test_the_rung_may_change_from_frame_to_frame_and_gradients_pass() -> None:
+    quantizer, x = SteppedFSQ(2, LADDER), torch.randn(1, 2, 50, dtype=torch.float64, requires_grad=True)
+    rungs = torch.randint(len(LADDER), (1, 50))
+    values, codes, loss = quantizer(x, rungs)
+    assert torch.equal(codes[:, 0], rungs)
+    assert torch.allclose(values, quantizer.decode(codes, torch.float64))
+    values.sum().backward()
+    assert torch.allclose(x.grad, (8 - 1e-3) / 7 * (1 - torch.tanh(x) ** 2))
+    assert loss == 0
+    assert torch.equal(quantizer(x)[1], quantizer.encode(x))
+
+
+def test_codes_that_a_rung_does_not_have_are_its_greatest() -> None:
+    quantizer = SteppedFSQ(1, LADDER)
+    assert quantizer.decode(torch.tensor([[[4, 4, 0], [7, 1, 7]]]))[0, 0].tolist() == pytest.approx([4 / 7, 4 / 7, 1])
+
+
+@pytest.mark.parametrize("quantizer", [FSQ([9, 4]), SteppedFSQ(2, (9, 7, 4))])
+def test_clearance_is_the_way_to_the_nearest_border(quantizer: FSQ) -> None:
+    x = torch.randn(1, 2, 40, dtype=torch.float64)
+    clear = float(quantizer.clearance(x))
+    assert 0 < clear < 0.05
+    position = quantizer.bound(x)
+
+    def moved(by: float) -> torch.Tensor:
+        squashed = (position + by + 0.5 - 5e-4) / (quantizer.levels[:, None] - 1e-3)
+        return torch.atanh((squashed * 2 - 1).clamp(-1 + 1e-9, 1 - 1e-9))
+
+    same = quantizer.ladder_codes(x)
+    kept, changed = ([torch.equal(quantizer.ladder_codes(moved(by * clear)), same) for by in (-f, f)] for f in (0.98, 1.02))
+    assert all(kept)
+    assert not all(changed)
+    # The outermost intervals have no other border.
+    assert quantizer.clearance(torch.full((1, 2, 3), 9.0)) >= 0.49

@@ -12,7 +12,7 @@ import torch
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, SpeechCodes, Stream, fit_tables, pack
 from unitcodec.quantize import coarser, lookup
-from unitcodec.rate import LADDER, MOST_SAVED, TARGET_RUNGS, RateLimit, RateTarget, choices, coarser_choices, payload_bytes
+from unitcodec.rate import LADDER, MOST_SAVED, TARGET_RUNGS, RateLimit, RateTarget, choices, nearest, payload_bytes
 
 
 def _spec(speaker_bytes: int) -> EntropySpec:
@@ -191,11 +191,14 @@ def test_scalar_codes_get_coarser_as_far_as_they_must(entropy: EntropyModel) -> 
     coarse = [(lookup(rungs[-1], rng.integers(0, 8, (4, 256)).astype(np.int32)), np.full(128, 10, np.int32)) for _ in range(9)]
     # Of the coarsest codes it knows much, of others little.
     entropy = fit_tables([*coarse, (rng.integers(0, 8, (4, 256)).astype(np.int32), np.full(128, 10, np.int32))], entropy.spec)
-    distances = _distances(rng.uniform(-0.5, 7.5, (4, 64)))
-    found, bits = coarser_choices(entropy, distances, f0, rungs)
+    units = rng.integers(0, 8, (4, 64)).astype(np.int32)
+    candidates = np.stack([lookup(tables, units) for tables in rungs])
+    found, bits = choices(entropy, candidates, f0)
+    assert np.array_equal(found.swapaxes(0, 1), candidates)
+    assert np.array_equal(nearest(candidates), units)
     costs = [sum(entropy.packet_cost(found[:, rung], f0).values()) for rung in range(len(rungs))]
     assert bits == pytest.approx(costs, abs=1e-3)
     fits = bits <= 8 * payload_bytes(entropy.spec, 64) - 3
     assert not fits[0]
-    assert np.array_equal(RateLimit(entropy, rungs).apply(distances, f0), found[:, fits.argmax()])
-    assert np.array_equal(RateTarget(entropy, 1.0, rungs=rungs).apply(distances, f0), found[:, bits.argmin()])
+    assert np.array_equal(RateLimit(entropy).apply(candidates, f0), found[:, fits.argmax()])
+    assert np.array_equal(RateTarget(entropy, 1.0).apply(candidates, f0), found[:, bits.argmin()])

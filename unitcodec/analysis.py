@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from .content import ContentFamily
-from .content.decision import Decision
+from .content.decision import Candidates, Decision
 from .errors import AudioError, AudioWarning, UnitcodecWarning, warn
 from .features import (
     HOP,
@@ -75,10 +75,10 @@ class Analysis:
         self.packet, self.unit_hop = spec.packet_samples, spec.unit_hop
         self.track = trackers.TRACKERS[model.config.tracker]
         self.device = next(networks.parameters()).device
-        limited, rungs = model.config.limit_rate, getattr(networks.content, "rungs", ())
-        self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy, rungs) if limited else None
+        limited = model.config.limit_rate
+        self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy) if limited else None
         if bitrate is not None:
-            self.rate = RateTarget(model.entropy, bitrate, limited, rungs)
+            self.rate = RateTarget(model.entropy, bitrate, limited)
         self.decision = Decision(networks.content, None if fast is None else fast.content)
         self.context = surroundings(networks.content)
         self.f0_context = _whole_codes(networks.pitch.context * HOP)
@@ -95,7 +95,7 @@ class Analysis:
         self._proven = False  # that the opening is speech
         self._speech = False  # whether the opening holds any
         self._level = 0
-        self._early: dict[int, tuple[list[NDArray[np.float64]], IntArray]] = {}  # of packets that the search for a voice saw
+        self._early: dict[int, tuple[Candidates, IntArray]] = {}  # of packets that the search for a voice saw
         self._examined = 0  # seconds of the opening looked at
         self._too_loud = False
         self._finished = False
@@ -219,8 +219,8 @@ class Analysis:
         excerpts = []
         for start, stop in loudest[:SEARCHED_PACKETS]:
             index = start // self.packet
-            self._early[index] = distances, f0 = self._distances(start, stop), self._code_f0(start, stop)
-            units, f0_codes = (torch.from_numpy(codes).long().to(self.device) for codes in (nearest(distances), f0))
+            self._early[index] = candidates, f0 = self._candidates(start, stop), self._code_f0(start, stop)
+            units, f0_codes = (torch.from_numpy(codes).long().to(self.device) for codes in (nearest(candidates), f0))
             excerpts.append(Excerpt(units, f0_codes, mel[0, :, start // HOP : stop // HOP]))
         return search_voice(self.networks, self.fields, excerpts, self.model.config.voice_search)
 
@@ -237,18 +237,16 @@ class Analysis:
         start = index * self.packet
         end = min(start + self.packet, self.num_samples)
         known = self._early.pop(index, None)
-        distances, f0 = known or (self._distances(start, end), self._code_f0(start, end))
-        if self.rate is not None:
-            return self.rate.apply([row / self.networks.content.spacing for row in distances], f0), f0
-        return nearest(distances), f0
+        candidates, f0 = known or (self._candidates(start, end), self._code_f0(start, end))
+        return (nearest(candidates) if self.rate is None else self.rate.apply(candidates, f0)), f0
 
-    def _distances(self, start: int, end: int) -> list[NDArray[np.float64]]:
-        """For each codebook row how far every code is from each unit frame of a packet's samples [start, end)."""
+    def _candidates(self, start: int, end: int) -> Candidates:
+        """What may be sent of a packet's samples [start, end)."""
         left = max(0, start - self.context)
         window = self._window(left, start + self.packet + self.context)
         first = (start - left) // self.unit_hop
         own = slice(first, first + -(-(end - start) // self.unit_hop))
-        return [row.cpu().numpy() for row in self.decision.distances(self._waveform(window), own)]
+        return self.decision.candidates(self._waveform(window), own)
 
     def _code_f0(self, start: int, end: int) -> IntArray:
         """F0 codes of a packet's samples [start, end)."""

@@ -48,16 +48,20 @@ class FSQ(nn.Module):
         levels = self.levels.to(x.dtype)[:, None]
         return (torch.tanh(x) * 0.5 + 0.5) * (levels - 1e-3) - 0.5 + 5e-4
 
-    def distances(self, x: Tensor) -> tuple[Tensor, ...]:
-        """(B, C, T) -> for each row the squared distances to its codes, (B, T, levels), in steps from a code to the next."""
-        return tuple(
-            (row[..., None] - torch.arange(levels, device=row.device)).square()
-            for row, levels in zip(self.bound(x).unbind(1), self.levels.tolist(), strict=True)
-        )
-
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, T) -> codes (B, C, T), int64."""
         return self.bound(x).round().long()
+
+    def ladder_codes(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> its codes, and those of ever coarser rungs of :func:`coarser`, (B, rungs, rows, T), int64."""
+        codes = self.encode(x).int().cpu().numpy()
+        ladder = coarser(self.levels.tolist())
+        found = np.stack([np.stack([lookup(tables, one) for tables in ladder]) for one in codes])
+        return torch.from_numpy(found).long().to(x.device)
+
+    def clearance(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> how far the one that is nearest to a border between two codes is from it, in steps of the finest codes."""
+        return _from_borders(self.bound(x) + 0.5, self.levels[:, None])
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, C, T) -> values (B, C, T) in [-1, 1]."""
@@ -70,8 +74,70 @@ class FSQ(nn.Module):
         return values, codes.long(), x.new_zeros(())
 
 
+class SteppedFSQ(FSQ):
+    """Finite scalar quantization with a step that varies, as that of image and video codecs does.
+
+    Row 0 of the codes tells, frame by frame, the rung of ``ladder``: how many values the other rows have. Its code is 0 where
+    nothing else is said. At any rung all values are in use and stand for the middle of their interval, so half as many bits
+    are lost to the same error as by :func:`coarser` codes.
+
+    Args:
+        rows: channels.
+        ladder: numbers of values, from the most to the fewest.
+    """
+
+    ladder: Tensor
+
+    def __init__(self, rows: int, ladder: Sequence[int]):
+        super().__init__([ladder[0]] * rows)
+        self.register_buffer("ladder", torch.tensor(tuple(ladder), device="cpu"), persistent=False)
+
+    def _position(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> the same between 0 and 1."""
+        return (self.bound(x) + 0.5) / int(self.ladder[0])
+
+    def rounded(self, x: Tensor, rungs: Tensor) -> Tensor:
+        """(B, C, T) and rungs (B, T) -> codes (B, 1 + C, T), int64."""
+        levels = self.ladder[rungs][:, None]
+        return torch.cat([rungs[:, None], (self._position(x) * levels).long()], 1)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> codes (B, 1 + C, T), int64, the finest."""
+        return self.rounded(x, x.new_zeros((len(x), x.shape[2]), dtype=torch.long))
+
+    def ladder_codes(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> codes of every rung, (B, rungs, 1 + C, T), int64."""
+        rungs = torch.arange(len(self.ladder), device=x.device)[:, None, None].expand(-1, len(x), x.shape[2])
+        return torch.stack([self.rounded(x, rung) for rung in rungs], 1)
+
+    def clearance(self, x: Tensor) -> Tensor:
+        """See :meth:`FSQ.clearance`; of all rungs."""
+        position, finest = self._position(x), int(self.ladder[0])
+        return torch.stack([_from_borders(position * levels, levels) * finest / levels for levels in self.ladder.tolist()]).amin()
+
+    def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Codes (B, 1 + C, T) -> values (B, C, T) in [-1, 1]. Codes that a rung does not have are its greatest."""
+        finest = int(self.ladder[0])
+        levels = self.ladder[codes[:, :1].clamp(0, len(self.ladder) - 1)]
+        middles = (2 * torch.minimum(codes[:, 1:], levels - 1) + 1 - levels).to(dtype) / levels.to(dtype)
+        return middles * finest / (finest - 1.0)
+
+    def forward(self, x: Tensor, rungs: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """See :class:`FSQ`; ``rungs`` (B, T), else 0."""
+        codes = self.encode(x) if rungs is None else self.rounded(x, rungs)
+        finest = int(self.ladder[0])
+        values = straight_through(self.bound(x) * 2.0 / (finest - 1.0) - 1.0, self.decode(codes, x.dtype))
+        return values, codes, x.new_zeros(())
+
+
+def _from_borders(x: Tensor, levels: Tensor | int) -> Tensor:
+    """Of values from 0 to ``levels``, the least distance to 1, 2, .. ``levels`` - 1."""
+    borders = x.round().clamp(min=1)
+    return (x - torch.minimum(borders, torch.as_tensor(levels, device=x.device) - 1)).abs().amin()
+
+
 def coarser(levels: Sequence[int]) -> tuple[tuple[NDArray[np.int32], ...], ...]:
-    """Rungs of a ladder from the finest scalar codes to the coarsest: for each rung and row a table, code -> code.
+    """Rungs of a ladder from the finest codes of an :class:`FSQ` to the coarsest: for each rung and row a table, code -> code.
 
     A table leaves only every second, third, fourth or sixth of the values in use, of which it takes the one whose interval the
     code lies in; the intervals are as wide as those of an :class:`FSQ` with so many levels. From a rung to the next one row gets

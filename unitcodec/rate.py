@@ -1,15 +1,15 @@
 """The promised rate, kept for every file, and any lower one that is asked for: cheaper codes where the nearest cost too much.
 
-Scalar codes get coarser, row by row (:func:`unitcodec.quantize.coarser`): a packet takes the finest rung of the ladder that
-fits. Other codes, which have no order, are chosen one by one for ``distance^2 + lambda * bits`` under the entropy model
-(rate-distortion optimized quantization), with a lambda from a fixed ladder. The format knows nothing of either.
+Scalar codes get coarser (:class:`unitcodec.quantize.SteppedFSQ`, or row by row :func:`unitcodec.quantize.coarser`): a packet
+takes the finest rung of the ladder that fits. Other codes, which have no order, are chosen one by one for ``distance^2 +
+lambda * bits`` under the entropy model (rate-distortion optimized quantization), with a lambda from a fixed ladder. The format
+knows nothing of either.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import SupportsFloat
 
 import numpy as np
@@ -19,11 +19,9 @@ from bitstream import EntropyModel, EntropySpec
 from bitstream.batch import Batch
 from bitstream.spec import F0
 
-from .quantize import lookup
+from .content.decision import Candidates
 
 IntArray = NDArray[np.int32]
-Tables = tuple[IntArray, ...]
-"""For each row, code -> coarser code."""
 
 CAP = 365
 """Bit/s that no file of 5 s or more passes, everything included."""
@@ -92,26 +90,24 @@ class Allowance:
 class RateLimit:
     """Keeps packets within their :class:`Allowance`; most are coded by the nearest values and need nothing."""
 
-    def __init__(self, entropy: EntropyModel, rungs: Sequence[Tables] = ()) -> None:
-        """``rungs``: of :func:`unitcodec.quantize.coarser`, where the codes are scalar."""
-        self.entropy, self.rungs = entropy, rungs
+    def __init__(self, entropy: EntropyModel) -> None:
+        self.entropy = entropy
         self.allowance = Allowance(entropy.spec)
 
-    def apply(self, distances: Sequence[NDArray[np.float64]], f0: IntArray) -> IntArray:
+    def apply(self, candidates: Candidates, f0: IntArray) -> IntArray:
         """Units for the stream's next packet.
 
         Args:
-            distances: for each codebook row (n, alphabet), how far every code is from what it stands for.
+            candidates: what may be sent of its n unit frames.
             f0: (m,), the packet's F0 codes.
 
         Returns:
             (rows, n) the nearest codes if they fit, else others that do.
         """
-        units = nearest(distances)
+        units = nearest(candidates)
         allowed, cost = self.allowance.bits(units), sum(self.entropy.packet_cost(units, f0).values())
         if cost > allowed:
-            find = partial(coarser_choices, rungs=self.rungs) if self.rungs else choices
-            found, bits = find(self.entropy, distances, f0)
+            found, bits = choices(self.entropy, candidates, f0)
             fits = np.flatnonzero(bits <= allowed)
             chosen = fits[0] if len(fits) else -1
             units, cost = found[:, chosen], float(bits[chosen])
@@ -127,24 +123,21 @@ class RateTarget:
     too little.
     """
 
-    def __init__(self, entropy: EntropyModel, bitrate: SupportsFloat, limited: bool = True, rungs: Sequence[Tables] = ()) -> None:
-        """``limited``: packets keep to their :class:`Allowance` too; ``rungs``: see :class:`RateLimit`.
+    def __init__(self, entropy: EntropyModel, bitrate: SupportsFloat, limited: bool = True) -> None:
+        """``limited``: packets keep to their :class:`Allowance` too.
 
         Raises ValueError unless ``bitrate`` is a number above 0, of any type.
         """
         self.entropy, self.bitrate = entropy, _above_zero(bitrate)
-        self._find = partial(choices, ladder=(0.0, *LADDER[:TARGET_RUNGS]))
-        if rungs:
-            self._find = partial(coarser_choices, rungs=rungs)
         self.allowance = Allowance(entropy.spec) if limited else None
         self._spent, self._seconds = 8.0 * (HEADER + entropy.spec.speaker_bytes), 0.0
         self._least = self._most = self._spent  # what the cheapest codes of all packets would have cost, and the nearest
-        self._recent: NDArray[np.float64] = np.zeros(len(rungs) or 1 + TARGET_RUNGS)
+        self._recent: NDArray[np.float64] = np.zeros(1)  # as long as there are candidates, from the first packet on
         self._recent_seconds = 0.0
 
-    def apply(self, distances: Sequence[NDArray[np.float64]], f0: IntArray) -> IntArray:
+    def apply(self, candidates: Candidates, f0: IntArray) -> IntArray:
         """As :meth:`RateLimit.apply`, of the stream's next packet."""
-        found, bits = self._find(self.entropy, distances, f0)
+        found, bits = choices(self.entropy, candidates, f0, (0.0, *LADDER[:TARGET_RUNGS]))
         sizes = bits + MEAN_CODER_BITS + 8.0 * FRAMING
         seconds = found.shape[2] * self.entropy.spec.unit_hop / 16000
         fading = 1 / (1 + seconds / HORIZON)  # not exp, of which libraries differ in the last bit
@@ -190,40 +183,40 @@ def _above_zero(bitrate: SupportsFloat) -> float:
 
 
 def choices(
-    entropy: EntropyModel, distances: Sequence[NDArray[np.float64]], f0: IntArray, ladder: Sequence[float] = LADDER
+    entropy: EntropyModel, candidates: Candidates, f0: IntArray, ladder: Sequence[float] = LADDER
 ) -> tuple[IntArray, NDArray[np.float64]]:
-    """(rows, ladder, n) units and (ladder,) bits of their packets, each symbol chosen given those before it."""
+    """(rows, choices, n) units and (choices,) bits of their packets, from the nearest to the cheapest.
+
+    Of scalar codes these are the rungs; of others as many as there are weights in ``ladder``, each symbol chosen given those
+    before it.
+    """
+    if isinstance(candidates, np.ndarray):
+        return _coded(entropy, list(candidates), f0)
     weights = np.array(ladder)
 
     def choose(row: int, position: int, bits: NDArray[np.float64]) -> NDArray[np.int64]:
-        return (distances[row][position] + weights[:, None] * bits).argmin(axis=1)
+        return (candidates[row][position] + weights[:, None] * bits).argmin(axis=1)
 
-    return _coded(entropy, [nearest(distances)] * len(weights), f0, choose)
-
-
-def coarser_choices(
-    entropy: EntropyModel, distances: Sequence[NDArray[np.float64]], f0: IntArray, rungs: Sequence[Tables]
-) -> tuple[IntArray, NDArray[np.float64]]:
-    """(rows, rungs, n) units and (rungs,) bits of their packets: the nearest codes made coarser by each of the rungs."""
-    units = nearest(distances)
-    return _coded(entropy, [lookup(tables, units) for tables in rungs], f0)
+    return _coded(entropy, [nearest(candidates)] * len(weights), f0, choose)
 
 
-def nearest(distances: Sequence[NDArray[np.float64]]) -> IntArray:
+def nearest(candidates: Candidates) -> IntArray:
     """(rows, n)"""
-    return np.stack([row.argmin(axis=1) for row in distances]).astype(np.int32)
+    if isinstance(candidates, np.ndarray):
+        return candidates[0]
+    return np.stack([row.argmin(axis=1) for row in candidates]).astype(np.int32)
 
 
 def _coded(
     entropy: EntropyModel,
-    candidates: Sequence[IntArray],
+    packets: Sequence[IntArray],
     f0: IntArray,
     choose: Callable[[int, int, NDArray[np.float64]], NDArray[np.int64]] | None = None,
 ) -> tuple[IntArray, NDArray[np.float64]]:
-    """Units and bits of packets side by side; ``choose`` takes others than the candidates' where it is given."""
-    batch = Batch.of_packets([(units, f0) for units in candidates])
-    lanes, everyone = entropy.lanes(batch), np.arange(len(candidates))
-    total = np.zeros(len(candidates))
+    """Units and bits of packets side by side; ``choose`` takes others than theirs where it is given."""
+    batch = Batch.of_packets([(units, f0) for units in packets])
+    lanes, everyone = entropy.lanes(batch), np.arange(len(packets))
+    total = np.zeros(len(packets))
     for name, position, count in batch.steps(entropy.spec):
         # Multiples of 2^-20: sums are exact, and NumPy's logarithm, the last bit of which depends on the processor, is too.
         bits = entropy.spec.precision - np.rint(np.log2(lanes.frequencies(name, position, count)) * 2**20) / 2**20

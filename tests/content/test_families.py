@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from unitcodec.content import ContentFamily, hear, make_content
+from unitcodec.content.fsq import ContentEncoder
 
 FAMILIES: dict[str, dict[str, Any]] = {
+    "fsq with a ladder": {"levels": (8, 8), "ladder": (8, 5), "channels": (16, 24), "blocks": (1, 1)},
     "fsq": {"levels": (5, 4), "channels": (8, 8)},
     "fsq slow": {"levels": (5, 4), "channels": (8, 8), "stride": 8},
     "vqvae": {"codes": 11, "stride": 2, "channels": (8, 12), "embedding": 6},
@@ -54,14 +56,20 @@ def wave() -> torch.Tensor:
 def test_units_are_the_nearest_codes(name: str, wave: torch.Tensor) -> None:
     content: ContentFamily = _made(name, wave)
     heard = hear(content, wave)
-    units, distances = content.encode(heard), content.distances(heard)
+    units = content.encode(heard)
     frames = 320 // content.stride
     assert units.shape == (1, len(content.vocabulary), frames)
     assert units.dtype == torch.int64
-    assert [row.shape for row in distances] == [(1, frames, size) for size in content.vocabulary]
-    assert torch.equal(units[0], torch.stack([row[0].argmin(1) for row in distances]))
+    if isinstance(content, ContentEncoder):
+        assert torch.equal(units, content.ladder_codes(content.latent(heard))[:, 0])
+        assert all(0 <= int(row.min()) <= int(row.max()) < size for row, size in zip(units[0], content.vocabulary, strict=True))
+    else:
+        distances = content.distances(heard)
+        assert [row.shape for row in distances] == [(1, frames, size) for size in content.vocabulary]
+        assert torch.equal(units[0], torch.stack([row[0].argmin(1) for row in distances]))
     # Of what is left over by a codebook of the very features little can be told apart.
-    assert all(len(row.unique()) >= 3 for row in units[0, :1])
+    first = 1 if FAMILIES[name].get("ladder") else 0
+    assert len(units[0, first].unique()) >= 3
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -92,6 +92,26 @@ def test_whisper_joins_a_model_that_was_trained_without(
     assert "feature_loss" in (tmp_path / "out" / "content" / "log.csv").read_text().splitlines()[0]
 
 
+def test_rows_of_units_are_added_unheard(without_whisper: Path, manifest: Path, tmp_path: Path) -> None:
+    content = {"family": "fsq", "levels": [5, 5, 5], "ladder": [5, 3], "nested": 0.5}
+    run(
+        "content",
+        manifest,
+        tmp_path,
+        _config(tmp_path, without_whisper, content=STEPS["content"] | content),
+        initial=without_whisper,
+    )
+    trained = torch.load(tmp_path / "content" / "state.pt", weights_only=True)["model"]
+    before = unitcodec.load(without_whisper, device="cpu").model.networks
+    assert torch.allclose(trained["content.head.2.weight"][:2], before.content.head[2].weight, atol=1e-6)
+    assert torch.allclose(trained["decoder.stem.weight"][:, :2], before.decoder.stem.weight, atol=1e-6)
+    assert trained["content.head.2.weight"][2].abs().max() > 0.01
+    assert trained["decoder.stem.weight"][:, 2].abs().max() < 1e-6
+    with pytest.raises(UnitcodecError, match="its content is made with"):
+        fewer = _config(tmp_path, without_whisper, content=STEPS["content"] | {"family": "fsq", "levels": [6]})
+        run("content", manifest, tmp_path / "fewer", fewer, initial=without_whisper)
+
+
 def test_the_f0_stage_keeps_its_codebook(default_model: Path, manifest: Path, tmp_path: Path) -> None:
     codes = unitcodec.load("default", device="cpu").model.networks.pitch.codes
     pitch = {"codes": codes, "steps": 1, "batch": 2, "seconds": 1.28, "rate": 1e-9}

@@ -56,7 +56,8 @@ class ContentFamily(Protocol):
     def distances(self, heard: Tensor) -> tuple[Tensor, ...]:
         """What is heard -> for each codebook row how far every code is from it, (B, n / stride, alphabet); the least is sent.
 
-        Of residual rows, from what the nearest codes of the rows before leave over.
+        Of residual rows, from what the nearest codes of the rows before leave over. Scalar codes, which have an order, offer
+        :meth:`.ContentEncoder.ladder_codes` in its place.
         """
         ...
 

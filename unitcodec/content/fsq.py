@@ -5,18 +5,23 @@ By default four rows of eight values at 25 Hz (300 bit/s before entropy coding),
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+
 from torch import Tensor
 
-from ..quantize import FSQ, coarser
+from ..quantize import FSQ, SteppedFSQ
 from .convolutional import ConvolutionalEncoder
-
-IntArray = NDArray[np.int32]
 
 
 class ContentEncoder(ConvolutionalEncoder):
-    """(B, 80, n) normalised log-mel at 100 Hz -> units (B, rows, n / stride), which stand for values in [-1, 1]."""
+    """(B, 80, n) normalised log-mel at 100 Hz -> units (B, rows, n / stride), which stand for values in [-1, 1].
+
+    Args:
+        levels: values of each channel.
+        ladder: how many values they have as codes get coarser, ``levels`` first. Then a row before the others tells which
+            (:class:`unitcodec.quantize.SteppedFSQ`). Without it codes of lower rates are some of the finest.
+        channels, blocks, stride: see :class:`.ConvolutionalEncoder`.
+    """
 
     def __init__(
         self,
@@ -25,27 +30,32 @@ class ContentEncoder(ConvolutionalEncoder):
         channels: tuple[int, int] = (224, 320),
         blocks: tuple[int, int] = (2, 4),
         stride: int = 4,
+        ladder: Sequence[int] = (),
     ):
         super().__init__(len(levels), stride, bands, channels, blocks)
-        self.quantizer = FSQ(list(levels))
+        falls = list(ladder) == sorted(set(ladder), reverse=True)
+        if ladder and not (falls and set(levels) == {ladder[0]} and ladder[-1] >= 2):
+            raise ValueError(f"ladder {list(ladder)}: falls from {levels[0]}, the values of every row, to 2 at least")
+        self.quantizer = SteppedFSQ(len(levels), ladder) if ladder else FSQ(list(levels))
 
     @property
     def vocabulary(self) -> tuple[int, ...]:
         """Alphabet of each codebook row."""
-        return tuple(self.quantizer.levels.tolist())
-
-    @property
-    def rungs(self) -> tuple[tuple[IntArray, ...], ...]:
-        """Coarser codes, for lower rates: see :func:`unitcodec.quantize.coarser`."""
-        return coarser(self.vocabulary)
+        levels = tuple(self.quantizer.levels.tolist())
+        return (len(self.quantizer.ladder), *levels) if isinstance(self.quantizer, SteppedFSQ) else levels
 
     spacing = 1.0
 
     @property
     def channels(self) -> int:
-        """One a codebook row."""
         return len(self.quantizer.levels)
 
-    def distances(self, mel: Tensor) -> tuple[Tensor, ...]:
-        """(B, 80, n), n a multiple of the stride -> for each row the squared distances to its codes, (B, n / stride, levels)."""
-        return self.quantizer.distances(self.latent(mel))
+    def ladder_codes(self, latent: Tensor) -> Tensor:
+        """What is quantized, (B, channels, n) -> units (B, rungs, rows, n): the nearest, then ever coarser ones."""
+        codes: Tensor = self.quantizer.ladder_codes(latent)
+        return codes
+
+    def clearance(self, latent: Tensor) -> Tensor:
+        """What is quantized, (B, channels, n) -> the least distance to a border between two codes, in steps of the finest."""
+        least: Tensor = self.quantizer.clearance(latent)
+        return least

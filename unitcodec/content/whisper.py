@@ -89,7 +89,7 @@ class WhisperContentEncoder(ContentEncoder):
     With the last layers as they begin, the units are those of the convolutional encoder alone.
 
     Args:
-        levels, channels, blocks, stride: as in :class:`.ContentEncoder`.
+        levels, channels, blocks, stride, ladder: as in :class:`.ContentEncoder`.
         context: log-mel frames around a packet in its window, at least those that the convolutional encoder sees. More
             serves words: WER .196 with 96, .210 with 44, on 50 utterances.
         layers: of Whisper's encoder.
@@ -110,8 +110,9 @@ class WhisperContentEncoder(ContentEncoder):
         layers: int = LAYERS,
         taken: Sequence[int] = (2, 5),
         width: int = 384,
+        ladder: Sequence[int] = (),
     ):
-        super().__init__(BANDS, levels, channels, blocks, stride)
+        super().__init__(BANDS, levels, channels, blocks, stride, ladder)
         if not taken or not all(1 <= layer <= layers + 1 for layer in taken):
             raise ValueError(f"states {list(taken)} of a Whisper of {layers} layers")
         self.whisper = WhisperEncoder(layers).requires_grad_(False)

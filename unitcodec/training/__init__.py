@@ -175,9 +175,11 @@ class _Stages:
         folder, options, settings = self.out / "content", content_options(self.settings), self.settings["content"]
         if (folder / "state.pt").exists() and self._content_options() != json.loads(json.dumps(options)):
             raise UnitcodecError(f"{folder}: a content encoder with other settings: take another --out, or --restart")
-        for name in ("bits", "ctc", "nested", "steady"):
+        for name in ("bits", "ctc", "ladder", "nested", "steady"):
             if settings[name] and settings["family"] not in SCALAR:
                 raise UnitcodecError(f"content.{name}: only for scalar codes (the families fsq and whisper)")
+        if settings["bits"] and settings["ladder"]:
+            raise UnitcodecError("content.bits: not for codes with a ladder; their step sets the rate")
         encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
         teacher = self._teacher(settings["feature_loss"] or settings["word_loss"] or settings["family"] == "whisper")
         word_loss = WordLoss(read_decoder(self.settings["whisper"]["decoder"])) if settings["word_loss"] else None
@@ -211,12 +213,12 @@ class _Stages:
 
         folder = self.out / "entropy"
         if not (folder / CODES).exists():
-            parts = self._autoencoder().eval()
-            save_codes(folder, code_corpus(self.corpus, parts.content, self._trained_pitch(), parts.speaker))
+            parts, nested = self._autoencoder().eval(), self.settings["content"]["nested"]
+            save_codes(folder, code_corpus(self.corpus, parts.content, self._trained_pitch(), parts.speaker, nested, self.seed))
         speaker = self._autoencoder().speaker.alphabets
         content = self._autoencoder().content
         spec = describe(content.vocabulary, content.stride, self.settings["pitch"]["codes"], speaker)
-        fit(folder, spec, self.settings["entropy"], self.seed, self.settings["content"]["nested"])
+        fit(folder, spec, self.settings["entropy"], self.seed)
 
     def _export(self) -> None:
         from ..content import make_content
@@ -243,5 +245,4 @@ class _Stages:
         networks = gather(self._state("pitch")["model"], autoencoder, decoder, spoken["model"], config)
         check = None if self.validation is None else prepare(Path(self.validation), self.out / "validation", config.tracker)
         self._state("entropy")
-        nested = self.settings["content"]["nested"]
-        export(self.corpus, self.out / "entropy", self.settings["entropy"], networks, config, self.out / "model", check, nested)
+        export(self.corpus, self.out / "entropy", self.settings["entropy"], networks, config, self.out / "model", check)

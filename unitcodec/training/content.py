@@ -21,7 +21,7 @@ from ..content.whisper import WhisperEncoder
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
-from ..quantize import coarser, lookup, straight_through
+from ..quantize import SteppedFSQ, coarser, lookup, straight_through
 from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.mel_decoder import F0_RANGE, MelDecoder, pitch_features
 from . import cpc, hubert, parallel
@@ -83,6 +83,9 @@ class Autoencoder(nn.Module):
 
     def quantized(self, latent: Tensor, nested: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Of scalar codes: :meth:`latent` -> as :meth:`coded`."""
+        if nested is not None and isinstance(self.content.quantizer, SteppedFSQ):
+            rungs = rungs_of(nested, len(self.content.quantizer.ladder))
+            return self.content.quantizer(latent, rungs[:, None].expand(-1, latent.shape[2]))
         values, units, loss = self.content.quantizer(latent)
         if nested is not None:
             units = coarsened(units, self.content.vocabulary, nested)
@@ -116,12 +119,16 @@ class Autoencoder(nn.Module):
         return latent
 
 
+def rungs_of(nested: Tensor, count: int) -> Tensor:
+    """How coarse codes shall be (B,), from 0 to 1 -> rungs of a ladder that has ``count`` of them, (B,)."""
+    return torch.ceil(nested * (count - 1)).long()
+
+
 def coarsened(units: Tensor, levels: Sequence[int], nested: Tensor) -> Tensor:
     """Units (B, rows, m) and how coarse they shall be (B,), from 0 to 1 -> units of a rung of :func:`.quantize.coarser` each."""
     ladder = coarser(levels)
-    rungs = torch.ceil(nested * (len(ladder) - 1)).int().tolist()
     codes = units.cpu().numpy()
-    found = np.stack([lookup(ladder[rung], crop) for rung, crop in zip(rungs, codes, strict=True)])
+    found = np.stack([lookup(ladder[rung], crop) for rung, crop in zip(rungs_of(nested, len(ladder)), codes, strict=True)])
     return torch.from_numpy(found).to(units)
 
 
@@ -177,7 +184,12 @@ def content_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
     if family in SCALAR:
         stride = settings["content"]["stride"]
         # What is usual is left out, as in models that were made when there was nothing else.
-        options = {"levels": settings["content"]["levels"], **({"stride": stride} if stride != 4 else {})}
+        ladder = settings["content"]["ladder"]
+        options = {
+            "levels": settings["content"]["levels"],
+            **({"stride": stride} if stride != 4 else {}),
+            **({"ladder": ladder} if ladder else {}),
+        }
         return options if family == "fsq" else {"kind": family, **options, **settings[family]["encoder"]}
     if family not in settings or "encoder" not in settings[family]:
         raise UnitcodecError(f"unknown family of content encoders '{family}': one of {', '.join(FAMILIES)}")
@@ -311,9 +323,8 @@ def train(
                     found["test_words"] = word_loss(wanted[-1], heard[-1]).mean().item()
         if settings["nested"]:
             with torch.no_grad():
-                # Every row a third as fine.
-                rough = coarsened(units, model.content.vocabulary, torch.full((len(mel),), 0.5, device=device))
-                output = model.decoded(model.content.values(rough), test_batch["other"], pitched)
+                rough, _, _ = model.coded(test_batch["clean"], None, torch.full((len(mel),), 0.5, device=device))
+                output = model.decoded(rough, test_batch["other"], pitched)
                 found["coarse_l1"] = F.l1_loss(output, mel).item()
                 if feature_loss is not None:
                     found["coarse_feature_loss"] = feature_loss(mel, output).mean().item()

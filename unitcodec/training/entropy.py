@@ -20,9 +20,9 @@ from bitstream.spec import F0
 
 from ..analysis import surroundings
 from ..content import ContentFamily, hear
+from ..content.fsq import ContentEncoder
 from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, log_mel, normalise
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics
-from ..quantize import coarser, lookup
 from ..speaker.encoder import SpeakerEncoder
 from .contexts import Settings, train
 from .corpus import Corpus
@@ -38,14 +38,15 @@ CODES = "codes.safetensors"
 
 @torch.inference_mode()
 def code_corpus(
-    corpus: Corpus, content: ContentFamily, pitch: PitchVQVAE, speaker: SpeakerEncoder
+    corpus: Corpus, content: ContentFamily, pitch: PitchVQVAE, speaker: SpeakerEncoder, nested: float = 0.0, seed: int = 0
 ) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
     """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), as the codec makes them but for rounding.
 
     In float32 and, but for units that depend on their packet's window, in one piece; the speaker from the first seconds, silent
-    or not, and without the search for a better one (:mod:`unitcodec.voice`), which would take longer than all the rest.
+    or not, and without the search for a better one (:mod:`unitcodec.voice`), which would take longer than all the rest. Scalar
+    codes of a share ``nested`` of the packets are coarser, each by another rung: an entropy model has to expect them too.
     """
-    for utterance in tqdm(corpus.utterances, desc="coding the corpus", unit="file"):
+    for number, utterance in enumerate(tqdm(corpus.utterances, desc="coding the corpus", unit="file")):
         if not utterance.samples:
             continue
         waveform = corpus.waveform(utterance).astype(np.float32) / 32768
@@ -54,24 +55,40 @@ def code_corpus(
         padded = np.pad(waveform, (0, -len(waveform) % (HOP * STRIDE))) * np.float32(level_gain(level))
         track = pitch.channels(np.pad(f0, (0, len(padded) // HOP - len(f0))), *mean_and_deviation(mean, deviation))
         scaled = torch.from_numpy(padded)[None]
-        units = units_of(content, scaled)
+        units = units_of(content, scaled, nested, np.random.default_rng((seed, number)))
         codes = pitch.encode(torch.from_numpy(track)[None])[0, 0].numpy().astype(np.int32)
         voice = speaker.encode(normalise(log_mel(scaled))[..., : OPENING_SECONDS * 16000 // HOP])[0].numpy()
         fields = np.array([mean, deviation, level, *voice], np.int32)
         yield units[:, : -(-len(waveform) // (HOP * content.stride))], codes, fields
 
 
-def units_of(content: ContentFamily, waveform: torch.Tensor) -> IntArray:
-    """Waveform (1, 1280 n) at the reference level -> units (rows, m), of each packet those that a stream would hold."""
-    if not content.windowed:
-        return content.encode(hear(content, waveform))[0].numpy().astype(np.int32)
-    around, hop, parts = surroundings(content), HOP * content.stride, []
+def units_of(
+    content: ContentFamily, waveform: torch.Tensor, nested: float = 0.0, rng: np.random.Generator | None = None
+) -> IntArray:
+    """Waveform (1, 1280 n) at the reference level -> units (rows, m), of each packet those that a stream would hold.
+
+    Scalar codes of a share ``nested`` of the packets are of a coarser rung, drawn by ``rng``.
+    """
+    hop, parts = HOP * content.stride, []
+    around = surroundings(content) if content.windowed else waveform.shape[1]
+    whole = None if content.windowed else _codes(content, waveform, nested > 0)
     for start in range(0, waveform.shape[1], PACKET_SAMPLES):
         left = max(0, start - around)
-        window = waveform[:, left : start + PACKET_SAMPLES + around]
-        units = content.encode(hear(content, window))[0, :, (start - left) // hop :]
-        parts.append(units[:, : PACKET_SAMPLES // hop].numpy().astype(np.int32))
+        found = whole
+        if found is None:
+            found = _codes(content, waveform[:, left : start + PACKET_SAMPLES + around], nested > 0)
+        rung = int(rng.integers(1, len(found))) if rng is not None and len(found) > 1 and rng.random() < nested else 0
+        first = (start - left) // hop
+        parts.append(found[rung, :, first : first + PACKET_SAMPLES // hop])
     return np.concatenate(parts, 1)
+
+
+def _codes(content: ContentFamily, waveform: torch.Tensor, coarser: bool) -> IntArray:
+    """(rungs, rows, m); one rung if the codes are not scalar, or no ``coarser`` ones are asked for."""
+    heard = hear(content, waveform)
+    if coarser and isinstance(content, ContentEncoder):
+        return content.ladder_codes(content.latent(heard))[0].numpy().astype(np.int32)
+    return content.encode(heard).numpy().astype(np.int32)
 
 
 def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray, IntArray]]) -> None:
@@ -116,26 +133,9 @@ def describe(
     )
 
 
-def nested_codes(
-    utterances: Sequence[tuple[IntArray, IntArray, IntArray]], levels: Sequence[int], share: float, seed: int = 0
-) -> list[tuple[IntArray, IntArray, IntArray]]:
-    """The same codes, those of a ``share`` of the utterances made coarser as ``encode --bitrate`` does it
-    (:func:`unitcodec.quantize.coarser`), each by another rung: an entropy model has to expect them too."""
-    ladder, rng, found = coarser(levels), np.random.default_rng(seed), []
-    for units, f0, speaker in utterances:
-        rung = int(rng.integers(1, len(ladder))) if rng.random() < share else 0
-        found.append((lookup(ladder[rung], units), f0, speaker))
-    return found
-
-
-def fit(folder: Path, spec: EntropySpec, settings: dict[str, Any], seed: int = 0, nested: float = 0.0) -> EntropyModel:
-    """Train the entropy model of ``spec`` on what :func:`save_codes` left in ``folder``, or go on, or take what is there.
-
-    ``nested``: share of the utterances whose scalar codes are coarser.
-    """
+def fit(folder: Path, spec: EntropySpec, settings: dict[str, Any], seed: int = 0) -> EntropyModel:
+    """Train the entropy model of ``spec`` on what :func:`save_codes` left in ``folder``, or go on, or take what is there."""
     utterances = load_codes(folder)
-    if nested:
-        utterances = nested_codes(utterances, [row.alphabet for row in spec.rows], nested, seed)
     net = train(spec, [(units, f0) for units, f0, _ in utterances], folder, Settings(**settings, seed=seed))
     return net.quantize(speaker_frequencies(spec, np.stack([speaker for _, _, speaker in utterances])))
 

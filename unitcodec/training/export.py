@@ -77,15 +77,11 @@ def export(
     config: ModelConfig,
     folder: Path,
     check: Corpus | None = None,
-    nested: float = 0.0,
 ) -> None:
-    """Write ``folder``, with the entropy model that the stage left in ``entropy_run``; tell the rate on ``check``.
-
-    ``nested``: as in that stage.
-    """
+    """Write ``folder``, with the entropy model that the stage left in ``entropy_run``; tell the rate on ``check``."""
     content, speaker = networks.content, networks.speaker.alphabets
     spec = describe(content.vocabulary, content.stride, networks.pitch.codes, speaker, digest(stored(networks)))
-    entropy = fit(entropy_run, spec, settings, nested=nested)
+    entropy = fit(entropy_run, spec, settings)
     config = replace(config, name=folder.name)
     gain, bitrate = measure(corpus, Codec(Model(config, networks, entropy), "cpu"))
     print(f"output gain {gain:.1f} dB, {bitrate:.0f} bit/s")

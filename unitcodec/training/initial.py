@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from .. import model as models
 from ..errors import UnitcodecError
@@ -24,6 +25,9 @@ BEGINNING = ("pitch", "content", "vocoder")
 ADDED = ("whisper.", "listen.", "neighbours.", "enter.", "leave.", "memory.")
 """Parts of networks that change nothing as they begin: a model without them can be trained on with them."""
 
+ROWS = {"head.2.weight": 0, "head.2.bias": 0, "leave.weight": 0, "leave.bias": 0, "stem.weight": 1}
+"""Parameters of content encoder (outputs) and mel decoder (inputs) that have a place for each row, and its axis."""
+
 CODE_COUNT = 100.0
 """Vectors that each F0 code shall seem to have had lately, about as many as in a batch."""
 
@@ -37,7 +41,7 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     Args:
         name: of a packaged model, or a folder.
         settings: stage -> settings; they must describe the model, but for the levels of its units and voice and the number
-            of F0 codes. With another number the stage ``pitch`` begins by itself.
+            of F0 codes; rows of units may be added. With another number the stage ``pitch`` begins by itself.
 
     Raises:
         UnitcodecError: there is no such model, it is not what the settings describe, or it cannot be trained on.
@@ -64,9 +68,10 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     }
     if wanted["pitch"] != config.pitch:
         del wanted["pitch"]  # another F0 code: the stage begins by itself, and a decoder hears decoded F0, not its codes
-    if len(options["levels"]) == len(config.content.get("levels", ())):
-        options = options | {"levels": config.content["levels"]}  # as many rows: how finely they are rounded is no weight
-        wanted["content"] = options
+    if len(options["levels"]) >= len(config.content.get("levels", ())) > 0:
+        # How finely rows are rounded is no weight, and rows that are added begin unheard.
+        has = {name: config.content[name] for name in ("levels", "ladder") if name in config.content}
+        wanted["content"] = {name: value for name, value in options.items() if name not in ("levels", "ladder")} | has
     for part, options in wanted.items():
         if json.loads(json.dumps(options)) != getattr(config, part):
             cure = "; --config unitcodec/training/whisper.json describes a model with Whisper" if "kind" in config.content else ""
@@ -76,7 +81,9 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     parts = Autoencoder(content_options(settings), decoder_options(settings), speaker_options(settings))
     try:
         for part in ("content", "speaker", "decoder"):
-            missing, unexpected = getattr(parts, part).load_state_dict(getattr(networks, part).state_dict(), strict=False)
+            missing, unexpected = getattr(parts, part).load_state_dict(
+                widened(getattr(networks, part).state_dict(), getattr(parts, part).state_dict()), strict=False
+            )
             if unexpected or any(not name.startswith(ADDED) for name in missing):
                 raise RuntimeError(f"{missing}, {unexpected}")
             if any(name.startswith("whisper.") for name in missing):
@@ -97,3 +104,16 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
             continue
         (out / stage).mkdir(parents=True, exist_ok=True)
         torch.save({"model": weights[stage].state_dict()}, out / stage / INITIAL)
+
+
+def widened(weights: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The ``weights`` of a model whose units have fewer rows, those of the added rows as they are in ``wanted``.
+
+    What the decoder makes of added rows begins as nothing.
+    """
+    found = dict(weights)
+    for name, axis in ROWS.items():
+        if name in weights and name in wanted and weights[name].shape[axis] < wanted[name].shape[axis]:
+            added = wanted[name].narrow(axis, weights[name].shape[axis], wanted[name].shape[axis] - weights[name].shape[axis])
+            found[name] = torch.cat([weights[name], torch.zeros_like(added) if axis == 1 else added], axis)
+    return found
