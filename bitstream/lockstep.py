@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bitstream.batch import Batch, IntArray
 from bitstream.entropy import EntropyModel
@@ -21,6 +24,9 @@ Bits = dict[int | str, float]
 
 LANES = 256
 """Packets that run side by side: more need more memory and gain nothing."""
+
+FEW_LANES = 5
+"""Up to so many packets are decoded by Python's own numbers."""
 
 BLOCK = 2**11
 """Frames, times packets, whose frequencies are worked out together where all symbols are known."""
@@ -104,7 +110,8 @@ def _decoded(
 ) -> tuple[Batch, NDArray[np.int64], list[Damaged | None]]:
     """The batch, the widths of its symbols' intervals (steps, n) and, in the order given, what is wrong with each payload."""
     batch = Batch.of_shapes(len(entropy.spec.rows), shapes)
-    decoder = _Decoder([payloads[index] for index in batch.order], entropy.spec.precision)
+    make = _FewDecoders if len(payloads) <= FEW_LANES else _Decoders
+    decoder = make([payloads[index] for index in batch.order], entropy.spec.precision)
     edges = _fill(entropy, batch, decoder, tail is near)
     # They are written again to compare, but for those that have more symbols than bytes.
     edges[:, :, decoder.overrun()] &= 0 if tail is near else -1
@@ -148,7 +155,7 @@ def _known(entropy: EntropyModel, batch: Batch) -> Iterator[tuple[int | str, int
                 yield name, positions.start, has, lanes.block(name, positions, frames)
 
 
-def _fill(entropy: EntropyModel, batch: Batch, decoder: _Decoder, exact: bool) -> NDArray[np.int64]:
+def _fill(entropy: EntropyModel, batch: Batch, decoder: _Decoders | _FewDecoders, exact: bool) -> NDArray[np.int64]:
     """Fill the batch; left edges and widths, in units of 2**-24, of its symbols: (2, steps, n), width 0 after a packet's end.
 
     Where payloads are `exact`, no shorter than what their symbols take, this ends when none is left that could be one.
@@ -156,14 +163,14 @@ def _fill(entropy: EntropyModel, batch: Batch, decoder: _Decoder, exact: bool) -
     lanes = entropy.lanes(batch)
     steps = list(batch.steps(entropy.spec))
     edges = np.zeros((2, len(steps), len(batch.order)), dtype=np.int64)
-    everyone = np.arange(len(batch.order))
     for step, (name, position, count) in enumerate(steps):
-        frequencies = lanes.frequencies(name, position, count)
-        upper = np.cumsum(frequencies, axis=1)
-        chosen = decoder.symbols(upper)
-        batch.symbols(name)[:count, position] = chosen
-        width = frequencies[everyone[:count], chosen]
-        edges[:, step, :count] = upper[everyone[:count], chosen] - width, width
+        found: tuple[ArrayLike, ArrayLike, ArrayLike]
+        if isinstance(decoder, _FewDecoders):
+            found = decoder.symbols(lanes.few_frequencies(name, position, count))
+        else:
+            found = decoder.symbols(lanes.frequencies(name, position, count))
+        batch.symbols(name)[:count, position] = found[0]
+        edges[:, step, :count] = found[1:]
         if exact and step % 8 == 7 and decoder.overrun().all():
             break
     return edges << (CODER_PRECISION - entropy.spec.precision)
@@ -182,7 +189,7 @@ def _restored(batch: Batch, values: list[T]) -> list[T]:
     return [values[lane] for lane in np.argsort(batch.order).tolist()]
 
 
-class _Decoder:
+class _Decoders:
     """Range decoders side by side: docs/bitstream.md, section 3.3. `broken` says which met what no encoder writes."""
 
     def __init__(self, payloads: Sequence[bytes], precision: int) -> None:
@@ -202,8 +209,9 @@ class _Decoder:
         """(n,): the symbols so far take more bytes than the payload has; in version 1 it may yet be the right one."""
         return np.asarray(4 * (self._at - 2) > self._sizes)
 
-    def symbols(self, upper: NDArray[np.int64]) -> NDArray[np.intp]:
-        """The next symbol of the first `count` packets, of the upper edges (count, alphabet) of their intervals."""
+    def symbols(self, frequencies: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
+        """The next symbol of the first `count` packets, of frequencies (count, alphabet), left edge and width of its interval."""
+        upper = np.cumsum(frequencies, axis=1)
         count = len(upper)
         everyone, ahead, width = self._everyone[:count], self._ahead[:count], self._width[:count]
         scale = width >> np.uint64(CODER_PRECISION)
@@ -213,14 +221,51 @@ class _Decoder:
             self.broken[:count] |= outside
             quantile[outside] = ahead[outside] = 0
         chosen = (upper <= quantile[:, None].astype(np.int64)).sum(axis=1)
-        right = upper[everyone, chosen].astype(np.uint64) << self._shift
-        left = np.where(chosen > 0, upper[everyone, chosen - 1], 0).astype(np.uint64) << self._shift
-        ahead -= scale * left
-        width[:] = scale * (right - left)
+        own = frequencies[everyone, chosen]
+        left = upper[everyone, chosen] - own
+        ahead -= scale * (left.astype(np.uint64) << self._shift)
+        width[:] = scale * (own.astype(np.uint64) << self._shift)
         short = np.flatnonzero(width < np.uint64(2**32))
         if len(short):
             at = self._at[short]
             ahead[short] = ahead[short] << np.uint64(32) | self._words[short, np.minimum(at, self._words.shape[1] - 1)]
             width[short] <<= np.uint64(32)
             self._at[short] = at + 1
-        return chosen
+        return chosen, left, own
+
+
+class _FewDecoders:
+    """The same for a few packets, whose numbers are Python's own: calls of NumPy would take longer than the work."""
+
+    def __init__(self, payloads: Sequence[bytes], precision: int) -> None:
+        self._words = [[*struct.unpack(f">{len(p) // 4 + 2}I", p.ljust(4 * (len(p) // 4 + 2), b"\0"))] for p in payloads]
+        self._at = [2] * len(payloads)
+        self._ahead = [words[0] << 32 | words[1] for words in self._words]
+        self._width = [2**64 - 1] * len(payloads)
+        self._shift = CODER_PRECISION - precision
+        self._sizes = [len(payload) for payload in payloads]
+        self.broken = np.zeros(len(payloads), dtype=bool)
+
+    def overrun(self) -> NDArray[np.bool_]:
+        return np.array([4 * (at - 2) > size for at, size in zip(self._at, self._sizes, strict=True)])
+
+    def symbols(self, frequencies: list[list[int]]) -> tuple[list[int], list[int], list[int]]:
+        found = [self._symbol(lane, mine) for lane, mine in enumerate(frequencies)]
+        chosen, left, width = map(list, zip(*found, strict=True))
+        return chosen, left, width
+
+    def _symbol(self, lane: int, frequencies: list[int]) -> tuple[int, int, int]:
+        scale, upper = self._width[lane] >> CODER_PRECISION, list(accumulate(frequencies))
+        symbol = bisect_right(upper, self._ahead[lane] // scale >> self._shift)
+        if symbol == len(upper):
+            self.broken[lane], self._ahead[lane] = True, 0
+            symbol = 0
+        own = frequencies[symbol]
+        left = upper[symbol] - own
+        ahead, width = self._ahead[lane] - scale * (left << self._shift), scale * (own << self._shift)
+        if width < 2**32:
+            words, at = self._words[lane], self._at[lane]
+            ahead, width = ahead << 32 | (words[at] if at < len(words) else 0), width << 32
+            self._at[lane] = at + 1
+        self._ahead[lane], self._width[lane] = ahead, width
+        return symbol, left, own

@@ -63,7 +63,7 @@ class RecurrentModel(EntropyModel):
     Raises InvalidEntropyModel if the parts do not fit, or if a sum could pass what float32 holds exactly.
     """
 
-    encodes_together, decodes_together = 1, 3
+    encodes_together, decodes_together = 1, 2
 
     def __init__(self, spec: EntropySpec, shifts: Mapping[str, int], parts: Mapping[str, NDArray[Any]]) -> None:
         self.spec = spec
@@ -116,10 +116,8 @@ class RecurrentModel(EntropyModel):
             if name not in self._spoken:
                 yield certain
                 continue
-            odds = lanes.odds(name, position, 1)
-            few = odds.shape[1] <= FEW
-            made = few_frequencies(odds[0].tolist(), self.spec.precision) if few else frequencies(odds, self.spec.precision)[0]
-            batch.symbols(name)[0, position] = yield Distribution(made.astype(np.uint32), self.spec.precision)
+            (made,) = lanes.few_frequencies(name, position, 1)
+            batch.symbols(name)[0, position] = yield Distribution(np.array(made, np.uint32), self.spec.precision)
 
     def packet_cost(self, units: IntArray, f0: IntArray) -> dict[str, float]:
         return {stream_title(name): bits for name, bits in packet_bits(self, [(units, f0)])[0].items()}
@@ -184,6 +182,12 @@ class _RecurrentLanes:
 
     def frequencies(self, name: int | str, position: int, count: int) -> NDArray[np.int64]:
         return frequencies(self.odds(name, position, count), self._model.spec.precision)
+
+    def few_frequencies(self, name: int | str, position: int, count: int) -> list[list[int]]:
+        odds, precision = self.odds(name, position, count), self._model.spec.precision
+        if odds.shape[1] > FEW:
+            return frequencies(odds, precision).tolist()
+        return [few_frequencies(mine, precision) for mine in odds.tolist()]
 
     def odds(self, name: int | str, position: int, count: int) -> Array:
         """(count, alphabet) log2 odds, 10 fraction bits."""
@@ -283,14 +287,14 @@ def frequencies(odds: Array, precision: int) -> NDArray[np.int64]:
     return shares
 
 
-def few_frequencies(odds: list[float], precision: int) -> NDArray[np.int64]:
+def few_frequencies(odds: list[float], precision: int) -> list[int]:
     """The same of one symbol of a small alphabet, (alphabet,), where calls of NumPy would take longer than the work."""
     best = max(odds)
     weights = [INTEGER_POWERS[min(int(best - each), LIMIT)] for each in odds]
     total, free = sum(weights), 2**precision - len(odds)
     shares = [1 + weight * free // total for weight in weights]
     shares[odds.index(best)] += 2**precision - sum(shares)
-    return np.array(shares)
+    return shares
 
 
 def _rounded(state: Array) -> Array:

@@ -85,6 +85,10 @@ class _TableLanes:
     def frequencies(self, name: int | str, position: int, count: int) -> NDArray[np.int64]:
         return self._tables[name][self._cells.read(name, position, count)]
 
+    def few_frequencies(self, name: int | str, position: int, count: int) -> list[list[int]]:
+        found: list[list[int]] = self.frequencies(name, position, count).tolist()
+        return found
+
     def block(self, name: int | str, positions: range, frames: range) -> NDArray[np.int64]:
         return self._tables[name][self._cells.block(name, positions, self._batch.lanes(frames.start))]
 
