@@ -192,8 +192,13 @@ def test_wav_that_nobody_closed(subtype: str) -> None:
 
 def test_wav_with_more_than_it_announces() -> None:
     data = streamed(wav_bytes(tone(16000, 16000) + 0.1, 16000), 20036, 20000)
-    with pytest.warns(AudioWarning, match="stream: 12000 bytes follow the samples that its header announces; left out"):
-        assert len(read(io.BytesIO(data))) == 10000
+    problem = "stream: 12000 bytes follow the samples that its header announces; if they are sound, mend the header"
+    with pytest.raises(AudioError, match=f"^{problem}.*; --salvage of"):
+        open_reader(io.BytesIO(data))
+    with pytest.warns(AudioWarning, match=f"^{problem}"), open_reader(io.BytesIO(data), salvage=True) as reader:
+        assert sum(map(len, reader)) == 10000
+    with pytest.warns(AudioWarning, match="stream: 2000 bytes follow the samples that its header announces; left out"):
+        assert len(read(io.BytesIO(data[:-10000]))) == 10000
 
 
 def test_cut_wav_is_refused_or_salvaged(tmp_path: Path) -> None:
@@ -267,7 +272,7 @@ def test_temporary_copy_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("headless.raw", bytes(1000), "raw samples without a header"),
         ("speech.uc", b"\xf5U" + bytes(100), "already a unitcodec stream; decode it"),
         ("nothing.wav", wav_bytes(np.zeros(0), 16000), "holds no samples"),
-        ("cut.wav", wav_bytes(tone(100, 16000), 16000)[:20], "not audio"),
+        ("cut.wav", wav_bytes(tone(100, 16000), 16000)[:20], "cut short or damaged: begins as WAV does"),
     ],
 )
 def test_what_is_not_audio_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:

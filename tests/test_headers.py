@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from unitcodec.headers import mp3_bytes, ogg_links, sound_size
+from unitcodec.headers import files_of, mp3_bytes, ogg_links, sound_size
 
 NOISE = 0.1 * np.random.default_rng(1).standard_normal(16001)
 
@@ -58,13 +58,38 @@ def test_what_follows_the_samples_is_told_from_chunks() -> None:
     for more, behind in [
         (b"LIST" + struct.pack("<I", 4) + b"INFO", 0),
         (b"id3 " + struct.pack("<I", 3) + b"abc\0", 0),
-        (data, len(data)),
+        (data, 0),  # a file of its own
+        (bytes(6000), 0),
+        (b"ID3\4\0\0\0\0\x40\0" + bytes(range(256)) * 32, 0),
         (bytes(range(1, 33)), 32),
     ]:
         size = sound_size(data + more)
         assert size is not None
         assert size.problem is None
         assert size.behind == behind
+
+
+def test_much_that_nothing_tells_of_may_be_speech() -> None:
+    for more in (b"\1" * 5000, b"NOISE" * 1000):  # the latter begins as a chunk does
+        size = sound_size(file(format="WAV") + more)
+        assert size is not None
+        assert size.problem is not None
+        assert size.problem.startswith("5000 bytes follow the samples that its header announces; ")
+
+
+@pytest.mark.parametrize("kind", [*FAMILIES, "FLAC"])
+@pytest.mark.parametrize("following", [*FAMILIES, "FLAC", "OGG"])
+@pytest.mark.parametrize("between", [b"", bytes(7000)])
+def test_files_end_to_end_are_told_apart(kind: str, following: str, between: bytes) -> None:
+    first, second = file(format=kind), file(format=following)
+    assert [each.start for each in files_of(first + between + second + between)] == [0, len(first + between)]
+    assert files_of(first + between) == [range(len(first + between))]
+
+
+def test_what_a_flac_holds_of_another_file_is_not_the_next_one() -> None:
+    data, wav = file(format="FLAC"), file(format="WAV")
+    block = b"\2" + (len(wav) + 4).to_bytes(3, "big") + b"riff" + wav
+    assert files_of(data[:42] + block + data[42:]) == [range(len(data) + len(block))]
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"fLaC" + bytes(50), b".snd", b"riff" + bytes(8), b"caff\0"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import struct
 import threading
 import warnings
@@ -79,10 +80,29 @@ def test_lengths_that_are_not_there() -> None:
     assert wrong.startswith("it: cut short: 13274 of 16274 bytes of sound are there; ")
     samples, told = _assert_alike(data[:-3000], salvage=True)
     assert (len(samples), len(told)) == (6637, 1)
-    _, told = _assert_alike(data + b"\0junk" * 10)
+    _, told = _assert_alike(data + b"\1junk" * 10)
     assert told == ["it: 50 bytes follow the samples that its header announces; left out"]
+    for more in (b"\1" * 5000, b"NOISE" * 1000):
+        wrong, _ = _assert_alike(data + more)
+        assert isinstance(wrong, str)
+        assert wrong.startswith("it: 5000 bytes follow the samples that its header announces; if they are sound, mend the header")
     _, told = _assert_alike(data + b"LIST" + struct.pack("<I", 5) + b"abcde\0" + b"LIST")
     assert told == []
+
+
+def test_wavs_end_to_end() -> None:
+    first, other = _wav(), _wav("FLOAT", 2, 44100)
+    once = _assert_alike(first)[0], _assert_alike(other)[0]
+    for between in (b"", bytes(5001), b"LIST\4\0\0\0INFO"):
+        samples, told = _assert_alike(first + between + other + bytes(5001))
+        np.testing.assert_array_equal(samples, np.concatenate(once))
+        assert told == []
+
+
+def test_other_files_behind_take_a_file() -> None:
+    wrong, _, _ = _read(Pipe(_wav() + _wav(form="FLAC")))
+    assert isinstance(wrong, str)
+    assert re.match(r"it: behind it comes FLAC that is not read from a pipe \(\d+ bytes\); save it to a file; --salvage", wrong)
 
 
 @pytest.mark.parametrize(

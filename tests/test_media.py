@@ -270,17 +270,30 @@ def test_mp4_without_its_index() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    "make",
     [
-        (muxed("ipod", "aac"), "bytes follow, the first of another MP4; left out"),
-        (sound(5, format="WAV"), "bytes follow the samples that its header announces; left out"),
-        (sound(5, format="AIFF"), "bytes follow the samples that its header announces; left out"),
+        lambda: muxed("ipod", "aac"),
+        lambda: muxed("tta", "tta"),
+        lambda: sound(5, format="WAV"),
+        lambda: sound(5, format="AIFF"),
+        lambda: sound(5, format="AU"),
     ],
 )
-def test_files_end_to_end_of_which_the_first_alone_is_read(data: bytes, words: str) -> None:
-    samples, notes = read_with_notes(data + data)
-    np.testing.assert_array_equal(samples, read(io.BytesIO(data)))
-    assert notes == f"x: {len(data)} {words}"
+def test_files_end_to_end_are_read_one_after_another(make: Callable[[], bytes]) -> None:
+    data, other = make(), sound(5, format="WAV")
+    once, after = read(io.BytesIO(data)), read(io.BytesIO(other))
+    np.testing.assert_array_equal(read(io.BytesIO(data + data + other)), np.concatenate([once, once, after]))
+
+
+def test_flv_end_to_end() -> None:  # resampled in one go
+    data = muxed("flv", "aac", 44100)
+    assert abs(len(read(io.BytesIO(data + data))) - 2 * len(read(io.BytesIO(data)))) < 3
+
+
+@pytest.mark.parametrize(("make", "kind"), [(lambda: ogg(5), "Ogg"), (lambda: sound(5, format="WAV")[:30], "WAV")])
+def test_stumps_are_called_so(make: Callable[[], bytes], kind: str) -> None:
+    with pytest.raises(AudioError, match=f"^x: cut short or damaged: begins as {kind} does, but no sound is in it; copy"):
+        read(io.BytesIO(make()[:100]))
 
 
 def test_ogg_file_whose_end_is_not_marked() -> None:

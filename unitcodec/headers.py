@@ -6,28 +6,18 @@ an MP3 or Ogg. What is passed here is a whole file's bytes, mapped; only its hea
 
 from __future__ import annotations
 
-import itertools
-import mmap
-import re
 import struct
 from dataclasses import dataclass
 
-Bytes = bytes | mmap.mmap
+from unitcodec.starts import Bytes, front_tag_end, kind_at, next_start, padding_end
 
 _TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000))
 """Sizes that tools write into pipes, rounded down to whole frames; the true ones come later, or never."""
 
 _FIRST, _LAST = 2, 4  # flags of an Ogg page
 
-FLAC_START = b"fLaC\x00\x00\x00\x22"
-
-_FLAC = re.compile(re.escape(FLAC_START))
-
-_TAG = re.compile(rb"ID3[\x02-\x04].(?P<flags>.)(?P<id3>[\x00-\x7f]{4})|APETAGEX.{4}(?P<ape>.{4}).{16}", re.DOTALL)
-"""ID3v2, section 3.1, and APEv2 with a header."""
-
-_BEHIND_TAG = (b"\xff", b"ID3", b"APETAGEX", b"TAG", b"fLaC", b"\0")
-"""How it may go on there: sound can look like a tag's header, but not like all of it."""
+_STRAY = 4096
+"""So many bytes that nothing tells of may lie behind a file; more could be a quarter of a second of speech."""
 
 
 @dataclass(frozen=True)
@@ -54,25 +44,33 @@ _FAMILIES = {
 class Size:
     """How many bytes of sound a header announces, and how many there are.
 
-    ``behind`` is what follows them and is no chunk of the file: samples that a recorder did not come to count, or another file.
+    ``end``: where the file does, its other chunks included; None where it takes all that comes. ``behind``: bytes that follow
+    and are neither a chunk, zeros, a tag nor another file: samples that a recorder did not come to count, perhaps.
     """
 
     announced: int
     held: int
+    end: int | None = None
     behind: int = 0
 
     @property
     def problem(self) -> str | None:
-        """In words, if less is there than is announced."""
-        # One byte may be the one that makes the size even.
-        if self.announced - self.held <= 1 or to_the_end(self.announced):
+        """In words, if less is there than is announced, or so much more that it may be speech."""
+        if to_the_end(self.announced):
             return None
-        return f"cut short: {self.held} of {self.announced} bytes of sound are there"
+        if self.announced - self.held > 1:  # one byte may be the one that makes the size even
+            return f"cut short: {self.held} of {self.announced} bytes of sound are there"
+        if self.announced and self.behind > _STRAY:
+            return (
+                f"{self.behind} bytes follow the samples that its header announces; if they are sound, mend the header "
+                "(of WAV: ffmpeg -ignore_length 1 -i IN OUT.wav)"
+            )
+        return None
 
     @property
     def note(self) -> str | None:
-        """In words, if something follows. Nothing announced means that all of it is sound."""
-        if not self.behind or not self.announced:
+        """In words, if something follows that is no problem. Nothing announced means that all of it is sound."""
+        if not 0 < self.behind <= _STRAY or not self.announced:
             return None
         return f"{self.behind} bytes follow the samples that its header announces; left out"
 
@@ -87,28 +85,84 @@ def is_chunk(kind: bytes) -> bool:
     return kind not in _FAMILIES and all(32 <= letter < 127 for letter in kind)
 
 
-def sound_size(data: Bytes) -> Size | None:
-    """Of a WAV, RF64, W64, AIFF, CAF, AU or AVI file; None for one of another kind, and where the sound has not begun."""
-    if data[:4] == b".snd" and len(data) >= 12:
-        offset, announced = struct.unpack_from(">II", data, 4)
-        return Size(announced, max(0, len(data) - offset))
-    chunks = _FAMILIES.get(data[:4])
+def sound_size(data: Bytes, file: range | None = None) -> Size | None:
+    """Of a WAV, RF64, W64, AIFF, CAF, AU or AVI file; None for one of another kind, and where the sound has not begun.
+
+    ``file``: where it lies, of several; all of ``data`` by default.
+    """
+    file = range(len(data)) if file is None else file
+    head = data[file.start : file.start + 12]
+    if head[:4] == b".snd" and len(head) == 12:
+        offset, announced = struct.unpack_from(">II", head, 4)
+        return _size(data, file, announced, file.start + offset, file.start + offset + announced)
+    chunks = _FAMILIES.get(head[:4])
     if chunks is None:
         return None
-    if data[8:12] == b"AVI ":  # pictures and sound by turns
-        return Size(int.from_bytes(data[4:8], "little") + 8, len(data))
-    position, long = chunks.first, 0
-    while position + chunks.header.size <= len(data):
+    if head[8:] == b"AVI ":  # pictures and sound by turns
+        announced = int.from_bytes(head[4:8], "little") + 8
+        return Size(announced, len(file), file.start + announced)
+    position, long = file.start + chunks.first, 0
+    while position + chunks.header.size <= file.stop:
         kind, start, size = _chunk(data, position, chunks)
-        if kind == b"ds64" and start + 16 <= len(data):
+        if kind == b"ds64" and start + 16 <= file.stop:
             (long,) = struct.unpack_from("<Q", data, start + 8)
         if kind in (b"data", b"SSND"):
             if size == 0xFFFFFFFFFFFFFFFF:  # CAF's "to the end"
                 return None
             size = long if size == 0xFFFFFFFF and long else size
-            return Size(size, len(data) - start, _behind(data, start + size, chunks))
+            return _size(data, file, size, start, _chunks_end(data, file, start + size, chunks))
         position = start + size + -size % chunks.rounding
     return None
+
+
+def _size(data: Bytes, file: range, announced: int, start: int, end: int) -> Size:
+    held = max(0, file.stop - start)
+    if to_the_end(announced):
+        return Size(announced, held)
+    rest = padding_end(data, end) if announced else end  # silence is sound, too, where it is not known how much is
+    behind = 0 if kind_at(data, rest) or file.stop - rest < 8 else file.stop - rest
+    return Size(announced, held, end if announced or not behind else None, behind)
+
+
+def file_end(data: Bytes, start: int) -> int | None:
+    """Where the file ends that starts there, by what it says itself; None where it says nothing."""
+    if data[start + 4 : start + 8] == b"ftyp":
+        return _mp4_end(data, start)
+    size = sound_size(data, range(start, len(data)))
+    return None if size is None else size.end
+
+
+def files_of(data: Bytes) -> list[range]:
+    """Where the files lie that were put end to end, whatever their kinds; one, of most.
+
+    Of formats that say how long their file is the next is looked for there, of others by its first bytes, from front to back.
+    """
+    files: list[range] = []
+    start = 0
+    while start < len(data):
+        end, kind = file_end(data, start), kind_at(data, start)
+        if end is not None:
+            stop = padding_end(data, end)
+            stop = stop if kind_at(data, stop) else len(data)
+        elif kind == "Matroska":  # with attachments
+            stop = len(data)
+        else:  # links of an Ogg file are told by its pages, and FLAC in Ogg begins as FLAC does
+            stop = next_start(data, _head_end(data, start), ("Ogg", "FLAC") if kind == "Ogg" else ())
+        files.append(range(start, stop))
+        start = stop
+    return files
+
+
+def _head_end(data: Bytes, start: int) -> int:
+    """Behind what may hold pieces of other files: a tag, or a FLAC's metadata (RFC 9639, section 8)."""
+    position = front_tag_end(data, start)
+    if data[position : position + 4] != b"fLaC":
+        return position + 1
+    position, last = position + 4, False
+    while not last and position + 4 <= len(data):
+        last = data[position] >= 0x80
+        position += 4 + int.from_bytes(data[position + 1 : position + 4], "big")
+    return position
 
 
 def _chunk(data: Bytes, position: int, chunks: _Chunks) -> tuple[bytes, int, int]:
@@ -117,32 +171,32 @@ def _chunk(data: Bytes, position: int, chunks: _Chunks) -> tuple[bytes, int, int
     return kind, position + chunks.header.size, max(0, size - chunks.header.size * chunks.counts_header)
 
 
-def _behind(data: Bytes, position: int, chunks: _Chunks) -> int:
-    position += -position % chunks.rounding
-    while position + chunks.header.size <= len(data):
+def _chunks_end(data: Bytes, file: range, position: int, chunks: _Chunks) -> int:
+    """Behind the chunks that begin there."""
+    while not kind_at(data, position):  # not everyone rounds the last one up
+        position += -(position - file.start) % chunks.rounding
+        if position + chunks.header.size > file.stop or kind_at(data, position):
+            break
         kind, start, size = _chunk(data, position, chunks)
-        if not is_chunk(kind):
-            return len(data) - position
-        position = start + size + -size % chunks.rounding
-    return 0
+        if not is_chunk(kind) or (start + size > file.stop and file.stop - position > _STRAY):
+            break
+        position = start + size
+    return min(position, file.stop)
 
 
-def behind_mp4(data: Bytes) -> int:
-    """Bytes from a second MP4 on, put behind a first; FFmpeg plays the first alone. 0 for any other file.
-
-    ISO/IEC 14496-12, section 4.2: boxes of a 32-bit size and a name, or size 1 and 64 bits behind the name; 0 is "to the end".
-    """
-    position = 0
-    while data[4:8] == b"ftyp" and position + 8 <= len(data):
+def _mp4_end(data: Bytes, start: int) -> int:
+    """ISO/IEC 14496-12, section 4.2: boxes of a 32-bit size and a name; size 1: 64 bits behind the name; 0: to the end."""
+    position = start
+    while position + 8 <= len(data) and (position == start or not kind_at(data, position)):
         size, kind = struct.unpack_from(">I4s", data, position)
-        if kind == b"ftyp" and position:
-            return len(data) - position
         if size == 1 and position + 16 <= len(data):
             (size,) = struct.unpack_from(">Q", data, position + 8)
+        if size == 0 and is_chunk(kind):
+            return len(data)
         if size < 8:
             break
         position += size
-    return 0
+    return min(position, len(data))
 
 
 def mp3_bytes(data: Bytes, first: int) -> tuple[int, int] | None:
@@ -167,45 +221,6 @@ def mp3_bytes(data: Bytes, first: int) -> tuple[int, int] | None:
     return None
 
 
-def untagged(data: Bytes) -> list[range]:
-    """Where the sound lies of MP3s or FLACs that were put end to end, with tags between.
-
-    A tag may hold a picture, parts of which look like sound. One in front of the first is left to the library that decodes.
-    """
-    spans: list[range] = []
-    begin, position = 0, _tag_end(_TAG.match(data), data) or 0
-    while (found := _TAG.search(data, position)) is not None:
-        stop = _tag_end(found, data)
-        if stop is not None:
-            spans.append(range(begin, found.start()))
-            begin = stop
-        position = stop or found.start() + 1
-    return [span for span in (*spans, range(begin, len(data))) if span]
-
-
-def _tag_end(found: re.Match[bytes] | None, data: Bytes) -> int | None:
-    """None where no tag begins."""
-    if found is None:
-        return None
-    if found["ape"] is not None:
-        stop = found.end() + int.from_bytes(found["ape"], "little")
-    else:
-        size = sum(byte << 7 * place for place, byte in enumerate(reversed(found["id3"])))
-        stop = found.end() + size + (10 if found["flags"][0] & 0x10 else 0)  # a footer
-    follows = data[stop : stop + 8]
-    return stop if stop == len(data) or (stop < len(data) and follows.startswith(_BEHIND_TAG)) else None
-
-
-def flac_files(data: Bytes) -> list[range]:
-    """Where FLAC files lie that were put end to end."""
-    files = []
-    for span in untagged(data):
-        starts = [found.start() for found in _FLAC.finditer(data, span.start, span.stop)]
-        borders = [span.start, *starts[1:], span.stop]
-        files += [range(*each) for each in itertools.pairwise(borders)]
-    return files
-
-
 @dataclass(frozen=True)
 class OggLink:
     """One of the streams that follow each other in a chained Ogg file: where it lies, and whether its last page is all there.
@@ -219,11 +234,12 @@ class OggLink:
     ended: bool
 
 
-def ogg_links(data: Bytes) -> list[OggLink]:
-    """The links of an Ogg file (RFC 3533, sections 4 and 6), by the flags of its pages."""
+def ogg_links(data: Bytes, file: range | None = None) -> list[OggLink]:
+    """The links of an Ogg file (RFC 3533, sections 4 and 6), by the flags of its pages; ``file`` as for :func:`sound_size`."""
     links: list[OggLink] = []
-    begin, stop, search, flags = 0, 0, 0, _FIRST
-    while 0 <= (position := data.find(b"OggS", search)) <= len(data) - 27:
+    file = range(len(data)) if file is None else file
+    begin, stop, search, flags = file.start, file.start, file.start, _FIRST
+    while 0 <= (position := data.find(b"OggS", search, file.stop)) <= file.stop - 27:
         if data[position + 5] & _FIRST and not flags & _FIRST:
             links.append(OggLink(begin, position, stop == position, bool(flags & _LAST)))
             begin = position
@@ -231,4 +247,4 @@ def ogg_links(data: Bytes) -> list[OggLink]:
         stop = position + 27 + segments + sum(data[position + 27 : position + 27 + segments])
         # Where no page follows this one was cut off, and the next may begin within the length that it states.
         search = stop if data[stop : stop + 4] == b"OggS" else position + 27
-    return [*links, OggLink(begin, len(data), stop <= len(data), bool(flags & _LAST))]
+    return [*links, OggLink(begin, file.stop, stop <= file.stop, bool(flags & _LAST))]

@@ -19,6 +19,7 @@ from unitcodec.errors import AudioError
 from unitcodec.headers import Size, is_chunk, to_the_end
 from unitcodec.mixing import FAR_ABOVE, peak_of
 from unitcodec.raw import ENCODINGS, RawFormat
+from unitcodec.starts import kind_of_stump
 
 Samples = NDArray[np.float32]
 
@@ -30,6 +31,8 @@ _MOST_AT_ONCE = 1 << 20
 
 _MOST_HEADER = 1 << 16
 """Bytes in front of the samples; where there are more, something else than sound is in the file, too."""
+
+_TAGS = (b"ID3", b"APETAGEX")
 
 _WAV_ENCODINGS = {
     (1, 8): "u8", (1, 16): "s16le", (1, 24): "s24le", (1, 32): "s32le", (3, 32): "f32le", (3, 64): "f64le", (6, 8): "alaw",
@@ -50,10 +53,8 @@ class LiveSound:
     """Samples of a pipe: a ``Source``, see ``sources``. Raises AudioError while reading where they are far above full scale."""
 
     def __init__(self, stream: BinaryIO, name: str, header: Header) -> None:
-        self._stream, self._name, self._header = stream, name, header
-        self.sample_rate, self.channels = header.format.sample_rate, header.format.channels
-        self._subtype, self._endian, width = ENCODINGS[header.format.encoding]
-        self._frame = width * self.channels
+        self._stream, self._name = stream, name
+        self._begin(header)
         self.frames = None if header.announced is None else header.announced // self._frame
         # Bringing it down takes a reading before the one that counts, and there is none.
         self.floating = False
@@ -62,6 +63,20 @@ class LiveSound:
 
     def blocks(self) -> Iterator[tuple[int, Samples]]:
         """Sample rates in Hz and samples ``(T, channels)``, full scale 1.0. Once only."""
+        header: Header | None = self._header
+        while header is not None:
+            self._begin(header)
+            yield from self._samples()
+            header = self._following() if header.announced is not None and self.problem is None else None
+
+    def _begin(self, header: Header) -> None:
+        self._header = header
+        self.sample_rate, self.channels = header.format.sample_rate, header.format.channels
+        self._subtype, self._endian, width = ENCODINGS[header.format.encoding]
+        self._frame = width * self.channels
+
+    def _samples(self) -> Iterator[tuple[int, Samples]]:
+        """Of the file that has begun."""
         frames = min(self.sample_rate // BLOCKS_PER_SECOND, _MOST_AT_ONCE // self._frame)
         size, left, held = self._frame * max(1, frames), self._header.announced, 0
         rest = b""
@@ -72,7 +87,11 @@ class LiveSound:
             rest = data[whole:]
             if whole:
                 yield self.sample_rate, self._decoded(data[:whole])
-        self._conclude(held, len(rest))
+        if rest:
+            self.notes.append(f"{len(rest)} bytes at the end are no whole sample of every channel; left out")
+        if left is not None:
+            self._tell(Size(left, held))
+            self._stream.read(left % 2)
 
     def close(self) -> None:
         """The stream is the caller's."""
@@ -89,26 +108,40 @@ class LiveSound:
             )
         return block
 
-    def _conclude(self, held: int, rest: int) -> None:
-        announced = self._header.announced
-        if rest:
-            self.notes.append(f"{rest} bytes at the end are no whole sample of every channel; left out")
-        if announced is None:
-            return
-        size = Size(announced, held, 0 if held < announced else self._behind(announced % 2))
+    def _following(self) -> Header | None:
+        """The header of a WAV that follows. Chunks and zeros are passed over, and what is neither is told."""
+        while len(head := self._ahead()) == 8:
+            kind = "MP4" if b"ftyp" in head else kind_of_stump(head)
+            if kind is None and is_chunk(head[:4]):
+                size = int.from_bytes(head[4:], "little")
+                done = _skip(self._stream, size + size % 2)
+                if done < size:  # it was none, or the file is cut there
+                    self.problem = Size(1, 1, None, len(head) + done).problem
+                continue
+            read = _Remembering(self._stream, head)
+            header = None if kind is None else _read_header(read)
+            if header is not None:
+                return header
+            size = max(len(head), len(read.data)) + _skip(self._stream)
+            if kind is not None:
+                self.problem = f"behind it comes {kind} that is not read from a pipe ({size} bytes); save it to a file"
+            elif head.startswith(_TAGS):
+                self.notes.append(f"{size} bytes of a tag follow the samples; left out")
+            else:
+                self._tell(Size(1, 1, None, size))
+        return None
+
+    def _ahead(self) -> bytes:
+        """The next 8 bytes, or fewer at the end, from one on that is not zero."""
+        head = b""
+        while len(head) < 8 and (more := self._stream.read(8 - len(head))):
+            head = (head + more).lstrip(b"\0")
+        return head
+
+    def _tell(self, size: Size) -> None:
         self.problem = size.problem
         if size.note is not None:
             self.notes.append(size.note)
-
-    def _behind(self, padding: int) -> int:
-        """Bytes that follow the samples and are no chunk of the file."""
-        self._stream.read(padding)
-        while len(head := self._stream.read(8)) == 8:
-            if not is_chunk(head[:4]):
-                return 8 + _skip(self._stream)
-            size = int.from_bytes(head[4:], "little")
-            _skip(self._stream, size + size % 2)
-        return 0
 
 
 def open_live(stream: BinaryIO, name: str, raw: RawFormat | None) -> tuple[LiveSound | None, bytes]:
@@ -121,13 +154,14 @@ def open_live(stream: BinaryIO, name: str, raw: RawFormat | None) -> tuple[LiveS
 
 
 class _Remembering:
-    """Reads from a stream, and keeps what was read."""
+    """Reads from a stream, and keeps what was read; what was held but not asked for yet is no part of it."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream, self.data = stream, bytearray()
+    def __init__(self, stream: BinaryIO, held: bytes = b"") -> None:
+        """``held``: what was read before."""
+        self._stream, self._held, self.data = stream, held, bytearray()
 
     def __call__(self, count: int) -> bytes:
-        data = b""
+        data, self._held = self._held[:count], self._held[count:]
         while len(data) < count and (more := self._stream.read(count - len(data))):
             data += more
         self.data += data

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from unitcodec.headers import behind_mp4, flac_files, mp3_bytes, ogg_links, sound_size, untagged
+from unitcodec.headers import files_of, mp3_bytes, ogg_links, sound_size
 from unitcodec.mixing import to_float32
+from unitcodec.starts import untagged
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -144,26 +145,25 @@ class Media:
 
     def _frames(self) -> Iterator[AudioFrame]:
         with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            links = ogg_links(data) if data[:4] == b"OggS" else []
-            size, second = sound_size(data), behind_mp4(data)
-            files = [[range(link.start, link.stop)] for link in links] if links else _pieces(data)
-        self._behind = None if size is None else size.note
-        if second:
-            self._behind = f"{second} bytes follow, the first of another MP4; left out"
-        self.problem = None if size is None else size.problem
+            files = files_of(data)
+            links = [link for file in files if data[file.start : file.start + 4] == b"OggS" for link in ogg_links(data, file)]
+            sizes = [size for file in files if (size := sound_size(data, file)) is not None]
+            pieces = [piece for file in files for piece in _pieces(data, file)]
+        self._behind = next((size.note for size in sizes if size.note), None)
+        self.problem = next((size.problem for size in sizes if size.problem), None)
         if not all(link.whole for link in links):
             self.problem = "cut short: a last page is not all there"
         elif not all(link.ended for link in links):
             self._open_end = True
         # FFmpeg goes on from one into the next only where it is of the very same kind.
-        for file in [_Spans(self._file, spans) for spans in files]:
+        for file in [_Spans(self._file, spans) for spans in pieces]:
             try:
                 with self._open(file) as container:
                     yield from self._frames_of(container)
             except MediaError as error:
                 if not self._decoded:
                     raise
-                self.problem = self.problem or f"a later part of it {str(error) or 'cannot be read'}"
+                self.problem = self.problem or f"a later part of it: {str(error) or 'cannot be read'}"
         if self._damaged > self._decoded:
             self.problem = f"{self._damaged} of {self._damaged + self._decoded} packets are damaged"
 
@@ -281,12 +281,13 @@ class _Spans(io.RawIOBase):
         return self._position
 
 
-def _pieces(data: mmap.mmap) -> list[list[range]]:
-    """The files that a file consists of, each as the parts of it that are to be decoded."""
-    if data[:4] == b"fLaC":
-        return [[span] for span in flac_files(data)]
-    # A tag, MPEG audio or AAC.
-    return [untagged(data)] if data[:3] == b"ID3" or data[:1] == b"\xff" else [[range(len(data))]]
+def _pieces(data: mmap.mmap, file: range) -> list[list[range]]:
+    """What FFmpeg opens of a file one after another, each as the parts of it that are to be decoded."""
+    head = data[file.start : file.start + 4]
+    if head == b"OggS":
+        return [[range(link.start, link.stop)] for link in ogg_links(data, file)]
+    # A tag, MPEG audio or AAC, FLAC.
+    return [untagged(data, file) if head[:3] == b"ID3" or head[:1] == b"\xff" or head == b"fLaC" else [file]]
 
 
 def _samples(frame: AudioFrame) -> Samples:

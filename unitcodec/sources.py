@@ -12,9 +12,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from unitcodec.errors import AudioError
-from unitcodec.headers import FLAC_START, sound_size
+from unitcodec.headers import files_of, sound_size
 from unitcodec.media import Media, MediaError
 from unitcodec.raw import ENCODINGS, RawFormat
+from unitcodec.starts import kind_of_stump
 
 Samples = NDArray[np.float32]
 
@@ -60,7 +61,7 @@ def open_source(path: str, name: str, raw: RawFormat | None, salvage: bool) -> S
     except OSError as error:
         raise AudioError(f"{name}: {error.strerror or error}") from error
     except MediaError as error:
-        raise AudioError(f"{name}: {str(error) or f'not audio that FFmpeg can read; {ANOTHER}'}") from error
+        raise AudioError(f"{name}: {str(error) or _stump(path) or f'not audio that FFmpeg can read; {ANOTHER}'}") from error
 
 
 def _open(path: str, raw: RawFormat | None, salvage: bool) -> Source:
@@ -81,12 +82,21 @@ def _open(path: str, raw: RawFormat | None, salvage: bool) -> Source:
             return Media(path)
         except MediaError as other:
             reason = f"not audio that libsndfile can read ({error.error_string.rstrip('.')}), nor FFmpeg; {ANOTHER}"
-            raise MediaError(str(other) or reason) from other
+            raise MediaError(str(other) or _stump(path) or reason) from other
     # libsndfile stops at damage, and it takes the first of several FLAC files, or a WAV that nobody closed, for all there is.
     if file.more or (salvage and file.is_flac):
         file.close()
         return Media(path)
     return file
+
+
+def _stump(path: str) -> str:
+    """What to say of a file that no reader can read but that begins as sound does; empty of others."""
+    with open(path, "rb") as stream:
+        kind = kind_of_stump(stream.read(12))
+    if kind is None:
+        return ""
+    return f"cut short or damaged: begins as {kind} does, but no sound is in it; copy or download it again, whole"
 
 
 def _refuse_others(head: bytes) -> None:
@@ -147,7 +157,7 @@ class PlainFile:
     def _examine(self, path: str) -> None:
         with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             found = sound_size(data)
-            self.more = self.is_flac and data.find(FLAC_START, 4) >= 0
+            self.more = len(files_of(data)) > 1
         if found is None:
             return
         self.problem = found.problem
