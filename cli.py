@@ -2,7 +2,8 @@
 
 Nothing heavy is imported before it is needed: ``--help``, ``--version`` and ``info`` run without PyTorch.
 
-Exit status: 0 done; 1 some input is bad or some output cannot be written; 2 wrong usage; 130 and 143 interrupted.
+Exit status: 0 done; 1 some input is bad or some output cannot be written; 2 wrong usage; 130 and 143 interrupted; 141, and
+no word, where nobody reads standard output any more, as of cat or opusenc.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -37,6 +39,7 @@ from unitcodec.command.output import Output
 from unitcodec.command.run import (
     PATH,
     Work,
+    check_stdout,
     complain,
     expected,
     loader,
@@ -45,6 +48,7 @@ from unitcodec.command.run import (
     say,
     source_name,
     stdin,
+    sum_up,
     summarize,
     words,
 )
@@ -74,6 +78,8 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         status = cli.main(args=None if arguments is None else list(arguments), prog_name="unitcodec", standalone_mode=False)
         return status if isinstance(status, int) else 0
+    except _NobodyReads:
+        return 141
     except _Interrupted as error:
         say(f"unitcodec: {error}")
         return 130
@@ -83,17 +89,19 @@ def _run(arguments: Sequence[str] | None) -> int:
         else:
             say(f"unitcodec: {_usage(error)}")
         return error.exit_code
-    except BrokenPipeError:  # nobody reads any more, so there is nobody to tell
-        return 1
     except Exception as error:
         if not expected(error):
             raise
-        complain(error)
+        complain(error, "standard output" if _of_echo(error) else None)
         return 2 if isinstance(error, JobError) else 1
 
 
 class _Interrupted(Exception):
     """Ctrl-C, as click does not know it: it would print an empty line. In words."""
+
+
+class _NobodyReads(Exception):
+    """A closed pipe, as click does not know it: it would call it a failure."""
 
 
 def _usage(error: click.ClickException) -> str:
@@ -108,6 +116,12 @@ def _usage(error: click.ClickException) -> str:
 def _terminate(number: int, frame: object) -> NoReturn:
     """SIGTERM as an exception, so that temporary files are removed on the way out."""
     raise SystemExit(128 + number)
+
+
+def _of_echo(error: Exception) -> bool:
+    """Whether it was writing words to standard output that failed; such an error names no file."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and frames[-1].f_code is click.echo.__code__
 
 
 def _settle_stdout() -> None:
@@ -137,11 +151,19 @@ _ELSEWHERE = {
 class _Commands(click.Group):
     """Imports a command when it is asked for. ``bench`` is another package's, and where that is missing the rest works."""
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **options)
+        except BrokenPipeError as error:  # --help and --version
+            raise _NobodyReads from error
+
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except KeyboardInterrupt as error:
             raise _Interrupted("; ".join(["interrupted", *map(str, error.args)])) from None
+        except BrokenPipeError as error:
+            raise _NobodyReads from error
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted([*super().list_commands(context), *_ELSEWHERE])
@@ -263,6 +285,7 @@ def info(files: tuple[str, ...], as_json: bool, plot: str | None, overwrite: boo
     """Show what .uc files, and those in folders, hold, without decoding them. Exit status 1 when one is damaged or is none."""
     from unitcodec.command import report
 
+    check_stdout([Job(STANDARD, STANDARD)], text=True)
     names = inputs(files, STREAM_SUFFIXES, recursive=True)
     if plot is not None:
         _plot(names, plot, overwrite)
@@ -276,12 +299,14 @@ def info(files: tuple[str, ...], as_json: bool, plot: str | None, overwrite: boo
             reports.append(report.failed(name, words(error)))
             if not as_json:
                 complain(error, name)
+    bad = [source_name(str(one["file"])) for one in reports if one["error"]]
     tables = [report.as_table(one) for one in reports if one["size"] is not None]
     if as_json:
         click.echo(report.as_json(reports))
     else:
         click.echo("\n\n".join(tables), nl=bool(tables))
-    return 1 if any(one["error"] for one in reports) else 0
+        sum_up(bad, len(names), "damaged or unreadable")
+    return 1 if bad else 0
 
 
 def _plot(files: Sequence[str], target: str, overwrite: bool) -> None:

@@ -93,7 +93,8 @@ def inspect(data: Data, entropy: EntropyModel | None = None, max_seconds: float 
     PacketReader, does not allow; TypeError for what is no bytes.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise TypeError(f"inspect takes a stream's bytes, not {type(data).__name__}; of a file Path(path).read_bytes()")
+        cure = "of an array array.tobytes()" if hasattr(data, "tobytes") else "of a file Path(path).read_bytes()"
+        raise TypeError(f"inspect takes a stream's bytes, not {type(data).__name__}; {cure}")
     source = Source(data)
     try:
         header, entropy = open_stream(source, entropy)

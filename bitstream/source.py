@@ -90,4 +90,5 @@ def _refuse_others(data: object) -> None:
     if isinstance(data, (str, PathLike)):
         raise TypeError("a stream is its bytes or an open file, not a path: Path(path).read_bytes(), open(path, 'rb')")
     if not isinstance(data, (bytes, bytearray, memoryview)) and (isinstance(data, TextIOBase) or not hasattr(data, "read")):
-        raise TypeError(f"a stream is its bytes or a file open for reading bytes, not {type(data).__name__}")
+        cure = "; of an array array.tobytes()" if hasattr(data, "tobytes") else ""
+        raise TypeError(f"a stream is its bytes or a file open for reading bytes, not {type(data).__name__}{cure}")

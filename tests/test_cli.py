@@ -334,7 +334,10 @@ def test_trailing_bytes_are_named(stream: bytes, tmp_path: Path, capsys: pytest.
     path.write_bytes(stream + b"more")
     status, _, lines = run(capsys, "decode", path, tmp_path / "out.wav")
     assert status == 1
-    assert f"4 bytes follow the end of the stream, from byte {len(stream)} on" in lines[0]
+    follow = f"4 bytes follow the end of the stream, from byte {len(stream)} on"
+    assert lines == [f"unitcodec: {path}: {follow}; --conceal plays the rest"]
+    status, _, lines = run(capsys, "decode", path, tmp_path / "out.wav", "--conceal", "-q")
+    assert (status, lines) == (0, [f"unitcodec: {path}: {follow}; left out"])
 
 
 def test_a_claim_of_a_million_million_samples_costs_nothing(default_model: Path, tmp_path: Path, command: Command) -> None:
@@ -369,7 +372,9 @@ def test_salvage_plays_what_there_is(batch: Batch, stream: bytes, tmp_path: Path
         assert lines[0].endswith(f"packet 2, at byte {packets[2].offset}, is damaged; --salvage plays what is there")
     status, _, lines = run(capsys, "decode", path, out, "--salvage", "-q")
     assert status == 0
-    assert lines == [f"unitcodec: {path}: packet 2, at byte {packets[2].offset}, is damaged; concealed"]
+    assert lines == [
+        f"unitcodec: {path}: packet 2, at byte {packets[2].offset}, is damaged, and the end is missing; what is there is played"
+    ]
     salvaged, _ = soundfile.read(out)
     whole, _ = soundfile.read(batch.folder / "out" / "speech.wav")
     assert len(salvaged) == 2 * 40960
@@ -490,9 +495,10 @@ def test_full_disk_is_one_line(batch: Batch, command: Command) -> None:
     source = str(batch.folder / "uc" / "ten_ms.uc")
     done = command("decode", source, str(FULL), "--overwrite")
     assert (done.returncode, done.stderr) == (1, b"unitcodec: /dev/full: No space left on device\n")
-    with FULL.open("wb", buffering=0) as full:
-        done = command("decode", source, "-", stdout=full)
-    assert (done.returncode, done.stderr) == (1, b"unitcodec: standard output: No space left on device\n")
+    for arguments in (["decode", source, "-"], ["info", source], ["encode", "--help"], ["--version"]):
+        with FULL.open("wb", buffering=0) as full:
+            done = command(*arguments, stdout=full)
+        assert (done.returncode, done.stderr) == (1, b"unitcodec: standard output: No space left on device\n")
 
 
 def test_output_that_grows_too_large_is_removed(batch: Batch, tmp_path: Path, command: Command) -> None:
@@ -503,6 +509,20 @@ def test_output_that_grows_too_large_is_removed(batch: Batch, tmp_path: Path, co
     done = command("decode", source, str(tmp_path / "out.wav"), preexec_fn=limit)
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == [f"unitcodec: {tmp_path / 'out.wav'}: File too large"]
+    assert files(tmp_path) == []
+
+
+def test_urls(speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    url, cure = "https://example.org/talk", "URLs are not fetched; download it first, or pipe it: "
+    for arguments in (["encode", url], ["decode", url, "out.wav"], ["info", url], ["units", url], ["encode", url, "-o", "out"]):
+        status, _, (line,) = run(capsys, *arguments)
+        assert status == 1
+        assert line.startswith(f"unitcodec: {url}: {cure}")
+    for target in (["s3://bucket/talk.uc"], ["-o", "s3://bucket"]):
+        status, _, (line,) = run(capsys, "encode", speech, *target)
+        assert status == 2
+        assert ": nothing is written to URLs; write a file and upload it" in line
     assert files(tmp_path) == []
 
 
@@ -555,13 +575,15 @@ def test_an_interrupt_while_processes_start_is_one_line(tones: tuple[str, ...], 
     assert files(tmp_path / "out") == ["-dash.uc", "a.uc", "b.flac.uc", "b.wav.uc"]
 
 
-def test_closed_pipe_ends_silently(batch: Batch, start: Start) -> None:
+@pytest.mark.parametrize("arguments", [["decode", "SOURCE", "-", "-q"], ["join", "SOURCE"], ["info", "SOURCE"], ["--help"]])
+def test_closed_pipe_ends_silently(batch: Batch, start: Start, arguments: list[str]) -> None:
+    source = str(batch.folder / "uc" / "ten_ms.uc")
     read, write = os.pipe()
     os.close(read)
-    process = start("decode", str(batch.folder / "uc" / "ten_ms.uc"), "-", "-q", stdout=write, stderr=-1)
+    process = start(*[source if word == "SOURCE" else word for word in arguments], stdout=write, stderr=-1)
     os.close(write)
     _, stderr = process.communicate(timeout=900)
-    assert (process.returncode, stderr) == (1, b"")
+    assert (process.returncode, stderr) == (141, b"")
 
 
 def test_terminal_gets_no_binary(batch: Batch, start: Start) -> None:
@@ -677,6 +699,14 @@ def test_info_of_folders(batch: Batch, tmp_path: Path, capsys: pytest.CaptureFix
     assert status == 0
     assert [one["file"] for one in json.loads(out)] == [str(path) for path in _walked(batch.folder / "uc")]
     assert run(capsys, "info", tmp_path) == (2, "", [f"unitcodec: {tmp_path}: holds no files of the kinds .uc"])
+    (tmp_path / "a.uc").write_bytes(b"no")
+    (tmp_path / "b.uc").write_bytes((batch.folder / "uc" / "ten_ms.uc").read_bytes()[:-1])
+    status, _, lines = run(capsys, "info", tmp_path, batch.folder / "uc")
+    assert status == 1
+    assert (
+        lines[-1]
+        == f"unitcodec: 2 of {2 + len(_walked(batch.folder / 'uc'))} damaged or unreadable: {tmp_path}/a.uc, {tmp_path}/b.uc"
+    )
 
 
 def _walked(folder: Path) -> list[Path]:

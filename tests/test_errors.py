@@ -77,3 +77,14 @@ def test_the_line_that_the_readme_gives_catches_all(narrow: Codec, tmp_path: Pat
         caught: dict[str, Any] = {"call": call, **globals()}
         exec(f"try:\n    call()\n{line[0]}\n    found = True", caught)
         assert caught["found"]
+
+
+@pytest.mark.parametrize("url", ["https://example.org/talk.wav?dl=1", "s3://bucket/talk.wav", "HTTP://x/y"])
+def test_urls_are_called_so(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cure = "URLs are not fetched; download it first, or pipe it: curl -L URL | unitcodec encode - OUT.uc"
+    with pytest.raises(unitcodec.AudioError, match=f"^{re.escape(f'{url}: {cure}')}$"):
+        unitcodec.audio.open_reader(url)
+    (tmp_path / url.partition("/")[0]).mkdir()  # a folder may have such a name
+    with pytest.raises(unitcodec.AudioError, match="No such file"):
+        unitcodec.audio.open_reader(url)

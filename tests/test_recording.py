@@ -242,15 +242,20 @@ def test_files_and_arrays_in_a_batch(tmp_path: Path) -> None:
         batch_blocks([path, path], 16000)
 
 
-@pytest.mark.parametrize(
-    "rate", [[16000], np.array([16000, 2]), torch.zeros((), device="meta"), MONO, 10**400], ids=lambda rate: type(rate)
-)
+@pytest.mark.parametrize("rate", [torch.zeros((), device="meta"), True, np.True_, "16000", 10**400], ids=lambda rate: type(rate))
 def test_what_is_no_rate(rate: Any) -> None:
     with pytest.raises(
         AudioError, match=r"is no sample rate; it takes a whole number of Hz, 16000 or 44100 for instance$"
     ) as caught:
         mono_blocks(MONO, rate)
     assert len(str(caught.value)) < 150
+
+
+@pytest.mark.parametrize("rates", [[16000], (16000, 8000), np.array([16000, 2]), MONO], ids=lambda rates: type(rates))
+def test_a_batch_has_one_rate(rates: Any) -> None:
+    for code in (mono_blocks, batch_blocks):
+        with pytest.raises(AudioError, match=r"is no sample rate; a batch has one number, so code other rates apart$"):
+            code([MONO, MONO] if code is batch_blocks else MONO, rates)
 
 
 @pytest.mark.parametrize("shape", [(0,), (1, 0), (2, 0), (0, 100), (100, 0)])

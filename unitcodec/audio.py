@@ -32,7 +32,7 @@ import numpy as np
 import soxr
 from numpy.typing import ArrayLike, NDArray
 
-from unitcodec.errors import AudioError, AudioWarning, warn
+from unitcodec.errors import AudioError, AudioWarning, is_url, reason, warn
 from unitcodec.live import open_live
 from unitcodec.mixing import Mixer, peak_of, scale_down, to_float32
 from unitcodec.raw import RawFormat
@@ -116,7 +116,7 @@ class Reader:
         self._pipe: BinaryIO | None = None  # opened here
         self._source: Source | None = None
         if isinstance(source, (str, os.PathLike)):
-            self.name = name or (str(Path(os.fsdecode(source))) if os.fspath(source) else "''")
+            self.name = name or _shown(os.fsdecode(source))
         else:
             self.name = name or str(getattr(source, "name", "stream"))
         try:
@@ -192,7 +192,7 @@ class Reader:
         try:
             stream = open(self._path, "rb")  # noqa: SIM115  # the system's own words for what is missing, forbidden or a directory
         except OSError as error:
-            raise AudioError(f"{self.name}: {error.strerror or error}") from error
+            raise AudioError(f"{self.name}: {reason(error, self._path)}") from error
         except ValueError as error:  # a null byte, or what the system's encoding does not have
             raise AudioError(f"{self._path!r} cannot be a file's name: {error}") from error
         if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -239,6 +239,13 @@ class Reader:
         if len(block):
             self.num_samples += len(block)
             yield block
+
+
+def _shown(path: str) -> str:
+    """What messages call a path."""
+    if not path:
+        return "''"
+    return path if is_url(path) else str(Path(path))
 
 
 class _Resampler:
@@ -370,7 +377,7 @@ def _check_rate(sample_rate: SupportsInt, name: str) -> int:
         exact = bool(whole == sample_rate)
     except (TypeError, ValueError, OverflowError, RuntimeError):  # of tensors without a value the last
         whole, exact = -1, False
-    if not exact or not 0 < whole <= MAX_SAMPLE_RATE:
+    if not exact or isinstance(sample_rate, (bool, np.bool_)) or not 0 < whole <= MAX_SAMPLE_RATE:
         raise AudioError(
             f"{name}: {sample_rate!r:.40} is no sample rate; it takes a whole number of Hz, 16000 or 44100 for instance"
         )

@@ -7,6 +7,7 @@ have no class in common: ``except (unitcodec.UnitcodecError, bitstream.Bitstream
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 
@@ -31,6 +32,24 @@ class AudioWarning(UnitcodecWarning):
 
 class ModelError(UnitcodecError, ValueError):
     """The model cannot be loaded, or is not the one that the stream was made with."""
+
+
+_URL = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]+):/{1,3}[^/]", re.IGNORECASE)
+
+
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a URL, for there is no folder here that it could lead into."""
+    text = os.fsdecode(path)
+    return _URL.match(text) is not None and not os.path.lexists(text.partition("/")[0])
+
+
+def reason(error: OSError, path: str | os.PathLike[str]) -> str:
+    """Why a path cannot be read, in the system's words; of a URL what to do in its place."""
+    if not isinstance(error, FileNotFoundError) or not is_url(path):
+        return error.strerror or str(error)
+    if os.fsdecode(path).lower().startswith("file:"):
+        return "a URL; give the path alone, which begins at its last slash of three"
+    return "URLs are not fetched; download it first, or pipe it: curl -L URL | unitcodec encode - OUT.uc"
 
 
 def warn(text: str, category: type[UnitcodecWarning]) -> None:

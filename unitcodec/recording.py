@@ -60,6 +60,8 @@ def mono_blocks(recording: Recording, sample_rate: Rate, name: str = "audio") ->
     waveform = _channels_first(_as_array(recording, name), name)
     if sample_rate is None:
         raise AudioError(f"{name}: an array does not tell its sample rate; say it, as in encode(waveform, 48000)")
+    if isinstance(sample_rate, (list, tuple)) or getattr(sample_rate, "ndim", None) not in (None, 0):
+        raise AudioError(f"{name}: {sample_rate!r:.40} is no sample rate; a batch has one number, so code other rates apart")
     to_mono_16k(waveform[..., :0], sample_rate, name)  # says now what is wrong with rate and type
     return _from_array(waveform, sample_rate, name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .errors import reason
 from .units import UnitEntry, UnitsError, read_units
 
 
@@ -16,7 +17,7 @@ def read_list(path: Path) -> list[UnitEntry]:
     try:
         entries = read_units(path)
     except OSError as error:
-        raise UnitsError(f"{path}: {error.strerror or error}") from error
+        raise UnitsError(f"{path}: {reason(error, path)}") from error
     except UnitsError as error:
         raise UnitsError(f"{path}: {error}") from error
     if not entries:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unitcodec.errors import UnitcodecError, UnitcodecWarning
+from unitcodec.errors import UnitcodecError, UnitcodecWarning, is_url
 
 STANDARD = "-"
 """Stands for standard input or standard output."""
@@ -182,6 +182,8 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
 
 
 def _check_target(job: Job, overwrite: bool) -> None:
+    if is_url(job.target) and not is_url(job.source):  # else that is what is wrong
+        raise JobError(f"{job.target}: nothing is written to URLs; write a file and upload it, or pipe '-' to what uploads")
     if job.target.endswith(("/", os.sep)):
         raise JobError(f"{job.target}: is no name of a file; to write into a folder use --output-dir {job.target}")
     if job.target == STANDARD or not os.path.lexists(job.target):

@@ -16,7 +16,7 @@ import click
 import unitcodec
 from unitcodec.command.jobs import STANDARD, Job, JobError
 from unitcodec.command.output import OutputError
-from unitcodec.errors import AudioError, AudioWarning, ModelError, UnitcodecError, UnitcodecWarning
+from unitcodec.errors import AudioError, AudioWarning, ModelError, UnitcodecError, UnitcodecWarning, reason
 
 if TYPE_CHECKING:
     from unitcodec.audio import Samples
@@ -142,10 +142,16 @@ def conclude(outcomes: Iterable[tuple[Item, Outcome]], name: Callable[[Item], st
     for total, (item, outcome) in enumerate(outcomes, 1):  # noqa: B007
         if not outcome.done:
             failed.append(name(item))
-    if failed and total > 1 and not quiet:
-        more = [f"{len(failed) - NAMED} more"] if len(failed) > NAMED else []
-        say(f"unitcodec: {len(failed)} of {total} failed: {', '.join(failed[:NAMED] + more)}")
+    if not quiet:
+        sum_up(failed, total, "failed")
     return 1 if failed else 0
+
+
+def sum_up(names: Sequence[str], total: int, what: str) -> None:
+    """A line that counts and names those of several inputs of which something is to be said."""
+    if names and total > 1:
+        more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+        say(f"unitcodec: {len(names)} of {total} {what}: {', '.join([*names[:NAMED], *more])}")
 
 
 def check_stdout(jobs: Sequence[Job], text: bool = False) -> None:
@@ -245,7 +251,7 @@ def expected(error: Exception) -> bool:
 def words(error: Exception) -> str:
     """What an error says, in one line."""
     if isinstance(error, OSError):
-        return error.strerror or str(error)
+        return reason(error, error.filename or "")
     if isinstance(error, MemoryError):
         return "out of memory"
     # Ours are a line, in which a file's name may hold a newline; others' may be several.
@@ -260,8 +266,9 @@ def complain(error: Exception, source: str | None = None) -> None:
 
 
 def say(text: str) -> None:
-    """A line on standard error."""
-    click.echo(printable(text), err=True)
+    """A line on standard error. Where it cannot be written nobody reads it, and the work goes on."""
+    with contextlib.suppress(OSError):
+        click.echo(printable(text), err=True)
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,7 @@ from unitcodec.command.jobs import STANDARD
 from unitcodec.command.run import say, source_name, stdin, words
 
 if TYPE_CHECKING:
-    from bitstream import OnError
+    from bitstream import OnError, StreamInfo
 
 
 def read_stream(source: str, any_bytes: bool = False) -> bytes:
@@ -24,6 +24,14 @@ def read_stream(source: str, any_bytes: bool = False) -> bytes:
         if head != MAGIC and not any_bytes:
             raise NotUnitcodec("not a unitcodec stream ('unitcodec encode' makes one of audio)")
         return head + stream.read()
+
+
+def _outcome(facts: StreamInfo) -> str:
+    """What becomes of a stream that is damaged and played all the same."""
+    bad = any(not packet.ok for packet in facts.packets)
+    if facts.complete:
+        return "; concealed" if bad else "; left out"
+    return f"{', and the end is missing' if bad else ''}; what is there is played"
 
 
 def read_checked(source: str, on_error: OnError, max_seconds: float | None = None) -> bytes:
@@ -49,5 +57,5 @@ def read_checked(source: str, on_error: OnError, max_seconds: float | None = Non
         if on_error == "strict" or (on_error == "conceal" and not facts.complete):
             cure = "--conceal plays the rest" if facts.complete else "--salvage plays what is there"
             raise Damaged(f"{problem}; {cure}")
-        say(f"unitcodec: {source_name(source)}: {problem}; concealed")
+        say(f"unitcodec: {source_name(source)}: {problem}{_outcome(facts)}")
     return data
