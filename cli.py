@@ -109,6 +109,9 @@ def _usage(error: click.ClickException) -> str:
     text = error.format_message()
     if isinstance(error, click.MissingParameter):  # a list of what there is to choose from
         text = " ".join(text.split())
+    name = getattr(error, "option_name", None)
+    if name is not None and len(name) == 2:
+        text = f"{text.rstrip('.')}; a file's name that begins with a dash stands after --"
     context = getattr(error, "ctx", None)
     return text if context is None else f"{text.rstrip('.')} ('{context.command_path} --help' tells more)"
 
@@ -298,7 +301,7 @@ def info(files: tuple[str, ...], as_json: bool, plot: str | None, overwrite: boo
                 raise
             reports.append(report.failed(name, words(error)))
             if not as_json:
-                complain(error, name)
+                complain(error, source_name(name))
     bad = [source_name(str(one["file"])) for one in reports if one["error"]]
     tables = [report.as_table(one) for one in reports if one["size"] is not None]
     if as_json:

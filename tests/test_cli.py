@@ -383,8 +383,15 @@ def test_salvage_plays_what_there_is(batch: Batch, stream: bytes, tmp_path: Path
     path.write_bytes(b"XX" + stream[2:])
     status, _, lines = run(capsys, "decode", path, out, "--salvage", "-q", "--overwrite")
     assert (status, len(lines)) == (0, 1)
-    assert lines[0].endswith("not a unitcodec stream: it does not start with f5 55; salvaged")
+    assert lines[0].endswith("not a unitcodec stream: it does not start with f5 55; its packets are looked for")
     assert soundfile.info(out).frames == batch.lengths["speech"]
+
+
+def test_nothing_to_salvage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "note.uc").write_text("Dear reader,\n")
+    status, _, lines = run(capsys, "decode", tmp_path / "note.uc", "--salvage")
+    assert (status, files(tmp_path)) == (1, ["note.uc"])
+    assert "nothing of it can be salvaged" in lines[-1]
 
 
 @pytest.mark.parametrize(
@@ -528,7 +535,8 @@ def test_urls(speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], 
 
 def test_missing_output_folder(speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, _, lines = run(capsys, "encode", speech, tmp_path / "none" / "out.uc")
-    assert (status, lines) == (1, [f"unitcodec: {tmp_path / 'none' / 'out.uc'}: No such file or directory"])
+    cure = f"there is no folder {tmp_path / 'none'}; make it first"
+    assert (status, lines) == (1, [f"unitcodec: {tmp_path / 'none' / 'out.uc'}: {cure}"])
 
 
 @pytest.mark.parametrize(

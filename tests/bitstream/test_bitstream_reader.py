@@ -189,7 +189,7 @@ def test_memory_does_not_grow_with_the_stream(golden_model: EntropyModel, tmp_pa
 def test_what_is_no_stream(given: Any) -> None:
     for read in (PacketReader, bitstream.unpack, lambda data: bitstream.cut(data, 0, 1), lambda data: bitstream.join([data])):
         with pytest.raises(
-            TypeError, match=f"^a stream is its bytes or a file open for reading bytes, not {type(given).__name__}\b"
+            TypeError, match=f"^a stream is its bytes or a file open for reading bytes, not {type(given).__name__}\\b"
         ):
             read(given)
     with pytest.raises(TypeError, match=r"^inspect takes a stream's bytes, not "):

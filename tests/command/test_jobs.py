@@ -98,14 +98,15 @@ def test_alike_but_for_their_suffixes(tree: Path) -> None:
         (["in"], {"output_dir": "out"}, "in: is a directory; add --recursive"),
         (["other"], {"output_dir": "out", "recursive": True, "direction": DECODE}, "other: holds no files of the kinds .uc"),
         (["x.wav", "other/x.wav"], {"output_dir": "out"}, "x.wav and other/x.wav would both become out/x.wav.uc"),
-        (["x.wav", "x.wav"], {"output_dir": "out"}, "would both become"),
+        (["x.wav", "x.wav"], {"output_dir": "out"}, r"^x\.wav: is given twice; leave one away$"),
         (["-"], {"output_dir": "out"}, "standard input has no name"),
         (["x.wav"], {"output_dir": "talk.uc"}, "talk.uc: --output-dir names a folder"),
         (["x.wav", "out/"], {}, "out/: is no name of a file; to write into a folder use --output-dir out/"),
         (["x.wav"], {}, "x.uc: exists already; --overwrite replaces it"),
         (["x.wav", "in"], {}, "in: is a directory; to write into it use --output-dir in"),
         (["x.uc"], {}, "x.uc: has the suffix of an output already"),
-        (["x.uc", "./x.uc"], {"overwrite": True}, "input and output are the same file"),
+        (["x.uc", "./x.uc"], {"overwrite": True}, "input and output are the same file .*; name another output"),
+        (["x.wav", "x.wav"], {}, r"^x\.wav: input and output are the same file \(IN OUT\); leave the second away for x\.uc"),
     ],
 )
 def test_refusals(tree: Path, paths: list[str], options: dict[str, object], message: str) -> None:

@@ -81,6 +81,8 @@ class Speech:
             raise Damaged(f"{error}; --conceal or --salvage plays what is there") from error
         self._told = lost if part.whole else 0
         self.reader.seek(0)
+        if not self.reader.num_samples and part.on_error == "salvage" and stream:
+            raise UnitcodecError("nothing of it can be salvaged: no packet is sound, or it is no unitcodec stream")
         left = (self.reader.num_samples or 0) - round(part.start * self.codec.sample_rate)
         if part.start and left <= 0:
             raise UnitcodecError(f"ends at {clock(self.reader.duration or 0.0)}; --start {clock(part.start)} is not in it")

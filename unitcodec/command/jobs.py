@@ -104,6 +104,10 @@ def _single(paths: Sequence[str], direction: Direction, keep_suffix: bool) -> Jo
         raise JobError(f"{source}: is a directory; code its files with --recursive --output-dir DIR")
     if len(paths) == 2:
         target = paths[1]
+        if target != STANDARD and (target == source or _same_file(source, target)):
+            usual = _renamed(source, direction.suffix)
+            cure = "name another output" if usual == source else f"leave the second away for {usual}"
+            raise JobError(f"{source}: input and output are the same file (IN OUT); {cure}")
         if target != STANDARD and Path(target).suffix.lower() in direction.reads:
             # A shell's *.wav that matched two files must not write over the second.
             raise JobError(f"{target}: looks like another input, not like an output; several inputs need --output-dir DIR")
@@ -176,6 +180,8 @@ def _refuse_clashes(jobs: Sequence[Job]) -> None:
         if job.target == STANDARD:
             continue
         target = os.path.realpath(job.target)
+        if seen.get(target) == job.source:
+            raise JobError(f"{job.source}: is given twice; leave one away")
         if target in seen:
             raise JobError(f"{seen[target]} and {job.source} would both become {job.target}")
         seen[target] = job.source

@@ -111,6 +111,9 @@ class Output:
         self._temporary = None
 
     def _named(self, error: OSError) -> OutputError:
+        folder = os.path.dirname(self._target or "")
+        if isinstance(error, FileNotFoundError) and folder and not os.path.isdir(folder):
+            return OutputError(f"{self.name}: there is no folder {folder}; make it first")
         return OutputError(f"{self.name}: {error.strerror or error}")
 
 

@@ -96,6 +96,9 @@ def resynth(
     durations is asked where no two neighbours are equal and nothing tells how long the whole is, and else a unit is a frame.
     Without speaker the voice is the most usual value of each field. Without f0 the intonation is the most probable F0 at each
     step, given the units and the F0 before it in its packet.
+
+    There is no --salvage: an entry that is damaged is told, and the others are spoken. A damaged --speaker can be salvaged by
+    'unitcodec encode --salvage' first.
     """
     units: str | bytes = stdin().read() if source == STANDARD else source
     name = source_name(source)

@@ -50,7 +50,7 @@ def read_checked(source: str, on_error: OnError, max_seconds: float | None = Non
     except BitstreamError as error:
         if on_error != "salvage":
             raise
-        say(f"unitcodec: {source_name(source)}: {words(error)}; salvaged")
+        say(f"unitcodec: {source_name(source)}: {words(error)}; its packets are looked for")
         return data
     problem = damage(facts)
     if problem is not None:
