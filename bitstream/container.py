@@ -82,6 +82,9 @@ def iter_packets(
     return PacketReader(data, entropy, on_error, max_seconds)
 
 
+_CURES = ("of a file Path(path).read_bytes()", "of an array array.tobytes()")
+
+
 def inspect(data: Data, entropy: EntropyModel | None = None, max_seconds: float | None = None, whole: bool = False) -> StreamInfo:
     """A stream's facts, without decoding where no entropy model is given or installed.
 
@@ -93,8 +96,7 @@ def inspect(data: Data, entropy: EntropyModel | None = None, max_seconds: float 
     PacketReader, does not allow; TypeError for what is no bytes.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        cure = "of an array array.tobytes()" if hasattr(data, "tobytes") else "of a file Path(path).read_bytes()"
-        raise TypeError(f"inspect takes a stream's bytes, not {type(data).__name__}; {cure}")
+        raise TypeError(f"inspect takes a stream's bytes, not {type(data).__name__}; {_CURES[hasattr(data, 'tobytes')]}")
     source = Source(data)
     try:
         header, entropy = open_stream(source, entropy)
