@@ -70,7 +70,8 @@ def find_sibling(entropy: EntropyModel, fingerprint: str) -> EntropyModel:
 
 def _candidates() -> list[Path]:
     folders = [Path(folder) for folder in os.environ.get(MODELS_VARIABLE, "").split(os.pathsep) if folder]
-    return [path for folder in (*folders, _PACKAGED) for path in sorted(folder.glob(f"*/{ENTROPY_FILES}"))]
+    # A hidden one may be half written.
+    return [path for folder in (*folders, _PACKAGED) for path in sorted(folder.glob(f"[!.]*/{ENTROPY_FILES}"))]
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -49,6 +49,16 @@ def test_an_existing_folder_is_replaced_when_asked(tmp_path: Path) -> None:
     assert names(tmp_path) == ["model"]
 
 
+def test_what_came_in_the_meantime_is_kept(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    with pytest.raises(OutputError, match="exists already; --overwrite replaces it"), OutputFolder(str(target)) as folder:
+        Path(folder, "ours").touch()
+        target.mkdir()
+        (target / "another's").touch()
+    assert names(target) == ["another's"]
+    assert names(tmp_path) == ["model"]
+
+
 def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
     (tmp_path / "model").touch()
     with pytest.raises(JobError, match="not a directory"):

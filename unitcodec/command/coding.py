@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from unitcodec.command.jobs import STANDARD, Direction, Job, JobError, plan
+from unitcodec.command.output import OutputExists
 from unitcodec.command.run import (
     PATH,
     Work,
@@ -54,6 +56,8 @@ class Coding:
 
     def run(self, jobs: list[Job], prepare: Callable[[], Work[Job]]) -> int:
         """Do them all, and return the exit status. ``prepare`` makes what does one; with several processes it is pickled."""
+        if self.skip_existing:
+            prepare = functools.partial(_missing_only, prepare)
         try:
             return conclude(outcomes(jobs, prepare, _name, min(self.processes, len(jobs))), _name, self.quiet)
         except KeyboardInterrupt as error:
@@ -70,6 +74,19 @@ def unfinished(jobs: list[Job], quiet: bool) -> list[Job]:
     if len(left) < len(jobs) and not quiet:
         say(f"unitcodec: {len(jobs) - len(left)} of {len(jobs)} skipped: their outputs exist")
     return left
+
+
+def _missing_only(prepare: Callable[[], Work[Job]]) -> Work[Job]:
+    """Does the jobs whose outputs another run on the same files has not written meanwhile."""
+    work = prepare()
+
+    def one(job: Job) -> None:
+        if job.target != STANDARD and os.path.isfile(job.target):
+            return
+        with contextlib.suppress(OutputExists):
+            work(job)
+
+    return one
 
 
 def skip_existing_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import sys
-import weakref
 from types import TracebackType
 from typing import BinaryIO
 
 from unitcodec.command.jobs import STANDARD
+from unitcodec.command.temporary import Temporary
 from unitcodec.errors import UnitcodecError
 
 
@@ -18,15 +19,23 @@ class OutputError(UnitcodecError):
     """The output cannot be written: no such folder, not allowed, the disk is full."""
 
 
+class OutputExists(OutputError):
+    """Another program has written it in the meantime, and it is not to be replaced."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name}: exists already; --overwrite replaces it")
+
+
 class Output:
     """A file that appears under its name when all of it is written, and never when something failed.
 
     The bytes go to a temporary file in the same folder, which is moved over the target on leaving the ``with`` block and
-    removed when the block ends by an exception, ``KeyboardInterrupt`` and ``SystemExit`` included. ``-`` is standard output;
-    devices and pipes are written to directly. With ``parents`` the folders that it is in are made. Without ``overwrite`` what
-    another program has put there in the meantime is kept, and this fails.
+    removed when the block ends by an exception, ``KeyboardInterrupt`` and ``SystemExit`` included; if the process is killed, by
+    the next one that writes into the folder. ``-`` is standard output; devices and pipes are written to directly. With
+    ``parents`` the folders that it is in are made.
 
     Raises:
+        OutputExists: on leaving, without ``overwrite``, if another program has put a file there in the meantime, which is kept.
         OutputError: on opening, writing or leaving.
         BrokenPipeError: nobody reads standard output any more.
     """
@@ -35,8 +44,7 @@ class Output:
         self.name = "standard output" if target == STANDARD else target
         self._overwrite = overwrite
         self._target: str | None = None  # where the temporary file goes in the end
-        self._temporary: str | None = None
-        self._removal: weakref.finalize[..., Output] | None = None
+        self._temporary: Temporary | None = None
         self._stream = self._open(target, parents)
 
     def write(self, data: bytes) -> int:
@@ -73,42 +81,31 @@ class Output:
             self._target = os.path.realpath(target)  # a link stays a link
             if parents:
                 os.makedirs(os.path.dirname(self._target), exist_ok=True)
-            # A short name of its own: the target's may already be as long as the file system allows.
-            temporary = os.path.join(os.path.dirname(self._target), f".unitcodec-{os.getpid()}-{id(self):x}.part")
-            # Before there is anything to remove: a signal may interrupt between any two of these lines, or before the ``with``.
-            self._removal = weakref.finalize(self, _remove, temporary)
-            # Not from tempfile: that forbids others to read the result, whatever the umask.
-            stream = open(temporary, "xb")  # noqa: SIM115
-            self._temporary = temporary
-            return stream
+            self._temporary = Temporary(os.path.dirname(self._target))
+            return self._temporary.stream
         except OSError as error:
-            if self._removal is not None:
-                self._removal.detach()  # not made here
             raise self._named(error) from error
 
     def _finish(self) -> None:
         self._stream.flush()
         if self._stream is sys.stdout.buffer:
             return
-        self._stream.close()
         if self._temporary is None or self._target is None:
+            self._stream.close()
             return
-        if not self._overwrite:
-            try:
-                os.link(self._temporary, self._target)
-                return
-            except OSError as error:  # or a file system that knows no second names, where another may still come between
-                if os.path.lexists(self._target):
-                    raise OutputError(f"{self.name}: exists already; --overwrite replaces it") from error
-        os.replace(self._temporary, self._target)
+        _sync(self._stream)
+        self._stream.close()
+        if self._overwrite:
+            os.replace(self._temporary.path, self._target)
+        else:
+            move(self._temporary.path, self._target, self.name)
 
     def _discard(self) -> None:
-        if self._stream is not sys.stdout.buffer:
-            with contextlib.suppress(OSError):  # a full disk says so once more when the buffer is dropped
+        with contextlib.suppress(OSError):  # a full disk says so once more when the buffer is dropped
+            if self._temporary is not None:
+                self._temporary.close()
+            elif self._stream is not sys.stdout.buffer:
                 self._stream.close()
-        if self._removal is not None:
-            self._removal()  # of a file that was moved nothing is left
-        self._temporary = None
 
     def _named(self, error: OSError) -> OutputError:
         folder = os.path.dirname(self._target or "")
@@ -117,6 +114,22 @@ class Output:
         return OutputError(f"{self.name}: {error.strerror or error}")
 
 
-def _remove(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+def _sync(stream: BinaryIO) -> None:
+    """To the disk: else a machine that fails may come up with the name and without the bytes."""
+    try:
+        os.fsync(stream.fileno())
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # a file system that cannot
+            raise
+
+
+def move(source: str, target: str, name: str) -> None:
+    """Move a file to where none is; of ``source`` a second name may be left. Raises OutputExists, with ``name``, and OSError."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if os.path.lexists(target):
+            raise OutputExists(name) from error
+        os.rename(
+            source, target
+        )  # a file system that knows no second names: there is none that another may not still come between

@@ -1,0 +1,103 @@
+"""Files that are being written, beside where they shall lie, and what killed runs have left of such."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import sys
+import weakref
+from typing import BinaryIO
+
+if sys.platform != "win32":  # which removes no file that is open
+    import fcntl
+
+_NAME = re.compile(r"\.unitcodec-\d+-[0-9a-f]+\.part")
+
+_cleaned: set[str] = set()
+"""Folders that this process has looked through."""
+
+
+class Temporary:
+    """A new file in a folder, open for writing, which is removed unless it was moved: even by a later run, if this one is killed.
+
+    While it lives its file is locked, by which others tell. A folder of the same name without ``.part`` goes with it.
+
+    Attributes:
+        path: its file.
+        stream: open for writing bytes.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """Raises OSError."""
+        clean(folder)
+        self._lock: int | None = None
+        while True:
+            # A short name of its own, never used again: the target's may already be as long as the file system allows.
+            self.path = os.path.join(folder, f".unitcodec-{os.getpid()}-{secrets.token_hex(6)}.part")
+            # Before there is anything to remove: a signal may interrupt between any two of these lines.
+            self.remove = weakref.finalize(self, _remove, self.path)
+            try:
+                # Not from tempfile: that forbids others to read the result, whatever the umask.
+                self.stream: BinaryIO = open(self.path, "xb")  # noqa: SIM115
+            except OSError:
+                self.remove.detach()  # not made here
+                raise
+            if sys.platform == "win32":
+                return
+            self._lock = os.dup(self.stream.fileno())  # holds the lock while the stream is closed and the file moved
+            if _locked(self._lock) is not False and os.path.exists(self.path):
+                return
+            self.close()  # another run took it for one that was left, before it was locked
+
+    def close(self) -> None:
+        """Remove what is there under its name and let go of it. Raises OSError where the last bytes cannot be written."""
+        try:
+            self.stream.close()
+        finally:
+            self.remove()
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+
+def clean(folder: str) -> None:
+    """Remove what killed runs left in a folder; of each only once in a process. What cannot be removed stays."""
+    folder = os.path.realpath(folder)
+    if folder in _cleaned:
+        return
+    _cleaned.add(folder)
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    _remove_left(entry.path)
+
+
+def _remove_left(path: str) -> None:
+    if sys.platform == "win32":
+        os.unlink(path)
+        shutil.rmtree(path.removesuffix(".part"), ignore_errors=True)
+        return
+    with open(path, "r+b") as file:
+        if _locked(file.fileno()):
+            _remove(path)
+
+
+def _locked(file: int) -> bool | None:
+    """Lock an open file; whether that was done. False: another has done so; None: the file system knows no locks."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _remove(path: str) -> None:
+    shutil.rmtree(path.removesuffix(".part"), ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
