@@ -92,8 +92,8 @@ def inspect(data: Data, entropy: EntropyModel | None = None, max_seconds: float 
     with its length; the checks of all are verified.
 
     Damage to packets is reported in the result. Raises NotUnitcodec, UnsupportedVersion, or Damaged and Truncated for the
-    header; UnknownModel only if `entropy` is given and is another model's; TooLong for a stream that `max_seconds`, as for
-    PacketReader, does not allow; TypeError for what is no bytes.
+    header; Damaged for more than MAX_FORGED packets that no writer gives; UnknownModel only if `entropy` is given and is another
+    model's; TooLong for a stream that `max_seconds`, as for PacketReader, does not allow; TypeError for what is no bytes.
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"inspect takes a stream's bytes, not {type(data).__name__}; {_CURES[hasattr(data, 'tobytes')]}")
@@ -160,10 +160,10 @@ class _Look:
         self._coder, self._layout, self._limit, self._whole = coder, layout, limit, whole
         self._waiting: list[Found] = []
         self._spent: dict[int, tuple[int, dict[str, float] | None]] = {}  # of a packet: how many it stands for, and its bits
-        self._stride, self._left, self._bad = 1, LOOKED, 0
+        self._stride, self._left = 1, LOOKED
 
     def take(self, found: Found) -> None:
-        """Look at a sound packet, if it is one of those. Raises TooLong where too many prove not to be sound after all."""
+        """Look at a sound packet, if it is one of those. Raises Damaged where too many prove not to be sound after all."""
         if found.index % self._stride == 0:
             self._waiting.append(found)
             if len(self._waiting) == TOGETHER:
@@ -181,8 +181,7 @@ class _Look:
                 self._left -= 1
             else:
                 self._spent[found.index] = self._stride, None
-                self._bad += self._stride
-                self._limit.refuse(self._bad, found.index)
+                self._limit.forge(found.index, found.offset)
         if self._left <= 0 and not self._whole:
             self._stride, self._left = 2 * self._stride, LOOKED // 8
 

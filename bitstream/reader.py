@@ -28,6 +28,8 @@ _SEARCH = 2**16
 """How far salvage looks for a header."""
 MAX_SILENCE = 3600.0
 """Seconds of silence for what is damaged or missing, if the caller allows no other length."""
+MAX_FORGED = 64
+"""Packets of a stream whose checks match though no writer gives their payloads: of those damaged, one in 65536 is so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +80,8 @@ class PacketReader:
 
     `max_seconds` is how long a stream may be. None, the default, is safe for streams from anywhere and refuses no recording: as
     long as packets are sound there may be any number of them, for each has its bytes, but for those that are damaged or missing,
-    which a few forged bytes can claim by the ten thousand, there is an hour of silence in all and no more.
+    which a few forged bytes can claim by the ten thousand, there is an hour of silence in all and no more. A stream with more
+    than MAX_FORGED packets that no writer gives, though their checks match, is refused as Damaged.
 
     Raises NotUnitcodec, UnsupportedVersion, UnknownModel, Damaged or Truncated for the header, at once, and TypeError for what is
     neither bytes nor a file open for reading bytes; while reading Damaged, Truncated, TooLong and, after the last packet in
@@ -198,6 +201,8 @@ class PacketReader:
             raise Damaged(text, packet=slot.index, offset=slot.offset) from found
         if isinstance(found, tuple):
             return Packet(*found, first)
+        if found is not None:
+            self._limit.forge(slot.index, slot.offset)
         self.lost += 1
         self._limit.refuse(self.lost, slot.index)
         units = np.zeros((len(self._spec.rows), slot.frames), dtype=np.int32)
@@ -231,7 +236,8 @@ class PacketReader:
 
 
 class Limit:
-    """How much a reader gives of a stream: see PacketReader. Raises TooLong beyond it, ValueError for what is no length."""
+    """How much a reader gives of a stream: see PacketReader. Raises TooLong beyond it, ValueError for what is no length; and
+    Damaged for what is no writer's."""
 
     def __init__(self, spec: EntropySpec | None, max_seconds: float | None) -> None:
         """`spec` None: of a model that is not at hand, and whose packets are taken to be as long as the reference model's."""
@@ -241,11 +247,11 @@ class Limit:
         self._seconds = self.packet_samples / SAMPLE_RATE
         self._samples = math.inf if max_seconds is None else max_seconds * SAMPLE_RATE
         self._most = (MAX_SILENCE if max_seconds is None else max_seconds + self._seconds) / self._seconds
-        self._holes = 0
+        self._holes = self._forged = 0
 
     def restart(self) -> None:
         """The stream is read from its beginning."""
-        self._holes = 0
+        self._holes = self._forged = 0
 
     def check(self, samples: int) -> None:
         """The stream has at least so many samples."""
@@ -256,6 +262,13 @@ class Limit:
         """So many are damaged or missing from packet `index` on. Bytes that belong to none count as one: they take time, too."""
         self._holes += packets
         self.refuse(self._holes, index)
+
+    def forge(self, index: int, offset: int) -> None:
+        """The payload of packet `index` is none that a writer gives, though its check matches."""
+        self._forged += 1
+        if self._forged > MAX_FORGED:
+            text = f"{self._forged} packets up to packet {index}, at byte {offset}, are none that its model writes: it is forged"
+            raise Damaged(text, packet=index, offset=offset)
 
     def refuse(self, packets: int, index: int) -> None:
         """So many in all are damaged or missing, up to and with those from packet `index` on."""

@@ -22,6 +22,8 @@ WITNESS = 2**12
 """A record that is found further on than so many places times packets that it claims are missing needs two more to follow it."""
 WINDOW = 2**16
 """Bytes that are searched at once; of a pipe, those that are at hand."""
+MAX_LENGTH = 0x7F
+"""In version 1, that a byte can hold."""
 _NEAR = 64
 """Bytes that are looked at one by one first: most damage is short."""
 
@@ -134,14 +136,15 @@ def strict_walk(source: Source, layout: Layout) -> Iterator[Found]:
 
 def _full_packets(source: Source, index: int, layout: Layout) -> Iterator[Found]:
     """Sound packets from here on, up to what takes a closer look: streams in memory are nearly all of such."""
-    data, most = source.data, min(LONG - 1, layout.max_payload)
-    if data is None or layout.version == 1:
+    data, first = source.data, layout.version == 1
+    most, spread = min(MAX_LENGTH if first else LONG - 1, layout.max_payload), 1 if first else SPREAD
+    if data is None:
         return
     at, size = source.offset, len(data)
-    while at + 3 <= size and data[at] <= most:
+    while at + 3 <= size and data[at] <= most and index + 1 != layout.total:
         length, payload = data[at], bytes(data[at + 3 : at + 3 + data[at]])
         check = crc_hqx(payload, _HEADS[length]) ^ data[at + 1] << 8 ^ data[at + 2]
-        if check != index * SPREAD & 0xFFFF or len(payload) < length:
+        if check != index * spread & 0xFFFF or len(payload) < length:
             return
         source.skip(3 + length)
         yield Found(index, at, 3 + length, payload)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
+import bitstream_reference as reference
 import numpy as np
 import pytest
 from bitstream_strategies import random_codes
 
 import bitstream
-from bitstream import Damaged, EntropyModel, TooLong
+from bitstream import Damaged, EntropyModel, PacketCoder, TooLong
 from bitstream.framing import Layout, Record, frame_end, frame_payload, parse_record
 from bitstream.header import write_header
 from bitstream.search import places
@@ -69,19 +70,35 @@ def test_far_behind_damage_the_stream_is_found_again(golden_model: EntropyModel)
 
 
 def test_forged_records_stop_a_reader_soon(golden_model: EntropyModel) -> None:
-    """Holes that claim the most, bytes that belong to nothing, payloads that none writes: an hour of silence, and no more."""
+    """Holes that claim the most, bytes that belong to nothing: an hour of silence, no more. Payloads that none writes: few."""
     header = write_header(golden_model.fingerprint, b"\0")
     holes = b"".join(b"\xf1" + b"".join(frame_payload(b"", 1000 * k + j) for j in range(3)) for k in range(60))
-    stray = b"".join(b"\xf1" + frame_payload(b"", 2 * k) + frame_payload(b"", 2 * k + 1) for k in range(15000))
+    codes = random_codes(golden_model, 5120, np.random.default_rng(0))
+    sound = PacketCoder(golden_model).encode_payload(codes.units, codes.f0)
+    stray = b"".join(b"\xf1" + frame_payload(sound, 2 * k) + frame_payload(sound, 2 * k + 1) for k in range(15000))
     hollow = b"".join(frame_payload(b"\xff" * 9, k) for k in range(30000))
+    mixed = b"".join(frame_payload(b"\xff" * 9 if k % 2 else b"", k) for k in range(30000))
+    silence, no_writer = (
+        (TooLong, "at most 3600 s of silence are allowed"),
+        (Damaged, "^65 packets up to packet .*: it is forged"),
+    )
     begin = time.process_time()
-    for forged in (holes, stray, hollow):
+    for forged, (error, why) in zip((holes, stray, hollow, mixed), (silence, silence, no_writer, no_writer), strict=True):
         for read in (bitstream.inspect, lambda *a: bitstream.unpack(*a, "conceal"), lambda *a: bitstream.unpack(*a, "salvage")):
-            with pytest.raises(TooLong, match="at most 3600 s of silence are allowed"):
+            with pytest.raises(error, match=why):
                 read(header + forged, golden_model)
     with pytest.raises(Damaged, match="packet 0, at byte"):
         bitstream.unpack(header + hollow, golden_model)
     assert time.process_time() - begin < 30
+
+
+def test_a_long_stream_of_version_1_is_looked_through_soon(golden_model: EntropyModel) -> None:
+    packets = 50000
+    data = reference.stream_1(golden_model.fingerprint, packets * 5120, b"\0", [b""] * packets)
+    begin = time.process_time()
+    info = bitstream.inspect(data, golden_model)
+    assert (len(info.packets), info.ok, info.num_samples) == (packets, True, packets * 5120)
+    assert time.process_time() - begin < 5  # 0.4 on a machine that has nothing else to do
 
 
 def test_a_limit_for_the_whole(golden_model: EntropyModel) -> None:
