@@ -18,7 +18,7 @@ import re
 import signal
 import sys
 from binascii import crc_hqx
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -63,26 +63,31 @@ def one(data: bytes) -> None:
         TARGETS[data[0] % len(TARGETS)](data[1:])
 
 
-def _stream(data: bytes) -> None:
-    for mode in MODES:
+def _stream(data: bytes, model: EntropyModel = MODEL, modes: tuple[bitstream.OnError, ...] = MODES) -> bool:
+    """Like the other targets: whether anything of it was read without complaint."""
+    read = False
+    for mode in modes:
         try:
-            codes = bitstream.unpack(data, MODEL, mode)
+            codes = bitstream.unpack(data, model, mode)
         except BitstreamError as error:
             message = str(error)
             assert message.isprintable(), message
             continue
-        _plausible(codes, data)
+        read = True
+        _plausible(codes, data, model)
         if mode == "strict" and data[2] == VERSION:
-            assert bitstream.pack(codes, MODEL) == data
-    for model in (None, MODEL):
+            assert bitstream.pack(codes, model) == data
+    for given in (None, model):
         try:
-            info = bitstream.inspect(data, model)
+            info = bitstream.inspect(data, given)
         except BitstreamError:
             continue
         assert len(info.packets) * LEAST_PACKET <= len(data) + LEAST_PACKET
+    return read
 
 
-def _reader(data: bytes) -> None:
+def _reader(data: bytes) -> bool:
+    read = False
     for mode in MODES:
         try:
             packets = list(bitstream.iter_packets(io.BytesIO(data), MODEL, mode))
@@ -93,9 +98,12 @@ def _reader(data: bytes) -> None:
             continue
         # A record that is not there counts for one more: the end tells of a packet that is lost.
         assert len(packets) * LEAST_PACKET <= len(data) + LEAST_PACKET
+        read = True
+    return read
 
 
-def _edit(data: bytes) -> None:
+def _edit(data: bytes) -> bool:
+    edited = False
     file = io.BytesIO(data)
     edits: tuple[Callable[[], object], ...] = (
         lambda: bitstream.cut(data, 1, 2),
@@ -107,10 +115,12 @@ def _edit(data: bytes) -> None:
             edit()
         except BitstreamError:
             continue
+        edited = True
+    return edited
 
 
-def _datagrams(data: bytes) -> None:
-    receiver = DatagramReceiver(MODEL)
+def _datagrams(data: bytes, model: EntropyModel = MODEL) -> bool:
+    receiver, read = DatagramReceiver(model), False
     while data:
         datagram, data = data[1 : 1 + data[0]], data[1 + data[0] :]
         try:
@@ -118,15 +128,17 @@ def _datagrams(data: bytes) -> None:
         except BitstreamError:
             continue
         if isinstance(heard, Packet):
-            _in_alphabets(heard.units, heard.f0)
+            model.check_symbols(heard.units, heard.f0)
+            read = True
     assert len(receiver.lost) <= 256
+    return read
 
 
-def _model(data: bytes) -> None:
+def _model(data: bytes) -> bool:
     try:
         model = _loaded(data)
     except BitstreamError:
-        return
+        return False
     assert EntropyModel.load(model.to_bytes()).fingerprint == model.fingerprint
     # Whatever was accepted can code.
     spec, rng = model.spec, np.random.default_rng(len(data))
@@ -138,6 +150,7 @@ def _model(data: bytes) -> None:
     again = coder.decode_payload(coder.encode_payload(units, f0), frames, f0_frames)
     assert np.array_equal(again[0], units)
     assert np.array_equal(again[1], f0)
+    return True
 
 
 def _loaded(data: bytes) -> EntropyModel:
@@ -151,14 +164,9 @@ def _loaded(data: bytes) -> EntropyModel:
         return EntropyModel.load(data.replace(names[1].encode(), names[2].encode(), 1))
 
 
-def _plausible(codes: SpeechCodes, data: bytes) -> None:
-    _in_alphabets(codes.units, codes.f0)
-    frames = MODEL.spec.packet_frames
-    assert codes.units.shape[1] <= frames * (len(data) // LEAST_PACKET + 1)
-
-
-def _in_alphabets(units: object, f0: object) -> None:
-    MODEL.check_symbols(units, f0)  # type: ignore[arg-type]
+def _plausible(codes: SpeechCodes, data: bytes, model: EntropyModel) -> None:
+    model.check_symbols(codes.units, codes.f0)
+    assert codes.units.shape[1] <= model.spec.packet_frames * (len(data) // LEAST_PACKET + 1)
 
 
 TARGETS = (_stream, _reader, _edit, _datagrams, _model)
@@ -167,7 +175,16 @@ TARGETS = (_stream, _reader, _edit, _datagrams, _model)
 def mutate(rng: random.Random, inputs: list[bytes]) -> bytes:
     """One of the inputs, spoilt in a few places."""
     seed = rng.choice(inputs)
-    data = bytearray(seed[1:])
+    data = spoil(rng, seed[1:], [each[1:] for each in inputs])
+    target = TARGETS[seed[0] % len(TARGETS)]
+    if rng.random() < 0.5 and target is not _model:
+        data = mend_datagrams(data) if target is _datagrams else mend_stream(data)
+    return seed[:1] + bytes(data)
+
+
+def spoil(rng: random.Random, seed: bytes, others: Sequence[bytes]) -> bytearray:
+    """Bytes with a few places spoilt, some by bytes of the others."""
+    data = bytearray(seed)
     for _ in range(rng.randint(1, 4)):
         at = rng.randint(0, len(data))
         length = min(len(data) - at, rng.choice((1, 2, 4, 8, 30)))
@@ -183,21 +200,18 @@ def mutate(rng: random.Random, inputs: list[bytes]) -> bytes:
         elif kind == 4:
             data[at:at] = data[at : at + length]
         elif kind == 5:
-            other = rng.choice(inputs)
-            data[at:] = other[rng.randrange(len(other)) :]
+            other = rng.choice(others)
+            data[at:] = other[rng.randrange(len(other) + 1) :]
         else:
             data[at : at + length] = bytes([rng.choice((0, 1, 0x7F, 0x80, 0xEF, 0xF0, 0xF7, 0xFB, 0xFC, 0xFE, 0xFF))]) * length
-    target = TARGETS[seed[0] % len(TARGETS)]
-    if rng.random() < 0.5 and target is not _model:
-        data = _mended_datagrams(data) if target is _datagrams else _mended_stream(data)
-    return seed[:1] + bytes(data)
+    return data
 
 
-def _mended_stream(data: bytearray) -> bytearray:
+def mend_stream(data: bytearray, fingerprint: str = MODEL.fingerprint) -> bytearray:
     """The same with sound checks, as far as it is a stream of version 2."""
     if len(data) < 10 or data[:3] != b"\xf5U\x02":
         return data
-    data[3:7] = bytes.fromhex(MODEL.fingerprint)
+    data[3:7] = bytes.fromhex(fingerprint)
     at = 8 + data[7]
     data[at : at + 2] = crc_hqx(bytes(data[:at]), 0xFFFF).to_bytes(2, "big")
     at += 2
@@ -219,12 +233,12 @@ def _mended_stream(data: bytearray) -> bytearray:
     return data
 
 
-def _mended_datagrams(data: bytearray) -> bytearray:
+def mend_datagrams(data: bytearray, fingerprint: str = MODEL.fingerprint) -> bytearray:
     at = 0
     while at < len(data):
         stop = at + 1 + data[at]
         if stop - at >= 4 and stop <= len(data):
-            salt = b"" if data[at + 1] >> 6 == 2 else bytes.fromhex(MODEL.fingerprint)
+            salt = b"" if data[at + 1] >> 6 == 2 else bytes.fromhex(fingerprint)
             data[stop - 2 : stop] = crc_hqx(salt + bytes(data[at + 1 : stop - 2]), 0xFFFF).to_bytes(2, "big")
         at = stop
     return data

@@ -26,6 +26,7 @@ from unitcodec.command.run import (
     say,
     source_name,
 )
+from unitcodec.command.temporary import clean
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ RESUMES = "the same command with --skip-existing goes on from here"
 def unfinished(jobs: list[Job], quiet: bool) -> list[Job]:
     """Those whose outputs do not exist; of the others it is said how many they are."""
     left = [job for job in jobs if job.target == STANDARD or not os.path.isfile(job.target)]
+    if not left:  # else the first that is written does so
+        for folder in {os.path.dirname(job.target) for job in jobs}:
+            clean(folder)
     if len(left) < len(jobs) and not quiet:
         say(f"unitcodec: {len(jobs) - len(left)} of {len(jobs)} skipped: their outputs exist")
     return left
