@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from unitcodec.command import workers
 from unitcodec.command.run import Outcome
 from unitcodec.command.workers import in_processes
 
@@ -31,3 +32,13 @@ def test_what_comes_of_an_item_comes_back() -> None:
 def test_a_process_that_dies_is_told_and_replaced(capfd: pytest.CaptureFixture[str]) -> None:
     assert list(in_processes([7, 8, 9], partial(partial, os._exit), str, 1)) == [(item, Outcome(False)) for item in (7, 8, 9)]
     assert capfd.readouterr().err.splitlines() == [f"unitcodec: {item}: its process ended (status {item})" for item in (7, 8, 9)]
+
+
+@pytest.mark.parametrize("error", [EOFError, BrokenPipeError, ConnectionResetError])
+def test_a_worker_whose_parent_is_gone_ends_without_a_word(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pipe:
+        def recv(self) -> None:
+            raise error
+
+    monkeypatch.setattr(workers.signal, "signal", lambda *_: None)
+    workers._serve(Pipe(), lambda: print, str, 1)  # type: ignore[arg-type]

@@ -97,7 +97,7 @@ def _serve(pipe: Connection, prepare: Callable[[], Work[Item]], name: Callable[[
     # Before PyTorch starts its threads; together they shall have the machine's processors.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     work = prepare()
-    with contextlib.suppress(EOFError, BrokenPipeError):  # the parent is gone
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone
         while True:
             item = pipe.recv()
             try:
