@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,8 +55,8 @@ def load(manifest: Path, limit: int | None = None) -> list[Utterance]:
         for utterance in utterances:
             if not utterance.transcript.strip():
                 raise BenchmarkError(f"{manifest}: {utterance.path.name} has no transcript")
-            if not utterance.path.is_file():
-                reason = "is no regular file" if utterance.path.exists() else "is not there"
+            if not os.path.isfile(utterance.path):  # pathlib raises for a name that is too long
+                reason = "is no regular file" if os.path.exists(utterance.path) else "is not there"
                 raise BenchmarkError(f"{manifest}: {utterance.path} {reason}")
     named: dict[str, Path] = {}
     for utterance in utterances:
@@ -92,7 +93,7 @@ def _file(manifest: Path) -> Path:
 
 
 def _read(manifest: Path) -> list[Utterance]:
-    if manifest.exists() and not manifest.is_file():  # a named pipe would wait for ever
+    if os.path.exists(manifest) and not os.path.isfile(manifest):  # a named pipe would wait for ever
         raise BenchmarkError(f"{manifest}: no regular file; a manifest.tsv is wanted")
     try:
         # Some editors put a byte order mark before the first column's name.

@@ -120,7 +120,10 @@ def inspect(data: Data, entropy: EntropyModel | None = None, max_seconds: float 
         elif look is not None and last.payload is not None:
             look.take(last)
         limit.check((last.index + last.count - 1) * limit.packet_samples + 1)
-        packets.extend(_packet_infos(last))
+        if last.count == 1:  # nearly always, and there may be hundreds of thousands
+            packets.append(PacketInfo(last.index, last.offset, last.size, last.problem is None))
+        else:
+            packets.extend(_packet_infos(last))
     num_samples = layout.num_samples
     if layout.version > 1 and spec is not None and last is not None:
         num_samples = last.stream_samples(spec)
@@ -183,7 +186,7 @@ class _Look:
                 self._spent[found.index] = self._stride, None
                 self._limit.forge(found.index, found.offset)
         if self._left <= 0 and not self._whole:
-            self._stride, self._left = 2 * self._stride, LOOKED // 8
+            self._stride, self._left = 2 * self._stride, LOOKED // 16
 
     def tell(self, packets: list[PacketInfo]) -> None:
         """Write into `packets` what was found."""

@@ -57,6 +57,7 @@ def test_a_target_is_another_speaker_of_the_same_choice(tmp_path: Path) -> None:
         ("path\tspeaker\nu.wav\ta\n", "path and transcript"),
         ("path\ttranscript\nu.wav\t \n", "no transcript"),
         ("path\ttranscript\nnone.wav\tA\n", "is not there"),
+        (f"path\ttranscript\n{300 * 'n'}.wav\tA\n", "is not there"),
         ("path\ttranscript\nu.wav\tA\na/u.wav\tA\n", r"share a stem.*: \S+u\.wav and \S+a/u\.wav"),
         ("path\ttranscript\nu.wav\tA\na\n", "line 3 has 1 tab-separated fields, the first line has 2"),
         ("path\ttranscript\nu.wav\tA\tB\tC\n", "line 2 has 4 tab-separated fields, the first line has 2"),

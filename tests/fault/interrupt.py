@@ -104,21 +104,38 @@ def _is_there(group: int) -> bool:
 def _kill(process: subprocess.Popen[bytes], whom: str, done: dict[str, int]) -> None:
     if process.poll() is not None:
         return
-    try:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    except OSError:
-        children = []
+    workers = [child for child in _children(process.pid) if "spawn_main" in _command(child)]
     if whom == "all":
         os.killpg(process.pid, signal.SIGKILL)
-    elif whom == "worker" and children:
+    elif whom == "worker" and workers:
         try:
-            os.kill(int(random.choice(children)), signal.SIGKILL)
+            os.kill(workers[-1], signal.SIGKILL)
         except ProcessLookupError:
             return
     else:
         whom = "command"
         process.kill()
     done[whom] += 1
+
+
+def _children(process: int) -> list[int]:
+    stats = {int(path.parent.name): path for path in Path("/proc").glob("[0-9]*/stat")}
+    return sorted(child for child, path in stats.items() if _words(path)[1:2] == [str(process)])
+
+
+def _words(stat: Path) -> list[str]:
+    """Fields of a process, from its state on; none of one that has ended."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _command(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 def fill(corpus: Path, out: Path, model: Path) -> None:
