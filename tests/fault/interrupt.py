@@ -75,7 +75,7 @@ def kill_at_random(corpus: Path, out: Path, model: Path, kills: int, seed: int =
         if left:
             # Spread over the files that are left, and between two of them.
             wanted = made + rng.randint(0, max(1, 2 * (expected - made) // max(1, left)))
-            while process.poll() is None and sum(1 for _ in out.rglob("*")) < wanted + 1:
+            while process.poll() is None and sum(1 for _ in out.rglob("*.uc")) < wanted:
                 time.sleep(0.01)
             time.sleep(rng.random() ** 3)
             _kill(process, rng.choice(("command", "all", "worker")), done)
@@ -110,8 +110,12 @@ def _kill(process: subprocess.Popen[bytes], whom: str, done: dict[str, int]) -> 
     elif whom == "worker" and workers:
         try:
             os.kill(workers[-1], signal.SIGKILL)
+            done["worker"] += 1
         except ProcessLookupError:
             return
+        time.sleep(random.random())  # the command goes on, and would come to its end
+        whom = "command"
+        process.kill()
     else:
         whom = "command"
         process.kill()
