@@ -251,6 +251,7 @@ def test_damaged_page_of_an_ogg_file_is_missed() -> None:
         (lambda: muxed("webm", "libopus", 48000), r"of 5\.0\d s are there"),
         (lambda: muxed("avi", "libmp3lame", 44100, True), "bytes of sound are there"),
         (lambda: muxed("wav", "adpcm_ms"), "bytes of sound are there"),
+        (lambda: muxed("asf", "libmp3lame", 44100), "bytes of sound are there"),
         (lambda: sound(5, format="FLAC"), "damaged audio: .*"),
     ],
 )
@@ -262,6 +263,17 @@ def test_cut_files_are_refused_or_salvaged(make: Callable[[], bytes], words: str
     samples, notes = read_with_notes(cut, salvage=True)
     assert 1.5 < len(samples) / RATE < 6.5
     assert notes.startswith("x: cut short: ")
+
+
+def test_a_cut_through_the_last_packet() -> None:
+    with pytest.raises(AudioError, match=r"^x: cut short: 4\.18 of 5\.00 s are there; --salvage"):
+        read(io.BytesIO(muxed("tta", "tta")[:-200]))
+
+
+def test_wma_from_a_pipe_announces_nothing() -> None:
+    data = muxed("asf", "libmp3lame", 44100)
+    at = data.index(bytes.fromhex("3626b2758e66cf11")) + 16  # the size of the object that holds the sound
+    assert len(read(io.BytesIO(data[:at] + struct.pack("<Q", 50) + data[at + 8 :]))) == len(read(io.BytesIO(data)))
 
 
 def test_mp4_without_its_index() -> None:
@@ -324,6 +336,12 @@ def test_lists_of_other_files_are_refused(tmp_path: Path, text: str, name: str) 
     with pytest.raises(AudioError, match=r"not audio that|holds no samples"):
         read(tmp_path / name)
     assert time.monotonic() - begin < 10
+
+
+def test_what_another_program_may_read(tmp_path: Path) -> None:
+    (tmp_path / "x.nut").write_bytes(muxed("nut", "flac"))
+    with pytest.raises(AudioError, match=r"convert it to WAV first \(ffmpeg -i IN OUT\.wav\)"):
+        read(tmp_path / "x.nut")
 
 
 @pytest.mark.parametrize("name", ["noise", "noise.mp3", "noise.m4a"])

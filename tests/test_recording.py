@@ -112,7 +112,7 @@ def test_the_codec_takes_them_all(narrow: Codec, tmp_path: Path) -> None:
     assert narrow.encode([]) == narrow.compress([]) == []
 
 
-def test_a_batch_is_checked_before_it_is_coded(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_is_checked_before_it_is_coded(narrow: Codec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(narrow, "encode_blocks", lambda *_: pytest.fail("coded"))
     for wrong, message in (
         (np.zeros((100, 100)), "is not that of one recording"),
@@ -121,6 +121,9 @@ def test_a_batch_is_checked_before_it_is_coded(narrow: Codec, monkeypatch: pytes
     ):
         with pytest.raises(AudioError, match=rf"^audio\[1\]:? .*{message}"):
             narrow.encode([MONO, wrong], 16000)
+    for path, message in ((tmp_path / "gone.wav", "gone.wav: No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(AudioError, match=message):
+            narrow.encode([MONO, path], 16000)
     with pytest.raises(AudioError, match="sample rate"):
         narrow.compress([MONO])
 

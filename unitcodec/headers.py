@@ -16,6 +16,8 @@ _TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000))
 
 _FIRST, _LAST = 2, 4  # flags of an Ogg page
 
+_ASF, _ASF_DATA = (bytes.fromhex(begin + "b2758e66cf11a6d900aa0062ce6c") for begin in ("3026", "3626"))
+
 _STRAY = 4096
 """So many bytes that nothing tells of may lie behind a file; more could be a quarter of a second of speech."""
 
@@ -86,7 +88,7 @@ def is_chunk(kind: bytes) -> bool:
 
 
 def sound_size(data: Bytes, file: range | None = None) -> Size | None:
-    """Of a WAV, RF64, W64, AIFF, CAF, AU or AVI file; None for one of another kind, and where the sound has not begun.
+    """Of a WAV, RF64, W64, AIFF, CAF, AU, AVI or WMA file; None for one of another kind, and where the sound has not begun.
 
     ``file``: where it lies, of several; all of ``data`` by default.
     """
@@ -95,6 +97,8 @@ def sound_size(data: Bytes, file: range | None = None) -> Size | None:
     if head[:4] == b".snd" and len(head) == 12:
         offset, announced = struct.unpack_from(">II", head, 4)
         return _size(data, file, announced, file.start + offset, file.start + offset + announced)
+    if head == _ASF[:12]:
+        return _asf_size(data, file)
     chunks = _FAMILIES.get(head[:4])
     if chunks is None:
         return None
@@ -122,6 +126,18 @@ def _size(data: Bytes, file: range, announced: int, start: int, end: int) -> Siz
     rest = padding_end(data, end) if announced else end  # silence is sound, too, where it is not known how much is
     behind = 0 if kind_at(data, rest) or file.stop - rest < 8 else file.stop - rest
     return Size(announced, held, end if announced or not behind else None, behind)
+
+
+def _asf_size(data: Bytes, file: range) -> Size | None:
+    """ASF, sections 3.1 and 5.1: objects, each a name of 16 bytes, its whole size in 64 bits, and what it holds: header, data.
+
+    What is written to a pipe announces no more than the data's own head.
+    """
+    head = data[file.start : file.start + 24]
+    start = file.start + int.from_bytes(head[16:], "little")
+    if len(head) < 24 or start + 24 > file.stop or data[start : start + 16] != _ASF_DATA:
+        return None
+    return Size(int.from_bytes(data[start + 16 : start + 24], "little"), file.stop - start)
 
 
 def file_end(data: Bytes, start: int) -> int | None:

@@ -199,7 +199,9 @@ class Media:
             for packet in container.demux():
                 time = None if packet.pts is None else float(packet.pts * packet.time_base)
                 after = None if time is None else time + float((packet.duration or 0) * packet.time_base)
-                end = max(end, after or 0.0)
+                # A last packet that cannot be decoded was cut through; of FLAC all that was not decoded is counted below.
+                if kind == "flac" or packet.stream_index != stream.index:
+                    end = max(end, after or 0.0)
                 if packet.stream_index != stream.index:
                     continue
                 if kind == "mp3" and heard is None and packet.pos is not None:
@@ -217,6 +219,7 @@ class Media:
                         self._damaged += kind != "flac"  # counted below
                         self._lost_at(heard or 0.0 if time is None else time)
                     continue
+                end = max(end, after or 0.0)
                 self._decoded += packet.size > 0
                 for frame in cast("list[AudioFrame]", frames):
                     sounding += frame.samples / frame.sample_rate

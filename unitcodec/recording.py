@@ -54,6 +54,8 @@ def mono_blocks(recording: Recording, sample_rate: Rate, name: str = "audio") ->
         name = _file_name(recording, name)
         if sample_rate is not None:
             raise AudioError(f"{name}: a file states its own sample rate; leave the argument out")
+        if isinstance(recording, (str, os.PathLike)) and (os.path.isdir(recording) or not os.path.exists(recording)):
+            open_reader(recording).close()  # says what is wrong
         return _from_file(recording, name)
     if not _is_array(recording):
         raise AudioError(f"{name} is {_kind(recording)}, neither a file nor an array; {_cure(recording)}")

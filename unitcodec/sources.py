@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from unitcodec.errors import AudioError
 from unitcodec.headers import files_of, sound_size
-from unitcodec.media import Media, MediaError
+from unitcodec.media import CURE, Media, MediaError
 from unitcodec.raw import ENCODINGS, RawFormat
 from unitcodec.starts import kind_of_stump
 
 Samples = NDArray[np.float32]
 
-ANOTHER = "is it a sound file, and whole? (bare samples: --raw)"
-"""Where every reader has given up, a conversion would too."""
+ANOTHER = f"is it a sound file, and whole? If so {CURE}; bare samples: --raw"
+"""Where every reader has given up: few formats are let through to FFmpeg, so another program may know it."""
 
 _BLOCK = 1 << 16  # samples (frames times channels) read at once
 _UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's "the header does not say"

@@ -39,7 +39,7 @@ class LineReader:
             text = line.decode("utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise ValueError(
-                "no text, so no list of units; 'unitcodec decode' speaks a stream, 'unitcodec units' makes a list of sound"
+                "not UTF-8 text, so no list of units; 'unitcodec decode' speaks a stream, 'unitcodec units' makes a list of sound"
             ) from error
         if not text.strip():
             return None
@@ -70,7 +70,7 @@ def read_dictionary(text: str | bytes) -> dict[str, Any]:
                 warnings.simplefilter("ignore")  # what Python thinks of backslashes in a path
                 fields = ast.literal_eval(text.decode() if isinstance(text, bytes) else text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError, OverflowError) as error:
-            raise ValueError("not a JSON object") from error
+            raise ValueError("not a JSON object, or one of several lines; in a list each takes one") from error
     if not isinstance(fields, dict):
         raise ValueError("not a JSON object")
     return _values(fields)

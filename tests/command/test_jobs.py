@@ -62,6 +62,12 @@ def test_links_are_followed_but_not_in_circles(tree: Path) -> None:
     ]
 
 
+def test_what_macos_writes_beside_files_is_left_out(tree: Path) -> None:
+    Path("in/._b.wav").write_bytes(b"\0\5\x16\7" + bytes(100))
+    Path("in/._c.wav").write_bytes(b"RIFF")  # a name may begin so
+    assert [job.source for job in plan(["in"], ENCODE, "out", recursive=True)][:3] == ["in/._c.wav", "in/a.FLAC", "in/b.wav"]
+
+
 def test_folders_are_mirrored_in_a_fixed_order(tree: Path) -> None:
     jobs = plan(["in", "x.wav"], ENCODE, output_dir="out", recursive=True)
     assert jobs == [

@@ -93,7 +93,7 @@ def _join(sources: list[str], out: str, overwrite: bool, quiet: bool) -> None:
     with Output(out, overwrite=overwrite) as output:
         output.write(whole)
     if not quiet:
-        say(f"{len(sources)} files -> {_shown(out)}: {len(whole)} bytes")
+        say(f"{len(sources)} file{'s' * (len(sources) > 1)} -> {_shown(out)}: {len(whole)} bytes")
 
 
 def _shown(target: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections import Counter
@@ -16,8 +17,9 @@ STANDARD = "-"
 
 AUDIO_SUFFIXES = frozenset(
     {
-        ".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".au", ".avi", ".caf", ".flac", ".m4a", ".m4b", ".mka", ".mkv", ".mov",
-        ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".rf64", ".spx", ".w64", ".wav", ".webm", ".wma", ".wv",
+        ".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf", ".flac", ".flv", ".m4a", ".m4b", ".mka",
+        ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".rf64", ".sph", ".spx", ".tta", ".w64", ".wav",
+        ".weba", ".webm", ".wma", ".wv",
     }
 )  # fmt: skip
 """What ``encode --recursive`` picks from a folder; a file named in full may have any suffix."""
@@ -155,11 +157,22 @@ def _walk(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not _circular(Path(parent, name)))
         for name in sorted(names):
             path = Path(parent, name)
+            if _is_apple_double(path):
+                continue
             # A named pipe or a device would be waited for; a link that leads nowhere is refused when it is read.
             if path.suffix.lower() in suffixes and (os.path.isfile(path) or not os.path.exists(path)):
                 yield path
             elif not path.suffix and not os.path.exists(path):
                 _leave_out(path, "a link to nothing")
+
+
+def _is_apple_double(path: Path) -> bool:
+    """Whether it is what macOS writes beside a file on a disk that is not its own: ._talk.wav holds no sound."""
+    with contextlib.suppress(OSError):
+        if path.name.startswith("._") and path.is_file():
+            with open(path, "rb") as stream:
+                return stream.read(4) == b"\0\5\x16\7"
+    return False
 
 
 def _circular(path: Path) -> bool:
