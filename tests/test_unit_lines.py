@@ -67,5 +67,5 @@ def test_what_ours_hold_stays() -> None:
 def test_what_is_no_line(line: str) -> None:
     with pytest.raises(ValueError, match=r"no JSON object|not a JSON object"):
         LineReader().read(line.encode())
-    with pytest.raises(ValueError, match="no text"):
+    with pytest.raises(ValueError, match="not UTF-8 text"):
         LineReader().read(b"\xff" + line.encode())
