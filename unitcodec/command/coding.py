@@ -113,7 +113,7 @@ def coding_options(command: Callable[..., int]) -> Callable[..., int]:
         jobs_option,
         skip_existing_option,
         click.option(
-            "--keep-suffix", is_flag=True, help="Name outputs talk.flac.uc, not talk.uc, as where talk.wav lies beside."
+            "--keep-suffix", is_flag=True, help="Keep the input's suffix in front of the output's: talk.flac.uc, not talk.uc."
         ),
         recursive_option,
         click.option(
