@@ -25,6 +25,7 @@ from .analysis import Analysis
 from .errors import AudioError, ModelError
 from .excerpt import packets_between
 from .fields import Fields, IntArray
+from .rate import above_zero
 from .recording import Rate, Recording, as_block, batch_blocks, mono_blocks
 from .resynthesis import convert
 from .synthesis import PIECE, Synthesis, speak
@@ -121,6 +122,8 @@ class Codec:
                 arguments are looked at before the first recording of a batch is coded.
             ValueError: a bitrate that is no number above 0.
         """
+        if bitrate is not None:
+            above_zero(bitrate)
         if isinstance(audio, (list, tuple)):
             return [self.encode_blocks(blocks, bitrate) for blocks in batch_blocks(audio, sample_rate)]
         return self.encode_blocks(mono_blocks(cast(Recording, audio), sample_rate), bitrate)

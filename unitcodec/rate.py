@@ -128,7 +128,7 @@ class RateTarget:
 
         Raises ValueError unless ``bitrate`` is a number above 0, of any type.
         """
-        self.entropy, self.bitrate = entropy, _above_zero(bitrate)
+        self.entropy, self.bitrate = entropy, above_zero(bitrate)
         self.allowance = Allowance(entropy.spec) if limited else None
         self._spent, self._seconds = 8.0 * (HEADER + entropy.spec.speaker_bytes), 0.0
         self._least = self._most = self._spent  # what the cheapest codes of all packets would have cost, and the nearest
@@ -170,8 +170,8 @@ class RateTarget:
         return f"{self.bitrate:g} bit/s asked for, about {reached:.0f} reached: {why}"
 
 
-def _above_zero(bitrate: SupportsFloat) -> float:
-    """As a plain float: a NumPy number or a tensor would make every sum one of its kind."""
+def above_zero(bitrate: SupportsFloat) -> float:
+    """A rate as a plain float: a NumPy number or a tensor would make every sum one of its kind. Raises ValueError for what is none."""
     try:
         # Text and truth values turn into numbers as well, but nobody means them to.
         rate = math.nan if isinstance(bitrate, (str, bytes, bool, np.bool_)) else float(bitrate)

@@ -127,6 +127,8 @@ def test_finer_codes_and_another_f0_code_go_on_from_a_model(default_model: Path,
     settings = json.loads(config.read_text())
     settings["speaker"] = {"levels": 7}
     settings["content"]["levels"] = [level + 1 for level in settings["content"]["levels"]]
+    if ladder := settings["content"].get("ladder"):
+        settings["content"]["ladder"] = [ladder[0] + 1, *ladder]
     config.write_text(json.dumps(settings))
     run("pitch", manifest, tmp_path, config, initial="default")
     run("content", manifest, tmp_path, config, initial="default")
