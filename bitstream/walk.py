@@ -138,7 +138,7 @@ def _full_packets(source: Source, index: int, layout: Layout) -> Iterator[Found]
     """Sound packets from here on, up to what takes a closer look: streams in memory are nearly all of such."""
     data, first = source.data, layout.version == 1
     most, spread = min(MAX_LENGTH if first else LONG - 1, layout.max_payload), 1 if first else SPREAD
-    if data is None or first and layout.total is None:
+    if data is None or (first and layout.total is None):
         return  # where version 1 ends only its model can say
     at, size = source.offset, len(data)
     while at + 3 <= size and data[at] <= most and index + 1 != layout.total:

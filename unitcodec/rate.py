@@ -171,7 +171,10 @@ class RateTarget:
 
 
 def above_zero(bitrate: SupportsFloat) -> float:
-    """A rate as a plain float: a NumPy number or a tensor would make every sum one of its kind. Raises ValueError for what is none."""
+    """A rate as a plain float: a NumPy number or a tensor would make every sum one of its kind.
+
+    Raises ValueError for what is none.
+    """
     try:
         # Text and truth values turn into numbers as well, but nobody means them to.
         rate = math.nan if isinstance(bitrate, (str, bytes, bool, np.bool_)) else float(bitrate)
