@@ -162,13 +162,18 @@ def test_a_finer_or_coarser_step_rounds_to_the_middle_of_its_intervals() -> None
 def test_the_rung_may_change_from_frame_to_frame_and_gradients_pass() -> None:
     quantizer, x = SteppedFSQ(2, LADDER), torch.randn(1, 2, 50, dtype=torch.float64, requires_grad=True)
     rungs = torch.randint(len(LADDER), (1, 50))
-    values, codes, loss = quantizer(x, rungs)
-    assert torch.equal(codes[:, 0], rungs)
+    mixed, ladder = quantizer.rounded(x, rungs), quantizer.ladder_codes(x)
+    assert torch.equal(mixed[:, 0], rungs)
+    assert all(torch.equal(mixed[0, :, t], ladder[0, rung, :, t]) for t, rung in enumerate(rungs[0]))
+    assert all(
+        torch.equal(quantizer.decode(mixed)[..., t], quantizer.decode(ladder[:, rung])[..., t]) for t, rung in enumerate(rungs[0])
+    )
+    values, codes, loss = quantizer(x)
     assert torch.allclose(values, quantizer.decode(codes, torch.float64))
     values.sum().backward()
     assert torch.allclose(x.grad, (8 - 1e-3) / 7 * (1 - torch.tanh(x) ** 2))
     assert loss == 0
-    assert torch.equal(quantizer(x)[1], quantizer.encode(x))
+    assert torch.equal(codes, quantizer.encode(x))
 
 
 def test_codes_that_a_rung_does_not_have_are_its_greatest() -> None:

@@ -78,8 +78,8 @@ class SteppedFSQ(FSQ):
     """Finite scalar quantization with a step that varies, as that of image and video codecs does.
 
     Row 0 of the codes tells, frame by frame, the rung of ``ladder``: how many values the other rows have. Its code is 0 where
-    nothing else is said. At any rung all values are in use and stand for the middle of their interval, so half as many bits
-    are lost to the same error as by :func:`coarser` codes.
+    nothing else is said. At any rung all values are in use and stand for the middle of their interval, so the error is about half
+    of that of :func:`coarser` codes with as many bits.
 
     Args:
         rows: channels.
@@ -122,10 +122,8 @@ class SteppedFSQ(FSQ):
         middles = (2 * torch.minimum(codes[:, 1:], levels - 1) + 1 - levels).to(dtype) / levels.to(dtype)
         return middles * finest / (finest - 1.0)
 
-    def forward(self, x: Tensor, rungs: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """See :class:`FSQ`; ``rungs`` (B, T), else 0."""
-        codes = self.encode(x) if rungs is None else self.rounded(x, rungs)
-        finest = int(self.ladder[0])
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        codes, finest = self.encode(x), int(self.ladder[0])
         values = straight_through(self.bound(x) * 2.0 / (finest - 1.0) - 1.0, self.decode(codes, x.dtype))
         return values, codes, x.new_zeros(())
 

@@ -17,7 +17,8 @@ from .fsq import ContentEncoder
 
 MARGIN = 2.0**-12
 """Steps from a code to the next. So far at least a value of float32 must be from the border between two codes, else float64 is
-asked. On 41 recordings with 27,652 latents the largest difference of the two was 4e-5, one in a thousand above 9e-6."""
+asked. On 41 recordings with 27,652 latents the largest difference of the two was 4e-5, one in a thousand above 9e-6. One
+window in eight is asked again, with a ladder one in three."""
 
 Candidates = NDArray[np.int32] | list[NDArray[np.float64]]
 """What may be sent of a packet's n unit frames. Of scalar codes units (rungs, rows, n): the nearest, then ever coarser ones. Of

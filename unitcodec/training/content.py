@@ -5,7 +5,6 @@ Content encoders of self-supervised families are trained before, and stay as the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from ..content.whisper import WhisperEncoder
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
-from ..quantize import SteppedFSQ, coarser, lookup, straight_through
+from ..quantize import straight_through
 from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.mel_decoder import F0_RANGE, MelDecoder, pitch_features
 from . import cpc, hubert, parallel
@@ -83,12 +82,11 @@ class Autoencoder(nn.Module):
 
     def quantized(self, latent: Tensor, nested: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Of scalar codes: :meth:`latent` -> as :meth:`coded`."""
-        if nested is not None and isinstance(self.content.quantizer, SteppedFSQ):
-            rungs = rungs_of(nested, len(self.content.quantizer.ladder))
-            return self.content.quantizer(latent, rungs[:, None].expand(-1, latent.shape[2]))
         values, units, loss = self.content.quantizer(latent)
         if nested is not None:
-            units = coarsened(units, self.content.vocabulary, nested)
+            ladder = self.content.ladder_codes(latent)
+            rungs = torch.ceil(nested * (ladder.shape[1] - 1)).long()
+            units = ladder[torch.arange(len(ladder)), rungs]
             values = straight_through(values, self.content.values(units))
         return values, units, loss
 
@@ -117,19 +115,6 @@ class Autoencoder(nn.Module):
             heard = normalise(log_mel(waveform))
         latent: Tensor = self.speaker.latent(heard).float()
         return latent
-
-
-def rungs_of(nested: Tensor, count: int) -> Tensor:
-    """How coarse codes shall be (B,), from 0 to 1 -> rungs of a ladder that has ``count`` of them, (B,)."""
-    return torch.ceil(nested * (count - 1)).long()
-
-
-def coarsened(units: Tensor, levels: Sequence[int], nested: Tensor) -> Tensor:
-    """Units (B, rows, m) and how coarse they shall be (B,), from 0 to 1 -> units of a rung of :func:`.quantize.coarser` each."""
-    ladder = coarser(levels)
-    codes = units.cpu().numpy()
-    found = np.stack([lookup(ladder[rung], crop) for rung, crop in zip(rungs_of(nested, len(ladder)), codes, strict=True)])
-    return torch.from_numpy(found).to(units)
 
 
 @torch.no_grad()
