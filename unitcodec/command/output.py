@@ -130,6 +130,5 @@ def move(source: str, target: str, name: str) -> None:
     except OSError as error:
         if os.path.lexists(target):
             raise OutputExists(name) from error
-        os.rename(
-            source, target
-        )  # a file system that knows no second names: there is none that another may not still come between
+        # A file system that knows no second names: another may still come in between.
+        os.rename(source, target)
