@@ -152,6 +152,11 @@ class _Stages:
 
         return read_whisper(self.settings["whisper"]["checkpoint"]) if wanted else None
 
+    def _word_loss(self, wanted: bool | float) -> Any:
+        from .words import WordLoss, read_decoder
+
+        return WordLoss(read_decoder(self.settings["whisper"]["decoder"])) if wanted else None
+
     def _content_options(self) -> dict[str, Any]:
         """Of the encoder that the content stage trained, whatever the settings are now."""
         from .content import content_options
@@ -170,7 +175,6 @@ class _Stages:
     def _content(self) -> None:
         from . import parallel
         from .content import SCALAR, content_options, decoder_options, pretrained, speaker_options, train
-        from .words import WordLoss, read_decoder
 
         folder, options, settings = self.out / "content", content_options(self.settings), self.settings["content"]
         if (folder / "state.pt").exists() and self._content_options() != json.loads(json.dumps(options)):
@@ -182,7 +186,7 @@ class _Stages:
             raise UnitcodecError("content.bits: not for codes with a ladder; their step sets the rate")
         encoder = pretrained(self.corpus, folder, self.settings, self.seed, self.device)
         teacher = self._teacher(settings["feature_loss"] or settings["word_loss"] or settings["family"] == "whisper")
-        word_loss = WordLoss(read_decoder(self.settings["whisper"]["decoder"])) if settings["word_loss"] else None
+        word_loss = self._word_loss(settings["word_loss"])
         if parallel.rank() == 0:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
@@ -205,8 +209,9 @@ class _Stages:
         nested = self.settings["content"]["nested"]
         settings = {**self.settings["joint"], "generator": self.settings["vocoder"]["generator"], "nested": nested}
         pitch, autoencoder, initial = self._trained_pitch(), self._autoencoder(), self._state("vocoder")
-        teacher = self._teacher(settings["feature_loss"])
-        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device, teacher)
+        teacher = self._teacher(settings["feature_loss"] or settings["word_loss"])
+        word_loss = self._word_loss(settings["word_loss"])
+        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device, teacher, word_loss)
 
     def _entropy(self) -> None:
         from .entropy import CODES, code_corpus, describe, fit, save_codes

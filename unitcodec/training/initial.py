@@ -72,6 +72,9 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
         # How finely rows are rounded is no weight, and rows that are added begin unheard.
         has = {name: config.content[name] for name in ("levels", "ladder") if name in config.content}
         wanted["content"] = {name: value for name, value in options.items() if name not in ("levels", "ladder")} | has
+    # Nor is how often a waveform is matched to its log-mel.
+    matching = {name: config.generator[name] for name in ("matching",) if name in config.generator}
+    wanted["generator"] = {name: value for name, value in wanted["generator"].items() if name != "matching"} | matching
     for part, options in wanted.items():
         if json.loads(json.dumps(options)) != getattr(config, part):
             cure = "; --config unitcodec/training/whisper.json describes a model with Whisper" if "kind" in config.content else ""

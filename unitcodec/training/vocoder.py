@@ -32,8 +32,13 @@ from .augmentation import Augmentation
 from .batches import Batches, held_out_speakers, validation_batches
 from .content import Autoencoder, conversion_loss, decoded_pitch
 from .corpus import Corpus
-from .feature_loss import FeatureLoss, fit_map
+from .feature_loss import FeatureLoss, difference, fit_map
 from .loop import Run, cosine, set_rate
+from .words import WordLoss
+
+
+EDGES = 1.28
+"""Seconds that the joint stage's decoder sees more than the losses on waveforms, half of them on each side."""
 
 
 class Judges(torch.nn.Module):
@@ -68,12 +73,13 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     teacher: WhisperEncoder | None = None,
+    word_loss: WordLoss | None = None,
 ) -> None:
     """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
 
     ``settings["nested"]`` of the crops have coarser codes. The
-    joint stage's ``warp``, ``equalizer``, ``conversion`` and ``feature_loss`` (by the ``teacher``, of what the generator
-    says) mean what they mean in the content stage.
+    joint stage's ``warp``, ``equalizer``, ``conversion``, ``feature_loss`` and ``word_loss`` (by the ``teacher`` and its decoder, of
+    what the generator says) mean what they mean in the content stage.
     A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
     entries "model" and, in the joint stage, "decoder" of ``folder/state.pt``.
     """
@@ -98,14 +104,16 @@ def train(
     held_out = held_out_speakers(corpus)
     run = Run(folder, dict(**parts, optimizer=optimizer, judge_optimizer=judge_optimizer), settings["steps"])
     # The decoder sees a longer stretch than the costlier losses do, so that its edges play no part.
-    seconds = settings["seconds"] if autoencoder is None else 2.56
+    seconds = settings["seconds"] + (0.0 if autoencoder is None else EDGES)
     frames = round(settings["seconds"] * 100)
     augmentation = Augmentation(noise=0, room=0, clean=True)
     if autoencoder is not None:
         augmentation = Augmentation(clean=True, **{name: settings[name] for name in ("voice", "equalizer", "warp", "nested")})
     feature_loss = None
-    if teacher is not None and settings["feature_loss"]:
+    if teacher is not None:
         feature_loss = FeatureLoss(teacher, *fit_map(corpus)).to(device)
+    if word_loss is not None:
+        word_loss = word_loss.to(device)
     batches = Batches(corpus, seconds, augmentation, seed, held_out)
     test = validation_batches(corpus, 5.12, held_out)
 
@@ -146,7 +154,10 @@ def train(
         with torch.no_grad():
             waveform, target, losses = speak(test_batch, None)
             values = {"test_stft": stft_loss(target, waveform).item()} | {f"test_{n}": loss.item() for n, loss in losses.items()}
-            values["test_mel"] = mel_loss(normalise(log_mel(target)), normalise(log_mel(waveform))).item()
+            wanted, spoken = normalise(log_mel(target)), normalise(log_mel(waveform))
+            values["test_mel"] = mel_loss(wanted, spoken).item()
+            if feature_loss is not None:
+                values["test_feature_loss"] = feature_loss(wanted, spoken).mean().item()
         model.train()
         samples = torch.stack([target[:3], waveform[:3]], 1).flatten().cpu().numpy()
         soundfile.write(run.folder / "samples.wav", np.clip(samples, -1, 1), 16000)
@@ -159,7 +170,13 @@ def train(
         wanted, spoken = normalise(log_mel(target)), normalise(log_mel(waveform))
         if feature_loss is not None:
             with torch.autocast(device, torch.bfloat16):
-                losses["feature_loss"] = feature_loss(wanted, spoken).mean()
+                with torch.no_grad():
+                    true_states = feature_loss.states(wanted)
+                states = feature_loss.states(spoken)
+                losses["feature_loss"] = difference(true_states, states).mean()
+                if word_loss is not None:
+                    read = slice(settings["word_crops"])
+                    losses["word_loss"] = word_loss(true_states[-1][read], states[-1][read]).mean()
         loss = settings["stft"] * spectral + sum(settings[name] * value for name, value in losses.items())
         logged = {"stft": spectral.detach()} | losses
         real: list[Verdict] = []

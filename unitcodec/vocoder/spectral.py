@@ -12,21 +12,27 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..features import BANDS, HOP
+from ..features import BANDS, FLOOR, HOP, WINDOW, denormalise, mel_filters
 from ..layers import ConvNeXtBlock
 from . import excitation
 
 FFT = 640
+
+MOST_MATCHED = 3.0
+"""Of a band's gain in one pass of :meth:`SpectralGenerator.matched`, up or down, as a natural logarithm: 26 dB."""
 
 
 class SpectralGenerator(nn.Module):
     """Normalised log-mel (B, 80, n) and pitch features (B, 3, n) -> filters; with an excitation -> waveform (B, 160 n)."""
 
     window: Tensor
+    bands: Tensor
+    shares: Tensor
 
-    def __init__(self, channels: int = 224, blocks: int = 6, kernel: int = 5, pitch: int = 3):
+    def __init__(self, channels: int = 224, blocks: int = 6, kernel: int = 5, pitch: int = 3, matching: int = 0):
+        """``matching``: passes of :meth:`matched`."""
         super().__init__()
-        self.kernel = kernel
+        self.kernel, self.matching = kernel, matching
         self.stem = nn.Conv1d(BANDS + pitch, channels, 3, padding=1)
         self.blocks = nn.Sequential(*[ConvNeXtBlock(channels, kernel) for _ in range(blocks)])
         self.norm = nn.LayerNorm(channels)
@@ -38,11 +44,15 @@ class SpectralGenerator(nn.Module):
             nn.init.constant_(cast(Tensor, self.head.bias)[: 2 * bins], -4.0)
             nn.init.zeros_(cast(Tensor, self.head.bias)[2 * bins :])
         self.register_buffer("window", torch.hann_window(FFT, dtype=torch.float32, device="cpu"), persistent=False)
+        # As in features.log_mel, but for its longer FFT.
+        filters = torch.from_numpy(mel_filters(fft=FFT) * (10.0 * 2.0 / WINDOW)).float()
+        self.register_buffer("bands", filters, persistent=False)
+        self.register_buffer("shares", filters / filters.sum(0).clamp(min=1e-12), persistent=False)
 
     @property
     def context(self) -> int:
         """Frames (100 Hz) to each side on which a frame of output depends."""
-        return 1 + len(self.blocks) * (self.kernel // 2) + FFT // HOP
+        return 1 + len(self.blocks) * (self.kernel // 2) + (1 + self.matching) * (FFT // HOP)
 
     def hidden(self, mel: Tensor, pitch: Tensor) -> Tensor:
         """What the filters are read from, (B, channels, n)."""
@@ -69,7 +79,21 @@ class SpectralGenerator(nn.Module):
         """Normalised log-mel (B, 80, n), pitch features (B, 3, n), excitations (B, 160 n) -> waveform (B, 160 n)."""
         voiced, hiss = self.shaped(self.hidden(mel, pitch), pulses, noise)
         with torch.autocast(mel.device.type, enabled=False):
-            return excitation.overlap_add(voiced + hiss, FFT, HOP, self.window)
+            return self.matched(excitation.overlap_add(voiced + hiss, FFT, HOP, self.window), mel)
+
+    def matched(self, waveform: Tensor, mel: Tensor) -> Tensor:
+        """Bring the log-mel of a waveform (B, 160 n) near to the normalised one that it shall have, (B, 80, n).
+
+        Noise is louder and softer from frame to frame and band to band than its filter, and so is what it adds to pulses. A
+        recogniser hears that. Each pass filters the waveform once more, by what its bands lack.
+        """
+        target = denormalise(mel.float())
+        for _ in range(self.matching):
+            spectra = excitation.overlap_frames(waveform, FFT, HOP, self.window)
+            lacks = target - torch.log(self.bands @ spectra.abs() + FLOOR)
+            gain = self.shares.T @ lacks.clamp(-MOST_MATCHED, MOST_MATCHED)
+            waveform = excitation.overlap_add(spectra * torch.exp(gain), FFT, HOP, self.window)
+        return waveform
 
     def forward(self, mel: Tensor, pitch: Tensor, f0: Tensor) -> Tensor:
         """As :meth:`generate` with F0 (B, n) in Hz, positive everywhere, and a random start of phase and noise."""
