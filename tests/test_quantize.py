@@ -181,10 +181,13 @@ def test_codes_that_a_rung_does_not_have_are_its_greatest() -> None:
     assert quantizer.decode(torch.tensor([[[4, 4, 0], [7, 1, 7]]]))[0, 0].tolist() == pytest.approx([4 / 7, 4 / 7, 1])
 
 
-@pytest.mark.parametrize("quantizer", [FSQ([9, 4]), SteppedFSQ(2, (9, 7, 4))])
-def test_clearance_is_the_way_to_the_nearest_border(quantizer: FSQ) -> None:
+@pytest.mark.parametrize(
+    ("quantizer", "rung"),
+    [(FSQ([9, 4]), 0), (SteppedFSQ(2, (9, 7, 4)), 0), (SteppedFSQ(2, (9, 7, 4)), 1), (SteppedFSQ(2, (9, 7, 4)), 2)],
+)
+def test_clearance_is_the_way_to_the_nearest_border(quantizer: FSQ, rung: int) -> None:
     x = torch.randn(1, 2, 40, dtype=torch.float64)
-    clear = float(quantizer.clearance(x))
+    clear = float(quantizer.clearance(x, rung))
     assert 0 < clear < 0.05
     position = quantizer.bound(x)
 
@@ -192,9 +195,10 @@ def test_clearance_is_the_way_to_the_nearest_border(quantizer: FSQ) -> None:
         squashed = (position + by + 0.5 - 5e-4) / (quantizer.levels[:, None] - 1e-3)
         return torch.atanh((squashed * 2 - 1).clamp(-1 + 1e-9, 1 - 1e-9))
 
-    same = quantizer.ladder_codes(x)
-    kept, changed = ([torch.equal(quantizer.ladder_codes(moved(by * clear)), same) for by in (-f, f)] for f in (0.98, 1.02))
+    same = quantizer.rung_codes(x, rung)
+    assert torch.equal(same, quantizer.ladder_codes(x)[:, rung])
+    kept, changed = ([torch.equal(quantizer.rung_codes(moved(by * clear), rung), same) for by in (-f, f)] for f in (0.98, 1.02))
     assert all(kept)
     assert not all(changed)
     # The outermost intervals have no other border.
-    assert quantizer.clearance(torch.full((1, 2, 3), 9.0)) >= 0.49
+    assert quantizer.clearance(torch.full((1, 2, 3), 9.0), rung) >= 0.49

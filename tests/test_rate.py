@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, SpeechCodes, Stream, fit_tables, pack
-from unitcodec.quantize import coarser, lookup
+from unitcodec.content.decision import Rungs
+from unitcodec.quantize import FSQ, coarser, lookup
 from unitcodec.rate import LADDER, MOST_SAVED, TARGET_RUNGS, RateLimit, RateTarget, choices, nearest, payload_bytes
 
 
@@ -191,10 +192,10 @@ def test_scalar_codes_get_coarser_as_far_as_they_must(entropy: EntropyModel) -> 
     coarse = [(lookup(rungs[-1], rng.integers(0, 8, (4, 256)).astype(np.int32)), np.full(128, 10, np.int32)) for _ in range(9)]
     # Of the coarsest codes it knows much, of others little.
     entropy = fit_tables([*coarse, (rng.integers(0, 8, (4, 256)).astype(np.int32), np.full(128, 10, np.int32))], entropy.spec)
-    units = rng.integers(0, 8, (4, 64)).astype(np.int32)
-    candidates = np.stack([lookup(tables, units) for tables in rungs])
+    latent = torch.from_numpy(rng.normal(0, 1, (1, 4, 64)))
+    candidates, units = Rungs(FSQ([8] * 4), None, lambda: latent), FSQ([8] * 4).encode(latent)[0].numpy()
     found, bits = choices(entropy, candidates, f0)
-    assert np.array_equal(found.swapaxes(0, 1), candidates)
+    assert np.array_equal(found.swapaxes(0, 1), np.stack([lookup(tables, units) for tables in rungs]))
     assert np.array_equal(nearest(candidates), units)
     costs = [sum(entropy.packet_cost(found[:, rung], f0).values()) for rung in range(len(rungs))]
     assert bits == pytest.approx(costs, abs=1e-3)

@@ -59,8 +59,18 @@ class FSQ(nn.Module):
         found = np.stack([np.stack([lookup(tables, one) for tables in ladder]) for one in codes])
         return torch.from_numpy(found).long().to(x.device)
 
-    def clearance(self, x: Tensor) -> Tensor:
-        """(B, C, T) -> how far the one that is nearest to a border between two codes is from it, in steps of the finest codes."""
+    @property
+    def rungs(self) -> int:
+        """How many :meth:`rung_codes` there are."""
+        return len(coarser(self.levels.tolist()))
+
+    def rung_codes(self, x: Tensor, rung: int) -> Tensor:
+        """(B, C, T) -> one rung of :meth:`ladder_codes`, (B, rows, T), int64."""
+        return self.ladder_codes(x)[:, rung] if rung else self.encode(x)
+
+    def clearance(self, x: Tensor, rung: int = 0) -> Tensor:
+        """(B, C, T) -> how far the one that is nearest to a border between two codes of a rung is from it, in steps of the finest
+        codes; of coarser ones, which are made of the finest, the borders of these."""
         return _from_borders(self.bound(x) + 0.5, self.levels[:, None])
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -103,17 +113,25 @@ class SteppedFSQ(FSQ):
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, T) -> codes (B, 1 + C, T), int64, the finest."""
-        return self.rounded(x, x.new_zeros((len(x), x.shape[2]), dtype=torch.long))
+        return self.rung_codes(x, 0)
 
     def ladder_codes(self, x: Tensor) -> Tensor:
         """(B, C, T) -> codes of every rung, (B, rungs, 1 + C, T), int64."""
-        rungs = torch.arange(len(self.ladder), device=x.device)[:, None, None].expand(-1, len(x), x.shape[2])
-        return torch.stack([self.rounded(x, rung) for rung in rungs], 1)
+        return torch.stack([self.rung_codes(x, rung) for rung in range(self.rungs)], 1)
 
-    def clearance(self, x: Tensor) -> Tensor:
-        """See :meth:`FSQ.clearance`; of all rungs."""
-        position, finest = self._position(x), int(self.ladder[0])
-        return torch.stack([_from_borders(position * levels, levels) * finest / levels for levels in self.ladder.tolist()]).amin()
+    @property
+    def rungs(self) -> int:
+        """How many :meth:`rung_codes` there are."""
+        return len(self.ladder)
+
+    def rung_codes(self, x: Tensor, rung: int) -> Tensor:
+        """(B, C, T) -> codes of one rung, (B, 1 + C, T), int64."""
+        return self.rounded(x, torch.full((len(x), x.shape[2]), rung, device=x.device))
+
+    def clearance(self, x: Tensor, rung: int = 0) -> Tensor:
+        """See :meth:`FSQ.clearance`; of the rung's own codes."""
+        levels, finest = int(self.ladder[rung]), int(self.ladder[0])
+        return _from_borders(self._position(x) * levels, levels) * finest / levels
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, 1 + C, T) -> values (B, C, T) in [-1, 1]. Codes that a rung does not have are its greatest."""

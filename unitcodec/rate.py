@@ -19,7 +19,7 @@ from bitstream import EntropyModel, EntropySpec
 from bitstream.batch import Batch
 from bitstream.spec import F0
 
-from .content.decision import Candidates
+from .content.decision import Candidates, Rungs
 
 IntArray = NDArray[np.int32]
 
@@ -31,6 +31,9 @@ LADDER = tuple(0.01 * 1.5**k for k in range(30))
 
 TARGET_RUNGS = 22
 """Of the ladder; beyond, codes only get worse."""
+
+RUNGS_TOGETHER = 4
+"""Of a packet that is too large so many are tried at once; nearly all of them fit within the first four."""
 
 FULL_PAYLOAD, LATER_PAYLOAD, LEAST_PAYLOAD = 104, 113, 3
 """Bytes of payload: of the first two packets, less half of the speaker code; of a later packet; of a single frame."""
@@ -107,10 +110,7 @@ class RateLimit:
         units = nearest(candidates)
         allowed, cost = self.allowance.bits(units), sum(self.entropy.packet_cost(units, f0).values())
         if cost > allowed:
-            found, bits = choices(self.entropy, candidates, f0)
-            fits = np.flatnonzero(bits <= allowed)
-            chosen = fits[0] if len(fits) else -1
-            units, cost = found[:, chosen], float(bits[chosen])
+            units, cost = finest(self.entropy, candidates, f0, allowed)
         self.allowance.spend(units, cost)
         return units
 
@@ -185,6 +185,24 @@ def above_zero(bitrate: SupportsFloat) -> float:
     return rate
 
 
+def finest(entropy: EntropyModel, candidates: Candidates, f0: IntArray, allowed: float) -> tuple[IntArray, float]:
+    """Units (rows, n) and bits of the first of the :func:`choices` that takes ``allowed`` bits at most; of the last if none does.
+
+    A packet seldom needs more than a few rungs, so they are tried a few at a time.
+    """
+    if isinstance(candidates, Rungs):
+        for first in range(0, len(candidates), RUNGS_TOGETHER):
+            rungs = range(first, min(first + RUNGS_TOGETHER, len(candidates)))
+            found, bits = _coded(entropy, [candidates[rung] for rung in rungs], f0)
+            if (bits <= allowed).any():
+                break
+    else:
+        found, bits = choices(entropy, candidates, f0)
+    fits = np.flatnonzero(bits <= allowed)
+    chosen = fits[0] if len(fits) else -1
+    return found[:, chosen], float(bits[chosen])
+
+
 def choices(
     entropy: EntropyModel, candidates: Candidates, f0: IntArray, ladder: Sequence[float] = LADDER
 ) -> tuple[IntArray, NDArray[np.float64]]:
@@ -193,7 +211,7 @@ def choices(
     Of scalar codes these are the rungs; of others as many as there are weights in ``ladder``, each symbol chosen given those
     before it.
     """
-    if isinstance(candidates, np.ndarray):
+    if isinstance(candidates, Rungs):
         return _coded(entropy, list(candidates), f0)
     weights = np.array(ladder)
 
@@ -205,7 +223,7 @@ def choices(
 
 def nearest(candidates: Candidates) -> IntArray:
     """(rows, n)"""
-    if isinstance(candidates, np.ndarray):
+    if isinstance(candidates, Rungs):
         return candidates[0]
     return np.stack([row.argmin(axis=1) for row in candidates]).astype(np.int32)
 

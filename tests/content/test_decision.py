@@ -11,7 +11,7 @@ import soundfile
 import torch
 
 from unitcodec.content import decision, make_content
-from unitcodec.content.decision import Decision
+from unitcodec.content.decision import Decision, Rungs
 
 OWN = slice(10, 40)
 
@@ -32,8 +32,8 @@ def pair(request: pytest.FixtureRequest) -> Decision:
 
 def _codes(pair: Decision, waveform: torch.Tensor) -> np.ndarray:
     found = pair.candidates(waveform, OWN)
-    assert isinstance(found, np.ndarray)
-    return found
+    assert isinstance(found, Rungs)
+    return np.stack(list(found))
 
 
 def test_both_decide_alike(pair: Decision, waveform: torch.Tensor) -> None:
@@ -48,6 +48,24 @@ def test_what_is_not_clear_is_asked_again(pair: Decision, waveform: torch.Tensor
     found = _codes(pair, waveform)
     assert pair.repeated == 1
     assert np.array_equal(found, _codes(Decision(pair.exact), waveform))
+
+
+def test_a_rung_is_asked_again_only_if_it_is_sent(
+    pair: Decision, waveform: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quantizer, sure = pair.exact.quantizer, _codes(pair, waveform)  # type: ignore[attr-defined]
+    asked, clearance = [], type(quantizer).clearance
+    # Only the second rung has a latent near a border.
+    monkeypatch.setattr(
+        type(quantizer), "clearance", lambda self, x, rung=0: clearance(self, x, rung) * (asked.append(rung) or rung != 1)
+    )
+    found = pair.candidates(waveform, OWN)
+    assert np.array_equal(found[0], sure[0])
+    assert (asked, pair.repeated) == ([0], 0)
+    assert all(np.array_equal(found[1], sure[1]) for _ in range(2))
+    assert (asked, pair.repeated) == ([0, 1, 1], 1)
+    with pytest.raises(IndexError):
+        found[len(sure)]
 
 
 def test_a_caller_who_allows_rougher_products_changes_nothing(pair: Decision, waveform: torch.Tensor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from unitcodec.features import log_mel, normalise
 from unitcodec.vocoder import WaveformGenerator, make_generator
 from unitcodec.vocoder.excitation import phase, pulse_train, sample_f0, white_noise
 from unitcodec.vocoder.excited import ExcitedGenerator
@@ -26,10 +27,11 @@ def test_length_is_exactly_frames_times_the_hop(frames: int) -> None:
     [
         SpectralGenerator(channels=8, blocks=1),
         SpectralGenerator(channels=8, blocks=3, kernel=7),
+        SpectralGenerator(channels=8, blocks=1, matching=2),
         MelGenerator(initial_channels=32),
         ExcitedGenerator(32, source={"channels": 8, "blocks": 1}),
     ],
-    ids=["spectral", "wide kernel", "hifigan", "excited"],
+    ids=["spectral", "wide kernel", "matching", "hifigan", "excited"],
 )
 def test_context_is_as_stated(generator: WaveformGenerator) -> None:
     """Frames [a, b) of the output need the frames within ``context`` of them, and none beyond."""
@@ -67,6 +69,24 @@ def test_the_waveform_teaches_every_weight() -> None:
     generator = SpectralGenerator(channels=8, blocks=1)
     generator(torch.randn(1, 80, 20), torch.randn(1, 3, 20), torch.full((1, 20), 120.0)).square().mean().backward()
     assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in generator.parameters())
+
+
+def test_matching_brings_noise_to_the_log_mel_that_it_shall_have() -> None:
+    torch.manual_seed(0)
+    time = torch.arange(32000) / 16000
+    speech = torch.sin(2 * torch.pi * 140 * time).round(decimals=1)[None] * 0.1 * torch.sin(2 * torch.pi * 3 * time).abs()
+    mel = normalise(log_mel(speech))
+    noise = 0.05 * torch.randn(1, 32000)
+
+    def error(passes: int) -> float:
+        waveform = SpectralGenerator(channels=8, blocks=1, matching=passes).matched(noise, mel)
+        assert waveform.shape == noise.shape
+        return float((normalise(log_mel(waveform)) - mel).abs().mean())
+
+    errors = [error(passes) for passes in range(4)]
+    assert errors[0] > 2 * errors[1] > 2.4 * errors[2] > 2.6 * errors[3]
+    silence = SpectralGenerator(channels=8, blocks=1, matching=2).matched(torch.zeros(1, 32000), mel)
+    assert torch.equal(silence, torch.zeros(1, 32000))
 
 
 def test_generators_by_name() -> None:

@@ -5,6 +5,8 @@ So a unit is what float64 says, whatever the threads, batches or processor, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import cast
 
 import numpy as np
@@ -12,17 +14,46 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..quantize import FSQ
 from . import ContentFamily, hear
 from .fsq import ContentEncoder
 
 MARGIN = 2.0**-12
 """Steps from a code to the next. So far at least a value of float32 must be from the border between two codes, else float64 is
 asked. On 41 recordings with 27,652 latents the largest difference of the two was 4e-5, one in a thousand above 9e-6. One
-window in eight is asked again, with a ladder one in three."""
+window in eight is asked again."""
 
-Candidates = NDArray[np.int32] | list[NDArray[np.float64]]
-"""What may be sent of a packet's n unit frames. Of scalar codes units (rungs, rows, n): the nearest, then ever coarser ones. Of
-others for each codebook row the squared distances to its codes, (n, alphabet), that between neighbours being 1."""
+
+class Rungs:
+    """What may be sent of a packet's n unit frames where codes are scalar: the nearest, then ever coarser ones.
+
+    Each rung is decided when it is asked for: in float32 if all its borders are far, else in float64, which is computed once.
+
+    Args:
+        quantizer: of the codes.
+        fast: what is quantized, (1, channels, n), in float32, if there is a network for it.
+        exact: gives the same in float64.
+    """
+
+    def __init__(self, quantizer: FSQ, fast: Tensor | None, exact: Callable[[], Tensor]):
+        self._quantizer, self._fast, self._exact = quantizer, fast, cache(exact)
+
+    def __len__(self) -> int:
+        return self._quantizer.rungs
+
+    def __getitem__(self, rung: int) -> NDArray[np.int32]:
+        """(rows, n). Raises IndexError for a rung that there is not."""
+        if not 0 <= rung < len(self):
+            raise IndexError(rung)
+        latent = self._fast
+        if latent is None or not self._quantizer.clearance(latent, rung) > MARGIN:
+            latent = self._exact()
+        return self._quantizer.rung_codes(latent, rung)[0].cpu().numpy().astype(np.int32)
+
+
+Candidates = Rungs | list[NDArray[np.float64]]
+"""What may be sent of a packet's n unit frames. Of scalar codes :class:`Rungs`. Of others for each codebook row the squared
+distances to its codes, (n, alphabet), that between neighbours being 1."""
 
 
 class Decision:
@@ -43,28 +74,27 @@ class Decision:
     def candidates(self, waveform: Tensor, own: slice) -> Candidates:
         """Waveform (1, 160 n), float64 and at the reference level -> the candidates for the frames of ``own``."""
         self.windows += 1
-        with torch.inference_mode():
-            if self.fast is not None and _full_precision(waveform.device):
+        if isinstance(self.exact, ContentEncoder):
+            content = self.exact
+            fast = None
+            if isinstance(self.fast, ContentEncoder) and _full_precision(waveform.device):
                 with torch.autocast(waveform.device.type, enabled=False):
-                    found = _scalar(self.fast, waveform, own, MARGIN)
-                if found is not None:
-                    return found
-            self.repeated += 1
-            found = _scalar(self.exact, waveform, own)
-            if found is not None:
-                return found
+                    fast = _latent(self.fast, waveform, own)
+
+            def exact() -> Tensor:
+                self.repeated += 1
+                return _latent(content, waveform, own)
+
+            return Rungs(content.quantizer, fast, exact)
+        self.repeated += 1
+        with torch.inference_mode():
             distances = self.exact.distances(_heard(self.exact, waveform))
-            return [row[0, own].double().cpu().numpy() / self.exact.spacing for row in distances]
+        return [row[0, own].double().cpu().numpy() / self.exact.spacing for row in distances]
 
 
-def _scalar(content: ContentFamily, waveform: Tensor, own: slice, margin: float | None = None) -> NDArray[np.int32] | None:
-    """Scalar codes; None if the family has others, or if a latent is not ``margin`` from all borders."""
-    if not isinstance(content, ContentEncoder):
-        return None
-    latent = content.latent(_heard(content, waveform))[..., own]
-    if margin is not None and not content.clearance(latent) > margin:
-        return None
-    return content.ladder_codes(latent)[0].cpu().numpy().astype(np.int32)
+@torch.inference_mode()
+def _latent(content: ContentEncoder, waveform: Tensor, own: slice) -> Tensor:
+    return content.latent(_heard(content, waveform))[..., own]
 
 
 def _heard(content: ContentFamily, waveform: Tensor) -> Tensor:

@@ -54,8 +54,3 @@ class ContentEncoder(ConvolutionalEncoder):
         """What is quantized, (B, channels, n) -> units (B, rungs, rows, n): the nearest, then ever coarser ones."""
         codes: Tensor = self.quantizer.ladder_codes(latent)
         return codes
-
-    def clearance(self, latent: Tensor) -> Tensor:
-        """What is quantized, (B, channels, n) -> the least distance to a border between two codes, in steps of the finest."""
-        least: Tensor = self.quantizer.clearance(latent)
-        return least

@@ -36,7 +36,6 @@ from .feature_loss import FeatureLoss, difference, fit_map
 from .loop import Run, cosine, set_rate
 from .words import WordLoss
 
-
 EDGES = 1.28
 """Seconds that the joint stage's decoder sees more than the losses on waveforms, half of them on each side."""
 
@@ -77,9 +76,9 @@ def train(
 ) -> None:
     """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
 
-    ``settings["nested"]`` of the crops have coarser codes. The
-    joint stage's ``warp``, ``equalizer``, ``conversion``, ``feature_loss`` and ``word_loss`` (by the ``teacher`` and its decoder, of
-    what the generator says) mean what they mean in the content stage.
+    ``settings["nested"]`` of the crops have coarser codes. The joint stage's ``warp``, ``equalizer``, ``conversion``,
+    ``feature_loss`` and ``word_loss`` (by the ``teacher`` and its decoder, of what the generator says) mean what they mean in the
+    content stage.
     A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
     entries "model" and, in the joint stage, "decoder" of ``folder/state.pt``.
     """
