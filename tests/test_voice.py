@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,13 +12,15 @@ import soundfile
 import torch
 
 import unitcodec
+from unitcodec import voice
 from unitcodec.features import level_gain, log_mel, normalise
 from unitcodec.fields import Fields
 from unitcodec.speech import decode_mel
-from unitcodec.voice import Excerpt, search_voice
+from unitcodec.voice import Excerpt, find_voice, search_voice
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
+    from unitcodec.model import Networks
 
 
 def _distance(codec: Codec, wave: np.ndarray, steps: int) -> tuple[Fields, float]:
@@ -54,11 +56,11 @@ def test_a_short_last_packet_takes_no_steps_from_the_others(codec: Codec, speech
     wave, _ = soundfile.read(speech, dtype="float32", frames=45000)
     seen: list[int] = []
 
-    def noted(networks: object, fields: Fields, excerpts: list[Excerpt], steps: int) -> Fields:
+    def noted(exact: Networks, fast: Networks | None, fields: Fields, excerpts: list[Excerpt], steps: int) -> Fields:
         seen.append(len(excerpts))
-        return search_voice(codec._double, fields, excerpts, steps)
+        return find_voice(exact, fast, fields, excerpts, steps)
 
-    monkeypatch.setattr("unitcodec.analysis.search_voice", noted)
+    monkeypatch.setattr("unitcodec.analysis.find_voice", noted)
     for samples in (20000, 40960, 45000, 40960 + 20480):
         codec.encode(np.pad(wave, (0, max(0, samples - len(wave))), "wrap")[:samples], 16000)
     assert seen == [1, 1, 1, 2]
@@ -74,3 +76,27 @@ def test_a_caller_without_gradients(narrow_folder: Path, speech: Path) -> None:
     with torch.no_grad():
         assert codec.encode(wave, 16000) == expected
     assert not any(weight.grad is not None for weight in codec._double.parameters())
+
+
+def test_float32_finds_the_same_or_says_that_it_does_not_know(
+    codec: Codec, speech: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wave, _ = soundfile.read(speech, dtype="float32", frames=16000 * 9)
+    asked: list[tuple[torch.dtype, Fields | None]] = []
+
+    def noted(networks: Networks, *arguments: Any) -> Fields | None:
+        asked.append((next(networks.parameters()).dtype, search_voice(networks, *arguments)))
+        return asked[-1][1]
+
+    monkeypatch.setattr(voice, "search_voice", noted)
+    speakers = []
+    # No latent is half a step from all borders; and all are nearer than nothing.
+    for margin in (0.5, 1e-9):
+        monkeypatch.setattr(voice, "MARGIN", margin)
+        speakers.append(codec.encode(wave, 16000).speaker)
+    assert [(kind, found is None) for kind, found in asked] == [
+        (torch.float32, True),
+        (torch.float64, False),
+        (torch.float32, False),
+    ]
+    assert np.array_equal(*speakers)

@@ -33,7 +33,7 @@ from .pitch import tracker as trackers
 from .pitch.vqvae import STRIDE, mean_and_deviation, statistics
 from .rate import RateLimit, RateTarget, nearest
 from .recording import as_block
-from .voice import SEGMENT, Excerpt, search_voice
+from .voice import SEGMENT, Excerpt, find_voice
 
 CODE_SAMPLES = HOP * STRIDE
 """Samples an F0 code: the grid that every analysis window lies on."""
@@ -70,7 +70,7 @@ class Analysis:
     def __init__(self, model: Model, networks: Networks, bitrate: float | None = None, fast: Networks | None = None):
         """``networks`` are the model's own in float64, on the device of choice, ``fast`` the same in float32, which may stand in
         for them; ``bitrate``: see :meth:`.Codec.encode`."""
-        self.model, self.networks = model, networks
+        self.model, self.networks, self.fast = model, networks, fast
         spec = model.entropy.spec
         self.packet, self.unit_hop = spec.packet_samples, spec.unit_hop
         self.track = trackers.TRACKERS[model.config.tracker]
@@ -222,7 +222,7 @@ class Analysis:
             self._early[index] = candidates, f0 = self._candidates(start, stop), self._code_f0(start, stop)
             units, f0_codes = (torch.from_numpy(codes).long().to(self.device) for codes in (nearest(candidates), f0))
             excerpts.append(Excerpt(units, f0_codes, mel[0, :, start // HOP : stop // HOP]))
-        return search_voice(self.networks, self.fields, excerpts, self.model.config.voice_search)
+        return find_voice(self.networks, self.fast, self.fields, excerpts, self.model.config.voice_search)
 
     def _waveform(self, window: FloatArray) -> torch.Tensor:
         """(n,) -> (1, 1280 m), the window at the reference level."""

@@ -73,7 +73,9 @@ class Codec:
         if not isinstance(device, (str, int, torch.device)) or str(device) == "meta":
             raise ModelError(f"device {device!r:.40} cannot be used; name one that computes: 'auto', 'cpu', 'cuda', 'cuda:1'")
         try:
-            self.device, moved = torch.device(device), copy.deepcopy(self.model.networks).to(device)
+            # Inference tensors, which a caller's inference mode makes, could not take part in the search for a voice.
+            with torch.inference_mode(False):
+                self.device, moved = torch.device(device), copy.deepcopy(self.model.networks).to(device)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from error
         self._float = moved
@@ -90,7 +92,6 @@ class Codec:
 
     @cached_property
     def _double(self) -> models.Networks:
-        # Inference tensors, which a caller's inference mode makes, could not take part in the search for a voice.
         with torch.inference_mode(False):
             return copy.deepcopy(self._float).double()
 

@@ -212,7 +212,7 @@ def choices(
     before it.
     """
     if isinstance(candidates, Rungs):
-        return _coded(entropy, list(candidates), f0)
+        return _coded(entropy, [candidates[rung] for rung in range(len(candidates))], f0)
     weights = np.array(ladder)
 
     def choose(row: int, position: int, bits: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import cast
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..quantize import FSQ
 from . import ContentFamily, hear
@@ -68,24 +68,24 @@ class Decision:
     """
 
     def __init__(self, exact: ContentFamily, fast: ContentFamily | None = None):
-        self.exact, self.fast = exact, fast if isinstance(exact, ContentEncoder) else None
+        self.exact: Any = exact
+        self.fast: Any = fast
         self.windows = self.repeated = 0
 
     def candidates(self, waveform: Tensor, own: slice) -> Candidates:
         """Waveform (1, 160 n), float64 and at the reference level -> the candidates for the frames of ``own``."""
         self.windows += 1
+
+        def exact() -> Tensor:
+            self.repeated += 1
+            return _latent(self.exact, waveform, own)
+
         if isinstance(self.exact, ContentEncoder):
-            content = self.exact
             fast = None
-            if isinstance(self.fast, ContentEncoder) and _full_precision(waveform.device):
+            if self.fast is not None and full_precision(waveform.device):
                 with torch.autocast(waveform.device.type, enabled=False):
                     fast = _latent(self.fast, waveform, own)
-
-            def exact() -> Tensor:
-                self.repeated += 1
-                return _latent(content, waveform, own)
-
-            return Rungs(content.quantizer, fast, exact)
+            return Rungs(self.exact.quantizer, fast, exact)
         self.repeated += 1
         with torch.inference_mode():
             distances = self.exact.distances(_heard(self.exact, waveform))
@@ -93,15 +93,16 @@ class Decision:
 
 
 @torch.inference_mode()
-def _latent(content: ContentEncoder, waveform: Tensor, own: slice) -> Tensor:
-    return content.latent(_heard(content, waveform))[..., own]
+def _latent(content: Any, waveform: Tensor, own: slice) -> Tensor:
+    latent: Tensor = content.latent(_heard(content, waveform))[..., own]
+    return latent
 
 
-def _heard(content: ContentFamily, waveform: Tensor) -> Tensor:
+def _heard(content: Any, waveform: Tensor) -> Tensor:
     heard = hear(content, waveform)
-    return heard.to(next(cast(nn.Module, content).parameters()).dtype) if content.hears == "log_mel" else heard
+    return heard.to(next(content.parameters()).dtype) if content.hears == "log_mel" else heard
 
 
-def _full_precision(device: torch.device) -> bool:
+def full_precision(device: torch.device) -> bool:
     """Whether a product of float32 is one: not on a GPU with its TF32, nor where the caller allows bfloat16 in its place."""
     return device.type == "cpu" and torch.get_float32_matmul_precision() == "highest"

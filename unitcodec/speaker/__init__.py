@@ -30,8 +30,11 @@ class SpeakerFamily(Protocol):
         """Normalised log-mel (B, 80, n) at 100 Hz, n even -> codes (B, fields), int64."""
         ...
 
-    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int) -> Tensor:
-        """Codes (B, fields) near ``codes`` with a smaller ``error`` (step, vectors), where the kind has any to choose from."""
+    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int, margin: float = 0.0) -> Tensor | None:
+        """Codes (B, fields) near ``codes`` with a smaller ``error`` (step, vectors), where the kind has any to choose from.
+
+        None if what decides comes within ``margin`` of where it would decide otherwise.
+        """
         ...
 
     def decode(self, codes: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class SpeakerEncoder(nn.Module):
         """(B, 80, n), n even -> codes (B, fields), int64."""
         return self.quantizer.encode(self.latent(mel)[..., None])[..., 0]
 
-    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int) -> Tensor:
+    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int, margin: float = 0.0) -> Tensor | None:
         """Analysis by synthesis: where gradient descent on the ``error`` of the codes' vectors ends.
 
         Codes are rounded on the way forward and not on the way back (straight-through); Adam with steps that get
@@ -59,9 +59,10 @@ class SpeakerEncoder(nn.Module):
             error: number of the step, vectors (B, channels) -> scalar, differentiable, of the same type as the weights. It may
                 be that of other speech in each step.
             steps: of the descent.
+            margin: how near, in steps of the codes, a latent may come to a border between two of them.
 
         Returns:
-            (B, fields), int64.
+            (B, fields), int64; None if a latent came nearer: with a little more or less it would have been another code.
         """
         levels, kind = self.quantizer.levels, self.head.weight.dtype
         first = SEARCH_RATE / levels.to(kind)[:, None]
@@ -70,6 +71,8 @@ class SpeakerEncoder(nn.Module):
             latent = torch.atanh((codes.to(kind) + 0.5) / levels.to(kind) * 2.0 - 1.0)[..., None]
             mean, square = torch.zeros_like(latent), torch.zeros_like(latent)
             for step in range(steps):
+                if margin and not self.quantizer.clearance(latent) > margin:
+                    return None
                 latent.requires_grad_(True)
                 vector, _, _ = self.quantizer(latent)
                 # Not torch.optim.Adam, whose first use imports a compiler for two seconds.
@@ -77,6 +80,8 @@ class SpeakerEncoder(nn.Module):
                 mean, square = 0.9 * mean + 0.1 * slope, 0.98 * square + 0.02 * slope.square()
                 rate = first * (1.0 - 0.8 * step / steps) / (1.0 - 0.9 ** (step + 1))
                 latent = latent.detach() - rate * mean / ((square / (1.0 - 0.98 ** (step + 1))).sqrt() + 1e-8)
+            if margin and not self.quantizer.clearance(latent) > margin:
+                return None
             # Weights from anywhere may have led to no number at all.
             found = self.quantizer.encode(latent.nan_to_num())[..., 0]
         return torch.where(latent[..., 0].isfinite(), found, codes)

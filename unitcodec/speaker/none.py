@@ -18,7 +18,7 @@ class NoSpeaker(nn.Module):
         """(B, 80, n) -> codes (B, 0), int64."""
         return torch.zeros(len(mel), 0, dtype=torch.long, device=mel.device)
 
-    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int) -> Tensor:
+    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int, margin: float = 0.0) -> Tensor:
         """Codes (B, 0) as they are."""
         return codes
 

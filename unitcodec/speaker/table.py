@@ -35,7 +35,7 @@ class SpeakerTable(nn.Module):
         """(B, 80, n) -> codes (B, 1), int64: the configured voice."""
         return torch.full((len(mel), 1), self.voice, device=mel.device)
 
-    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int) -> Tensor:
+    def searched(self, codes: Tensor, error: Callable[[int, Tensor], Tensor], steps: int, margin: float = 0.0) -> Tensor:
         """Codes (B, 1) as they are: the voice that is sent is configured."""
         return codes
 
