@@ -21,14 +21,14 @@ from bitstream.codes import as_codes, require_codes
 from bitstream.find import find_sibling
 
 from . import model as models
-from .analysis import Analysis
+from .audio.recording import Rate, Recording, as_block, batch_blocks, mono_blocks
+from .decoder.completion import convert
+from .decoder.excerpt import packets_between
+from .decoder.stream import PIECE, Synthesis, speak
+from .encoder.rate import above_zero
+from .encoder.stream import Analysis
 from .errors import AudioError, ModelError
-from .excerpt import packets_between
 from .fields import Fields, IntArray
-from .rate import above_zero
-from .recording import Rate, Recording, as_block, batch_blocks, mono_blocks
-from .resynthesis import convert
-from .synthesis import PIECE, Synthesis, speak
 
 FloatArray = NDArray[np.float32]
 

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..centroids import read_centroids
 from ..content import hear, make_content
 from ..content.fsq import ContentEncoder
 from ..content.whisper import WhisperEncoder
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
+from ..formats.centroids import read_centroids
 from ..pitch.vqvae import PitchVQVAE
 from ..quantize import straight_through
 from ..speaker.encoder import SpeakerEncoder

@@ -18,9 +18,9 @@ from bitstream.entropy import packet_of
 from bitstream.fit import round_frequencies
 from bitstream.spec import F0
 
-from ..analysis import surroundings
 from ..content import ContentFamily, hear
 from ..content.fsq import ContentEncoder
+from ..encoder.stream import surroundings
 from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, log_mel, normalise
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics
 from ..speaker.encoder import SpeakerEncoder
@@ -43,7 +43,7 @@ def code_corpus(
     """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), as the codec makes them but for rounding.
 
     In float32 and, but for units that depend on their packet's window, in one piece; the speaker from the first seconds, silent
-    or not, and without the search for a better one (:mod:`unitcodec.voice`), which would take longer than all the rest. Scalar
+    or not, and without the search for a better one (:mod:`.encoder.voice`), which would take longer than all the rest. Scalar
     codes of a share ``nested`` of the packets are coarser, each by another rung: an entropy model has to expect them too.
     """
     for number, utterance in enumerate(tqdm(corpus.utterances, desc="coding the corpus", unit="file")):
