@@ -115,7 +115,7 @@ def predicted_mel(codec: Codec, waveform: FloatArray) -> Array:
     """Waveform ``(T,)`` -> the log-mel ``(bands, frames)`` that the codec predicts from its codes, at the waveform's level."""
     import torch
 
-    from unitcodec.decoder.speech import decode_mel
+    from unitcodec.decoder.mel import decode_mel
     from unitcodec.features import denormalise, level_gain
     from unitcodec.fields import Fields
 

@@ -12,7 +12,7 @@ import torch
 
 from bitstream import Packet
 from unitcodec.decoder import stream as module
-from unitcodec.decoder.speech import decode_pitch
+from unitcodec.decoder.mel import decode_pitch
 from unitcodec.decoder.stream import FADE, Synthesis, mute_curve, nearest_kept, speak
 from unitcodec.features import level_gain
 from unitcodec.fields import Fields

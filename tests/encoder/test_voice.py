@@ -12,7 +12,7 @@ import soundfile
 import torch
 
 import unitcodec
-from unitcodec.decoder.speech import decode_mel
+from unitcodec.decoder.mel import decode_mel
 from unitcodec.encoder import voice
 from unitcodec.encoder.voice import Excerpt, find_voice, search_voice
 from unitcodec.features import level_gain, log_mel, normalise

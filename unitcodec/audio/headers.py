@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from unitcodec.audio.starts import Bytes, front_tag_end, kind_at, next_start, padding_end
+from .starts import Bytes, front_tag_end, kind_at, next_start, padding_end
 
 _TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000))
 """Sizes that tools write into pipes, rounded down to whole frames; the true ones come later, or never."""

@@ -15,11 +15,11 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from unitcodec.audio.headers import Size, is_chunk, to_the_end
-from unitcodec.audio.mixing import FAR_ABOVE, peak_of
-from unitcodec.audio.raw import ENCODINGS, RawFormat
-from unitcodec.audio.starts import kind_of_stump
-from unitcodec.errors import AudioError
+from ..errors import AudioError
+from .headers import Size, is_chunk, to_the_end
+from .mixing import FAR_ABOVE, peak_of
+from .raw import ENCODINGS, RawFormat
+from .starts import kind_of_stump
 
 Samples = NDArray[np.float32]
 

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from unitcodec.audio.headers import files_of, mp3_bytes, ogg_links, sound_size
-from unitcodec.audio.mixing import to_float32
-from unitcodec.audio.starts import untagged
+from .headers import files_of, mp3_bytes, ogg_links, sound_size
+from .mixing import to_float32
+from .starts import untagged
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

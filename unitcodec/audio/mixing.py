@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitcodec.errors import AudioError, AudioWarning, warn
+from ..errors import AudioError, AudioWarning, warn
 
 Samples = NDArray[np.float32]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unitcodec.errors import AudioError
+from ..errors import AudioError
 
 ENCODINGS = {
     "s8": ("PCM_S8", "LITTLE", 1),

@@ -12,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import AudioError
-from .reader import Samples, open_reader, to_mono_16k
+from .reader import open_reader
+from .resampling import Samples
+from .waveform import to_mono_16k
 
 Waveform = NDArray[Any] | torch.Tensor
 File = str | os.PathLike[str] | BinaryIO

@@ -11,11 +11,11 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from unitcodec.audio.headers import files_of, sound_size
-from unitcodec.audio.media import CURE, Media, MediaError
-from unitcodec.audio.raw import ENCODINGS, RawFormat
-from unitcodec.audio.starts import kind_of_stump
-from unitcodec.errors import AudioError
+from ..errors import AudioError
+from .headers import files_of, sound_size
+from .media import CURE, Media, MediaError
+from .raw import ENCODINGS, RawFormat
+from .starts import kind_of_stump
 
 Samples = NDArray[np.float32]
 

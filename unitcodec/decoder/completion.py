@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from bitstream import EntropyModel, InvalidCodes, SpeechCodes, UnknownModel
-from bitstream.find import find_sibling
-from bitstream.spec import SAMPLE_RATE
+from bitstream import InvalidCodes, SpeechCodes
 
-from ..features import LEVEL_CODES, REFERENCE_LEVEL, level_code
+from ..features import SAMPLE_RATE
+from ..fields import IntArray
 from ..formats.unit_files import MAX_FRAMES, UnitEntry, expand
 from ..model import Model
+from .conversion import convert, default_speaker, entropy_of
 from .intonation import fill_f0
-
-IntArray = NDArray[np.int32]
-
-LEVEL_FIELD = 2
-"""Where the level stands among the speaker fields; see :class:`unitcodec.fields.Fields`."""
 
 
 def complete(model: Model, entry: UnitEntry, speaker: IntArray | None = None) -> SpeechCodes:
@@ -41,7 +34,7 @@ def complete(model: Model, entry: UnitEntry, speaker: IntArray | None = None) ->
         bitstream.InvalidCodes: codes of another model, outside their alphabets, or of lengths that do not fit each other.
         UnitsError: durations that are no durations.
     """
-    entropy = _entropy(model, entry.model)
+    entropy = entropy_of(model, entry.model)
     spec = entropy.spec
     if entry.frame_rate is not None and abs(entry.frame_rate * spec.unit_hop - SAMPLE_RATE) > 1.0:
         raise InvalidCodes(f"units at {entry.frame_rate:g} Hz; the model's come at {SAMPLE_RATE / spec.unit_hop:g} Hz")
@@ -56,49 +49,6 @@ def complete(model: Model, entry: UnitEntry, speaker: IntArray | None = None) ->
     codes = SpeechCodes(units, f0, default_speaker(model, entropy) if own is None else own, num_samples, entropy.fingerprint)
     entropy.check(codes)
     return codes if speaker is None or entry.speaker is None else convert(model, codes, speaker)
-
-
-def convert(model: Model, codes: SpeechCodes, voice: IntArray) -> SpeechCodes:
-    """Voice conversion: the model's codes, to be heard in ``voice``, speaker fields (fields,) of any codes of the same model.
-
-    F0 keeps its course and takes the voice's mean and range; the level is the voice's as well.
-
-    Raises bitstream.InvalidCodes: the voice is not of this model.
-    """
-    wanted = replace(codes, speaker=voice)
-    _entropy(model, codes.model).check(wanted)
-    return wanted
-
-
-def _entropy(model: Model, fingerprint: str | None) -> EntropyModel:
-    """The entropy model of that fingerprint whose codes are the model's; the model's own for None."""
-    if fingerprint is None:
-        return model.entropy
-    try:
-        return find_sibling(model.entropy, fingerprint)
-    except UnknownModel as error:
-        raise InvalidCodes(f"codes of model {fingerprint!r:.40}; {model.entropy.fingerprint} is loaded") from error
-
-
-def default_speaker(model: Model, entropy: EntropyModel) -> IntArray:
-    """The voice that a model with a table of them sends by default; the typical one of any other model."""
-    speaker = typical_speaker(entropy)
-    voice = getattr(model.networks.speaker, "voice", None)
-    if voice is not None:
-        speaker[LEVEL_FIELD + 1] = voice
-    return speaker
-
-
-def typical_speaker(entropy: EntropyModel) -> IntArray:
-    """For each speaker field its most probable value; where the model has no opinion the middle one, at the reference level."""
-    alphabets = entropy.spec.speaker
-    if entropy.speaker_frequencies is not None:
-        fields = np.split(entropy.speaker_frequencies, np.cumsum(alphabets)[:-1]) if alphabets else []
-        return np.array([field.argmax() for field in fields], np.int32)
-    middle = np.array([alphabet // 2 for alphabet in alphabets], np.int32)
-    if alphabets[LEVEL_FIELD : LEVEL_FIELD + 1] == (LEVEL_CODES,):
-        middle[LEVEL_FIELD] = level_code(REFERENCE_LEVEL)
-    return middle
 
 
 def is_collapsed(units: IntArray) -> bool:

@@ -1,4 +1,4 @@
-"""Codes -> waveform, piece by piece: the decoder's side, in memory that does not grow with duration."""
+"""Packets of a stream -> its samples, in memory that does not grow with duration."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from bitstream import Packet
 from ..features import level_gain
 from ..fields import Fields
 from ..model import Model, Networks
-from .speech import make_speech
+from .concealment import mute_curve, nearest_kept
+from .piece import make_piece_decoder
 
 PIECE = 4
-"""Packets synthesised at once: about 10 s."""
-
-FADE = 160
-"""Samples (10 ms) of fade at the borders of a lost packet."""
+"""Packets decoded at once: about 10 s."""
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
 
 
-class Synthesis:
+class StreamDecoder:
     """The decoder of one stream.
 
     Each piece is computed with so much of its surroundings that the result does not depend on where the pieces begin; where
@@ -34,23 +32,23 @@ class Synthesis:
 
     def __init__(self, model: Model, networks: Networks, fields: Fields):
         """``networks`` are the model's own in float32, on the device of choice."""
-        self.speech = make_speech(networks, fields)
+        self.pieces = make_piece_decoder(networks, fields)
         self.spec = model.entropy.spec
         self.device = next(networks.parameters()).device
         self.ratio = self.spec.f0_hop // self.spec.unit_hop
         # In whole F0 codes.
-        self.context = -(-self.speech.context // self.ratio) * self.ratio
+        self.context = -(-self.pieces.context // self.ratio) * self.ratio
         self.gain = np.float32(10.0 ** (model.config.gain_db / 20.0) / level_gain(fields.level))
 
     def run(self, packets: Iterable[Packet], together: int | None = None) -> Iterator[FloatArray]:
         """Waveform at 16 kHz in blocks of float32, whole unit frames: whoever knows the exact length cuts the last one.
 
-        ``together``: packets in a block, PIECE by default. A block is spoken when its context is there.
+        ``together``: packets in a block, PIECE by default. A block is decoded when its context is there.
         """
         units = np.zeros((len(self.spec.rows), 0), np.int32)
         f0 = np.zeros(0, np.int32)
         lost = np.zeros(0, bool)
-        start = done = received = 0  # unit frame of units[:, 0]; unit frames already spoken; and at hand
+        start = done = received = 0  # unit frame of units[:, 0]; unit frames already decoded; and at hand
         size = (together or PIECE) * self.spec.packet_frames
         incoming: Iterator[Packet] | None = iter(packets)
         while True:
@@ -87,7 +85,7 @@ class Synthesis:
         hop = self.spec.unit_hop
         if lost.all():
             # Nothing to be heard, however long: it takes no networks.
-            self.speech.skip((stop - first) * hop)
+            self.pieces.skip((stop - first) * hop)
             return np.zeros((stop - first) * hop, np.float32)
         hold = nearest_kept(lost)
         symbols = torch.from_numpy(np.ascontiguousarray(units[:, hold])).long()[None].to(self.device)
@@ -96,32 +94,14 @@ class Synthesis:
         begin, end = (first - low) * hop, (stop - low) * hop
         # In float32 whatever the caller casts to: in fewer digits the phase runs away.
         with torch.autocast(self.device.type, enabled=False):
-            result = self.speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy() * self.gain
+            result = self.pieces.decode(symbols, f0_symbols, low, begin, end).cpu().numpy() * self.gain
         if lost.any():
             # Over the surroundings too: a packet lost at a piece's border fades on both sides of it.
             result = result * mute_curve(np.repeat(lost, hop))[begin:end]
         return np.asarray(result, np.float32)
 
 
-def nearest_kept(lost: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """For each frame the index of the nearest one not lost (itself if none is left): neighbours must not see the hole."""
-    kept = np.flatnonzero(~lost)
-    if len(kept) == 0 or len(kept) == len(lost):
-        return np.arange(len(lost))
-    position = np.arange(len(lost))
-    after = np.minimum(np.searchsorted(kept, position), len(kept) - 1)
-    before = np.maximum(after - 1, 0)
-    return np.where(np.abs(kept[after] - position) <= np.abs(kept[before] - position), kept[after], kept[before])
-
-
-def mute_curve(lost: NDArray[np.bool_]) -> FloatArray:
-    """Samples lost (n,) -> gain (n,): 0 over what was lost, ramps of 10 ms outside it."""
-    kernel = np.hanning(2 * FADE + 1)
-    reach = np.convolve(np.pad(lost, FADE, mode="edge").astype(np.float64), kernel / kernel.sum(), "valid")
-    return np.clip(1.0 - 2.0 * reach, 0.0, 1.0).astype(np.float32) * ~lost
-
-
-def speak(synthesis: Synthesis, packets: Iterable[Packet], num_samples: int) -> FloatArray:
+def decode_whole(decoder: StreamDecoder, packets: Iterable[Packet], num_samples: int) -> FloatArray:
     """Everything at once: (num_samples,) float32."""
-    blocks = list(synthesis.run(packets))
+    blocks = list(decoder.run(packets))
     return np.concatenate(blocks)[:num_samples] if blocks else np.zeros(0, np.float32)

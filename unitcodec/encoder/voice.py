@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..content.decision import full_precision
-from ..decoder.speech import decode_pitch
+from ..decoder.mel import decode_pitch
+from ..features import HOP
 from ..fields import Fields
 from ..model import Networks
 from ..pitch.vqvae import STRIDE
@@ -33,6 +36,10 @@ GOLDEN = 0.6180339887
 """Multiples of it, modulo 1, are spread evenly however many there are."""
 
 
+SEARCHED_PACKETS = 3
+"""At most; the loudest ones of the opening, by which the voice is chosen where a model asks for it."""
+
+
 @dataclass(frozen=True)
 class Excerpt:
     """Speech and its codes."""
@@ -43,6 +50,20 @@ class Excerpt:
     """(k,)"""
     mel: Tensor
     """(80, n) normalised log-mel."""
+
+
+def loudest_packets(samples: NDArray[np.float32], packet: int, reach: int | None) -> list[tuple[int, int]]:
+    """Where the loudest packets lie in the first samples (n,) of a stream, the loudest first: [start, stop) of each.
+
+    ``reach``: samples behind a packet that must be there too; None where the stream is complete.
+    """
+    end = len(samples)
+    count = -(-end // packet) if reach is None else (end - reach) // packet
+    packets = [(start, min(start + packet, end)) for start in range(0, count * packet, packet)]
+    # All excerpts get as many steps: a short last one only where there is no other.
+    packets = [(start, stop) for start, stop in packets if stop - start >= SEGMENT * HOP] or packets
+    loudest = sorted(packets, key=lambda each: -np.square(samples[slice(*each)], dtype=np.float64).sum())
+    return loudest[:SEARCHED_PACKETS]
 
 
 def find_voice(exact: Networks, fast: Networks | None, fields: Fields, excerpts: Sequence[Excerpt], steps: int) -> Fields:

@@ -24,7 +24,7 @@ def read_centroids(source: str | PathLike[str] | bytes) -> Any:
     """
     import numpy as np
 
-    from unitcodec.formats.arrays import MAX_BYTES
+    from .arrays import MAX_BYTES
 
     found = _find(_read(source if isinstance(source, bytes) else read_regular(source, MAX_BYTES)))
     if found.ndim != 2 or found.dtype.kind not in "fiu" or 0 in found.shape:
@@ -41,8 +41,9 @@ def read_centroids(source: str | PathLike[str] | bytes) -> Any:
 def _read(data: bytes) -> Any:
     """Whatever the file holds: an array, arrays by name, or a :class:`unitcodec.formats.pickles.Made`."""
     from bitstream.tensors import TensorFile
-    from unitcodec.formats.arrays import MAX_BYTES, NPY, NPZ, read_npy, read_npz, unfolded
-    from unitcodec.formats.pickles import read_pickle
+
+    from .arrays import MAX_BYTES, NPY, NPZ, read_npy, read_npz, unfolded
+    from .pickles import read_pickle
 
     if not data:
         raise ValueError("the file is empty")
@@ -59,7 +60,7 @@ def _find(value: Any) -> Any:
     """The array of centroids in what was read."""
     import numpy as np
 
-    from unitcodec.formats.pickles import Made, as_value
+    from .pickles import Made, as_value
 
     value = as_value(value)
     if isinstance(value, np.ndarray):

@@ -12,8 +12,8 @@ import torch
 
 import bitstream
 from bitstream import PacketReader
-from unitcodec.decoder import speech as speaking
-from unitcodec.decoder.excerpt import packets_between
+from unitcodec.decoder import piece as speaking
+from unitcodec.decoder.packets import packets_between
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
