@@ -15,7 +15,8 @@ import soundfile
 
 import bitstream
 import cli
-from unitcodec.decoder.completion import complete, typical_speaker
+from unitcodec.decoder.completion import complete
+from unitcodec.decoder.conversion import typical_speaker
 from unitcodec.formats.unit_files import UnitEntry, to_json, to_npz
 
 if TYPE_CHECKING:

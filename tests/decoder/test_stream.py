@@ -12,12 +12,10 @@ import torch
 
 from bitstream import Packet
 from unitcodec.decoder import stream as module
-from unitcodec.decoder.mel import decode_pitch
-from unitcodec.decoder.stream import FADE, Synthesis, mute_curve, nearest_kept, speak
+from unitcodec.decoder.stream import StreamDecoder, decode_whole
 from unitcodec.features import level_gain
 from unitcodec.fields import Fields
 from unitcodec.model import Model, ModelConfig, Networks
-from unitcodec.pitch.vqvae import MEAN_CODES
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -63,7 +61,7 @@ def _packets(model: Model, num_samples: int, lost: tuple[int, ...] = (), steady:
 
 
 def _speak(model: Model, num_samples: int = SAMPLES, fields: Fields = FIELDS, **options: object) -> np.ndarray:
-    wave = speak(Synthesis(model, model.networks, fields), _packets(model, num_samples, **options), num_samples)
+    wave = decode_whole(StreamDecoder(model, model.networks, fields), _packets(model, num_samples, **options), num_samples)
     assert wave.shape == (num_samples,)
     assert wave.dtype == np.float32
     return wave
@@ -108,7 +106,7 @@ def test_a_lost_packet_is_muted_and_its_neighbours_keep_their_sound(model: Model
     wave, whole = _speak(model, lost=(lost,), steady=True), _speak(model, steady=True)
     begin, end = lost * PACKET, (lost + 1) * PACKET
     assert not wave[begin:end].any()
-    reach = Synthesis(model, model.networks, FIELDS).context * 640
+    reach = StreamDecoder(model, model.networks, FIELDS).context * 640
     _assert_close(wave[: begin - reach], whole[: begin - reach])
     _assert_close(wave[end + reach :], whole[end + reach :])
     # Fades of 10 ms, no step.
@@ -118,7 +116,7 @@ def test_a_lost_packet_is_muted_and_its_neighbours_keep_their_sound(model: Model
 
 
 def test_what_comes_before_a_loss_does_not_know_of_it(model: Model, whole: np.ndarray) -> None:
-    reach = Synthesis(model, model.networks, FIELDS).context * 640
+    reach = StreamDecoder(model, model.networks, FIELDS).context * 640
     wave = _speak(model, lost=(4,))
     _assert_close(wave[: 4 * PACKET - reach], whole[: 4 * PACKET - reach])
 
@@ -134,31 +132,31 @@ def test_length_is_exact(model: Model, samples: int) -> None:
 
 
 def test_blocks_are_bounded(narrow: Codec) -> None:
-    synthesis = Synthesis(narrow.model, narrow.model.networks, FIELDS)
-    lengths = [len(block) for block in synthesis.run(_packets(narrow.model, SAMPLES))]
+    decoder = StreamDecoder(narrow.model, narrow.model.networks, FIELDS)
+    lengths = [len(block) for block in decoder.run(_packets(narrow.model, SAMPLES))]
     # In whole unit frames: 3001 samples are 5.
     assert lengths == [4 * PACKET, 2 * PACKET + 5 * 640]
 
 
 def test_the_first_block_needs_only_the_first_packets(narrow: Codec) -> None:
     packets = _packets(narrow.model, SAMPLES)
-    next(Synthesis(narrow.model, narrow.model.networks, FIELDS).run(packets))
+    next(StreamDecoder(narrow.model, narrow.model.networks, FIELDS).run(packets))
     assert next(packets).first_frame == 5 * 64
 
 
 def test_one_packet_at_a_time_needs_the_next_one(narrow: Codec) -> None:
     packets = _packets(narrow.model, SAMPLES)
-    blocks = Synthesis(narrow.model, narrow.model.networks, FIELDS).run(packets, 1)
+    blocks = StreamDecoder(narrow.model, narrow.model.networks, FIELDS).run(packets, 1)
     for _ in range(3):
         assert len(next(blocks)) == PACKET
     assert next(packets).first_frame == 4 * 64
 
 
 def test_long_silence_is_not_synthesised(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    synthesis, spoken = Synthesis(narrow.model, narrow.model.networks, FIELDS), []
-    speak_piece = synthesis.speech.speak
-    monkeypatch.setattr(synthesis.speech, "speak", lambda *a: spoken.append(a[2]) or speak_piece(*a))
-    wave = np.concatenate(list(synthesis.run(_packets(narrow.model, 40 * PACKET, tuple(range(3, 38))))))
+    decoder, spoken = StreamDecoder(narrow.model, narrow.model.networks, FIELDS), []
+    decode_piece = decoder.pieces.decode
+    monkeypatch.setattr(decoder.pieces, "decode", lambda *a: spoken.append(a[2]) or decode_piece(*a))
+    wave = np.concatenate(list(decoder.run(_packets(narrow.model, 40 * PACKET, tuple(range(3, 38))))))
     assert len(wave) == 40 * PACKET
     assert len(spoken) == 2
     assert wave[: 2 * PACKET].any()
@@ -170,37 +168,3 @@ def test_level_scales_the_waveform(narrow: Codec) -> None:
     loud, quiet = (_speak(narrow.model, 20000, replace(FIELDS, level=level)) for level in (50, 40))
     assert np.allclose(loud, quiet * 10 ** (15 / 20), rtol=1e-4)
     assert level_gain(40) / level_gain(50) == pytest.approx(10 ** (15 / 20))
-
-
-def test_decoded_pitch_follows_the_statistics(narrow: Codec) -> None:
-    codes = torch.arange(12)[None]
-    features, hz = decode_pitch(narrow.model.networks, codes, FIELDS)
-    assert features.shape == (1, 3, 96)
-    assert hz.shape == (1, 96)
-    assert ((hz >= 50) & (hz <= 600)).all()
-    assert set(features[0, 2].tolist()) <= {0.0, 1.0}
-    low, high = (decode_pitch(narrow.model.networks, codes, replace(FIELDS, mean=m))[1] for m in (0, MEAN_CODES - 1))
-    inside = (low > 50) & (high < 600)
-    assert torch.allclose(high[inside] / low[inside], torch.tensor(7.0), rtol=1e-4)
-
-
-def test_lost_frames_borrow_from_the_nearest() -> None:
-    lost = np.array([1, 1, 0, 1, 1, 1, 1, 0, 0, 1], bool)
-    assert nearest_kept(lost).tolist() == [2, 2, 2, 2, 2, 7, 7, 7, 8, 8]
-    assert nearest_kept(np.ones(3, bool)).tolist() == [0, 1, 2]
-    assert nearest_kept(np.zeros(3, bool)).tolist() == [0, 1, 2]
-
-
-def test_the_mute_curve_fades_outside_the_loss() -> None:
-    lost = np.zeros(3000, bool)
-    lost[1000:2000] = True
-    curve = mute_curve(lost)
-    assert not curve[1000:2000].any()
-    assert (curve[: 1000 - FADE] == 1).all()
-    assert (curve[2000 + FADE :] == 1).all()
-    for ramp in (curve[1000 - FADE : 1000][::-1], curve[2000 : 2000 + FADE]):
-        assert (np.diff(ramp) >= 0).all()
-        assert ramp[0] < 0.02
-        assert np.abs(np.diff(ramp)).max() < 0.02
-    assert (mute_curve(np.zeros(500, bool)) == 1).all()
-    assert not mute_curve(np.ones(500, bool)).any()

@@ -12,7 +12,7 @@ import soundfile
 import torch
 
 from bitstream import EntropySpec, Stream, fit_tables
-from unitcodec.encoder.stream import Analysis
+from unitcodec.encoder.stream import StreamEncoder
 from unitcodec.features import level_gain, log_mel, normalise
 from unitcodec.fields import Fields
 from unitcodec.model import Model
@@ -32,14 +32,14 @@ def wave(speech: Path) -> np.ndarray:
     return np.concatenate([said, 0.6 * said[::-1], said[:5003]])[:229003]
 
 
-def _run(analysis: Analysis, wave: np.ndarray, cuts: list[int]) -> Codes:
-    parts = [part for block in np.split(wave, cuts) for part in analysis.push(block)]
+def _run(encoder: StreamEncoder, wave: np.ndarray, cuts: list[int]) -> Codes:
+    parts = [part for block in np.split(wave, cuts) for part in encoder.push(block)]
     early = len(parts)
-    parts += analysis.finish()
-    assert analysis.fields is not None
-    assert analysis.num_samples == len(wave)
+    parts += encoder.finish()
+    assert encoder.fields is not None
+    assert encoder.num_samples == len(wave)
     lengths = [units.shape[1] for units, _ in parts]
-    return np.concatenate([u for u, _ in parts], 1), np.concatenate([f for _, f in parts]), analysis.fields, [early, *lengths]
+    return np.concatenate([u for u, _ in parts], 1), np.concatenate([f for _, f in parts]), encoder.fields, [early, *lengths]
 
 
 @pytest.fixture(scope="module")
@@ -73,14 +73,14 @@ def test_how_a_stream_is_cut_does_not_show(narrow: Codec, wave: np.ndarray, whol
 
 
 def test_packets_come_as_soon_as_their_surroundings_are_known(narrow: Codec, wave: np.ndarray) -> None:
-    analysis = narrow.analysis()
+    encoder = narrow.analysis()
     block, ready = 1600, []
     for start in range(0, len(wave), block):
-        ready += [start + block] * len(analysis.push(wave[start : start + block]))
+        ready += [start + block] * len(encoder.push(wave[start : start + block]))
     # The first ones wait for the opening; from then on a packet waits for the next one's F0.
     assert len(ready) >= 3
     for index, samples in enumerate(ready):
-        assert samples >= (index + 1) * 40960 + analysis.context
+        assert samples >= (index + 1) * 40960 + encoder.packets.context
     assert ready[-1] <= len(ready) * 40960 + 40960 + tracker.CONTEXT + block
 
 
@@ -118,7 +118,7 @@ def test_small_packets_are_cut_as_invisibly(narrow: Codec, wave: np.ndarray, mon
         tracks.append(f0)
         return track_channels(f0, mean, deviation)
 
-    monkeypatch.setattr("unitcodec.encoder.stream.ACTIVE_SECONDS", 1)
+    monkeypatch.setattr("unitcodec.encoder.opening.ACTIVE_SECONDS", 1)
     # F0 that is not known yet seldom changes a code of this model: what goes in is compared too.
     monkeypatch.setattr(narrow._double.pitch, "channels", noted, raising=False)
     spec = narrow.model.entropy.spec
@@ -127,10 +127,10 @@ def test_small_packets_are_cut_as_invisibly(narrow: Codec, wave: np.ndarray, mon
     model = replace(narrow.model, entropy=fit_tables([], small))
 
     def run(cuts: list[int]) -> Codes:
-        analysis = Analysis(model, narrow._double)
+        encoder = StreamEncoder(model, narrow._double)
         # Whatever is rounded must show.
-        analysis.limit = None
-        return _run(analysis, wave[20000:60000], cuts)
+        encoder.rate = None
+        return _run(encoder, wave[20000:60000], cuts)
 
     pieces = run(list(range(0, 40000, 700)))
     assert pieces[3][0] > 0
@@ -147,32 +147,32 @@ def test_batches_do_not_show(narrow: Codec, wave: np.ndarray) -> None:
 
 @pytest.mark.parametrize("samples", [1, 159, 160, 639, 640, 641, 1280, 1281, 40960, 40961, 48639])
 def test_numbers_of_frames(narrow: Codec, wave: np.ndarray, samples: int) -> None:
-    analysis = narrow.analysis()
-    parts = [*analysis.push(wave[50000 : 50000 + samples]), *analysis.finish()]
+    encoder = narrow.analysis()
+    parts = [*encoder.push(wave[50000 : 50000 + samples]), *encoder.finish()]
     spec = narrow.model.entropy.spec
     shapes = [(units.shape[1], len(f0)) for units, f0 in parts]
     assert shapes == [spec.packet_shape(samples, index) for index in range(len(parts))]
     assert len(parts) == spec.frames(samples)[2]
-    assert analysis.fields is not None
-    assert Fields.from_codes(analysis.fields.codes()) == analysis.fields
-    narrow.model.entropy.pack_speaker(analysis.fields.codes())
+    assert encoder.fields is not None
+    assert Fields.from_codes(encoder.fields.codes()) == encoder.fields
+    narrow.model.entropy.pack_speaker(encoder.fields.codes())
 
 
-def test_no_opening_is_longer_than_a_minute(narrow: Codec) -> None:
+def test_no_opening_is_longer_than_a_minute(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded whatever the stream holds: here three minutes that never count as active."""
-    analysis = narrow.analysis()
     # What is looked at here is the buffer, not the F0.
-    analysis.track = lambda window: np.zeros(-(-len(window) // 160), np.float32)
+    monkeypatch.setitem(tracker.TRACKERS, "swift-f0", tracker.untracked)
+    encoder = narrow.analysis()
     rng = np.random.default_rng(0)
     packets, longest = 0, 0
     for second in range(0, 180, 10):
-        packets += len(analysis.push(1e-4 * rng.standard_normal(160000).astype(np.float32)))
-        longest = max(longest, len(analysis._buffer))
+        packets += len(encoder.push(1e-4 * rng.standard_normal(160000).astype(np.float32)))
+        longest = max(longest, len(encoder.samples))
         assert (packets == 0) == (second < 60)
         if packets:
-            assert len(analysis._buffer) < 3 * 40960
-            assert len(analysis._f0) < 4 * 256
-    packets += len(analysis.finish())
+            assert len(encoder.samples) < 3 * 40960
+            assert len(encoder._f0) < 4 * 256
+    packets += len(encoder.finish())
     assert packets == -(-180 * 16000 // 40960)
     assert longest <= 70 * 16000
 
@@ -220,19 +220,19 @@ def test_noise_before_speech_is_not_its_level(narrow: Codec, wave: np.ndarray, w
 
 
 def test_a_minute_of_noise_leaves_the_level_to_what_may_come(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unitcodec.encoder.stream.OPENING_SECONDS", 5)
+    monkeypatch.setattr("unitcodec.encoder.opening.OPENING_SECONDS", 5)
     for name in NOISES:
-        analysis = narrow.analysis()
-        analysis.push(_noise(name, -70))
-        assert analysis.fields is not None
-        assert analysis.fields.level == 47, name
+        encoder = narrow.analysis()
+        encoder.push(_noise(name, -70))
+        assert encoder.fields is not None
+        assert encoder.fields.level == 47, name
 
 
 def test_quiet_speech_is_sent_as_soon_as_loud_speech(narrow: Codec, wave: np.ndarray) -> None:
     ready = []
     for gain in (1.0, 10 ** (-60 / 20)):
-        analysis, long = narrow.analysis(), np.tile(wave, 2) * np.float32(gain)
-        ready.append([len(analysis.push(block)) for block in np.split(long, range(16000, len(long), 16000))])
+        encoder, long = narrow.analysis(), np.tile(wave, 2) * np.float32(gain)
+        ready.append([len(encoder.push(block)) for block in np.split(long, range(16000, len(long), 16000))])
     assert ready[0] == ready[1]
 
 
@@ -242,9 +242,9 @@ def test_real_speech_with_the_packaged_model(codec: Codec, shared: Path) -> None
     waves = [soundfile.read(path, dtype="float32", stop=16000 * 8)[0] for path in paths]
     together = codec.encode(waves, 16000)
     for wave, codes in zip(waves, together, strict=True):
-        analysis = codec.analysis()
+        encoder = codec.analysis()
         rng = np.random.default_rng(len(wave))
-        units, f0, fields, _ = _run(analysis, wave, sorted(rng.integers(0, len(wave), 9).tolist()))
+        units, f0, fields, _ = _run(encoder, wave, sorted(rng.integers(0, len(wave), 9).tolist()))
         assert np.array_equal(units, codes.units)
         assert np.array_equal(f0, codes.f0)
         assert np.array_equal(fields.codes(), codes.speaker)
