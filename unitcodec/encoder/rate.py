@@ -20,6 +20,7 @@ from bitstream.batch import Batch
 from bitstream.spec import F0
 
 from ..content.decision import Candidates, Rungs
+from ..features import SAMPLE_RATE
 
 IntArray = NDArray[np.int32]
 
@@ -139,7 +140,7 @@ class RateTarget:
         """As :meth:`RateLimit.apply`, of the stream's next packet."""
         found, bits = choices(self.entropy, candidates, f0, (0.0, *LADDER[:TARGET_RUNGS]))
         sizes = bits + MEAN_CODER_BITS + 8.0 * FRAMING
-        seconds = found.shape[2] * self.entropy.spec.unit_hop / 16000
+        seconds = found.shape[2] * self.entropy.spec.unit_hop / SAMPLE_RATE
         fading = 1 / (1 + seconds / HORIZON)  # not exp, of which libraries differ in the last bit
         self._recent = fading * self._recent + sizes
         self._recent_seconds = fading * self._recent_seconds + seconds
@@ -158,7 +159,7 @@ class RateTarget:
 
     def missed(self, num_samples: int) -> str | None:
         """What a stream that is complete has reached, and why it is not the rate that was asked for; None if it is."""
-        reached, least, most = (16000 * bits / num_samples for bits in (self._spent, self._least, self._most))
+        reached, least, most = (SAMPLE_RATE * bits / num_samples for bits in (self._spent, self._least, self._most))
         if abs(reached - self.bitrate) <= TOLERANCE * self.bitrate:
             return None
         if self.bitrate < least:

@@ -73,8 +73,9 @@ def find_voice(exact: Networks, fast: Networks | None, fields: Fields, excerpts:
         exact: networks in float64.
         fast: the same in float32.
     """
-    if fast is not None and full_precision(excerpts[0].mel.device):
-        with torch.autocast(excerpts[0].mel.device.type, enabled=False):
+    device = next(exact.parameters()).device
+    if fast is not None and full_precision(device):
+        with torch.autocast(device.type, enabled=False):
             found = search_voice(fast, fields, excerpts, steps, MARGIN)
         if found is not None:
             return found
