@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 import unitcodec
+from unitcodec.audio.raw import ENCODINGS, RawFormat
 from unitcodec.command.coding import Coding, coding_options
 from unitcodec.command.jobs import (
     AUDIO_SUFFIXES,
@@ -53,7 +54,6 @@ from unitcodec.command.run import (
     words,
 )
 from unitcodec.command.stream import read_stream
-from unitcodec.raw import ENCODINGS, RawFormat
 from unitcodec.training import STAGES
 
 if TYPE_CHECKING:

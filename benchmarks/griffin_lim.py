@@ -115,9 +115,9 @@ def predicted_mel(codec: Codec, waveform: FloatArray) -> Array:
     """Waveform ``(T,)`` -> the log-mel ``(bands, frames)`` that the codec predicts from its codes, at the waveform's level."""
     import torch
 
+    from unitcodec.decoder.mel import decode_mel
     from unitcodec.features import denormalise, level_gain
     from unitcodec.fields import Fields
-    from unitcodec.speech import decode_mel
 
     codes = codec.encode(waveform, 16000)
     fields = Fields.from_codes(codes.speaker)

@@ -1,8 +1,8 @@
 """How few bits units need: ``python -m benchmarks.units --train FILE... --test FILE... --rate HZ --json OUT``.
 
-Files are lists of utterances, as :mod:`unitcodec.unit_lists` reads them. Every utterance is a packet of its own. A model is
-trained (or loaded), every test utterance is coded, its bytes are decoded again in another process, and other coders do the
-same work.
+Files are lists of utterances, as :mod:`unitcodec.formats.unit_lists` reads them. Every utterance is a packet of its own. A model
+is trained (or loaded), every test utterance is coded, its bytes are decoded again in another process, and other coders do
+the same work.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bitstream.batch import IntArray
 from bitstream.find import ENTROPY_FILE
 from bitstream.lockstep import encode_packets, packet_bits
 from unitcodec.errors import UnitcodecError
-from unitcodec.unit_lists import read_list
+from unitcodec.formats.unit_lists import read_list
 
 SAMPLE_RATE = 16000
 LONGEST = 2000

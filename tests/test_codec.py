@@ -149,7 +149,7 @@ def test_a_batch_of_codes_is_checked_before_it_is_decoded(
     narrow: Codec, wave: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = narrow.encode(wave[:1000], 16000)
-    monkeypatch.setattr(narrow, "_synthesis", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr(narrow, "_decoder", lambda *_: pytest.fail("decoded"))
     with pytest.raises(bitstream.InvalidCodes, match=r"^codes\[1\] of model 00000000"):
         narrow.decode([codes, replace(codes, model="00000000")])
 

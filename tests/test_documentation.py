@@ -10,7 +10,7 @@ import pytest
 
 import cli
 import unitcodec
-from unitcodec.rate import CAP
+from unitcodec.encoder.rate import CAP
 
 ROOT = Path(__file__).parent.parent
 README, CHANGELOG, CITATION = (

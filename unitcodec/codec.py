@@ -21,18 +21,19 @@ from bitstream.codes import as_codes, require_codes
 from bitstream.find import find_sibling
 
 from . import model as models
-from .analysis import Analysis
+from .audio.recording import Rate, Recording, as_block, batch_blocks, mono_blocks
+from .decoder.conversion import convert
+from .decoder.packets import packets_between, packets_of
+from .decoder.stream import PIECE, StreamDecoder, decode_whole
+from .encoder.rate import above_zero
+from .encoder.stream import StreamEncoder
 from .errors import AudioError, ModelError
-from .excerpt import packets_between
+from .features import SAMPLE_RATE
 from .fields import Fields, IntArray
-from .rate import above_zero
-from .recording import Rate, Recording, as_block, batch_blocks, mono_blocks
-from .resynthesis import convert
-from .synthesis import PIECE, Synthesis, speak
 
 FloatArray = NDArray[np.float32]
 
-_SLICE = 163840  # samples handed to the analysis at once: about 10 s
+_SLICE = 163840  # samples handed to the encoder at once: about 10 s
 
 
 class Codec:
@@ -47,7 +48,7 @@ class Codec:
     for them for ever. Use "spawn" or "forkserver", or load in the child.
     """
 
-    sample_rate = 16000
+    sample_rate = SAMPLE_RATE
 
     def __init__(self, model: models.Model, device: str | torch.device = "auto"):
         """``device``: "auto" (CUDA where there is one), "cpu", "cuda" or any other that torch knows. Raises ModelError."""
@@ -134,13 +135,13 @@ class Codec:
 
         Raises AudioError for blocks that are none, and where they hold no sample between them; ValueError for a bitrate.
         """
-        analysis = self.analysis(bitrate)
-        parts = [packet for packets in self._analysed(analysis, blocks) for packet in packets]
-        assert analysis.fields is not None
+        encoder = self.analysis(bitrate)
+        parts = [packet for packets in self._encoded(encoder, blocks) for packet in packets]
+        assert encoder.fields is not None
         rows = len(self.model.entropy.spec.rows)
         units = np.concatenate([np.zeros((rows, 0), np.int32)] + [units for units, _ in parts], 1)
         f0 = np.concatenate([np.zeros(0, np.int32)] + [f0 for _, f0 in parts])
-        return SpeechCodes(units, f0, analysis.fields.codes(), analysis.num_samples, self.model.entropy.fingerprint)
+        return SpeechCodes(units, f0, encoder.fields.codes(), encoder.num_samples, self.model.entropy.fingerprint)
 
     @overload
     def decode(self, codes: SpeechCodes) -> FloatArray: ...
@@ -161,7 +162,7 @@ class Codec:
         Raises bitstream.InvalidCodes, before the first block, if the codes are not this model's.
         """
         self._check(codes)
-        return _cut(self._synthesis(codes.speaker).run(self._packets(codes)), codes.num_samples)
+        return _cut(self._decoder(codes.speaker).run(packets_of(codes, self.model.entropy.spec)), codes.num_samples)
 
     def convert(self, codes: SpeechCodes, voice: IntArray) -> SpeechCodes:
         """Voice conversion: the same words and intonation in another's voice, mean F0, range and level.
@@ -214,9 +215,9 @@ class Codec:
         blocks = list(self.decompress_blocks(reader))
         return (np.concatenate(blocks) if blocks else np.zeros(0, np.float32)), self.sample_rate
 
-    def analysis(self, bitrate: float | None = None) -> Analysis:
+    def analysis(self, bitrate: float | None = None) -> StreamEncoder:
         """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
-        return Analysis(self.model, self._double, bitrate, self._float)
+        return StreamEncoder(self.model, self._double, bitrate, self._float)
 
     def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> Iterator[bytes]:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.
@@ -226,18 +227,18 @@ class Codec:
         """
         return self._compress(self.analysis(bitrate), blocks)
 
-    def _compress(self, analysis: Analysis, blocks: Iterable[FloatArray]) -> Iterator[bytes]:
+    def _compress(self, encoder: StreamEncoder, blocks: Iterable[FloatArray]) -> Iterator[bytes]:
         stream = io.BytesIO()
         writer: PacketWriter | None = None
-        for packets in self._analysed(analysis, blocks):
-            if writer is None and analysis.fields is not None:
-                writer = PacketWriter(stream, self.model.entropy, analysis.fields.codes())
+        for packets in self._encoded(encoder, blocks):
+            if writer is None and encoder.fields is not None:
+                writer = PacketWriter(stream, self.model.entropy, encoder.fields.codes())
             for units, f0 in packets:
                 assert writer is not None
                 writer.write(units, f0)
                 yield _taken(stream)
         assert writer is not None
-        writer.close(analysis.num_samples)
+        writer.close(encoder.num_samples)
         yield _taken(stream)
 
     def decompress_blocks(
@@ -270,16 +271,16 @@ class Codec:
     ) -> Iterator[FloatArray]:
         reader = self._reader(stream, on_error, max_seconds)
         find_sibling(self.model.entropy, reader.entropy.fingerprint)
-        synthesis, packets, done = self._synthesis(reader.speaker), cast(Iterator[Packet], reader), 0
+        decoder, packets, done = self._decoder(reader.speaker), cast(Iterator[Packet], reader), 0
         begin, end = round(start * self.sample_rate), None
         if start or duration is not None:
-            size, around = reader.entropy.spec.packet_samples, synthesis.context * reader.entropy.spec.unit_hop
+            size, around = reader.entropy.spec.packet_samples, decoder.context * reader.entropy.spec.unit_hop
             first, stop = max(0, begin - around) // size, None
             if duration is not None:
                 end = begin + round(duration * self.sample_rate)
                 stop = -(-(end + around) // size)
             packets, done = packets_between(reader, first, stop), first * size
-        for block in synthesis.run(packets, 1 if reader.is_pipe else PIECE):
+        for block in decoder.run(packets, 1 if reader.is_pipe else PIECE):
             # The end of the stream is known before its last frames are spoken.
             limits = [limit - done for limit in (end, reader.num_samples) if limit is not None]
             yield block[max(0, begin - done) : max(0, min(limits, default=len(block)))]
@@ -291,16 +292,16 @@ class Codec:
         return PacketReader(stream, self.model.entropy, on_error, max_seconds)
 
     @staticmethod
-    def _analysed(analysis: Analysis, blocks: Iterable[FloatArray]) -> Iterator[list[tuple[IntArray, IntArray]]]:
+    def _encoded(encoder: StreamEncoder, blocks: Iterable[FloatArray]) -> Iterator[list[tuple[IntArray, IntArray]]]:
         if not isinstance(blocks, Iterable):
             raise AudioError(f"blocks are an iterable of arrays (n,), not of type {type(blocks).__name__}")
         for block in map(as_block, blocks):
             for start in range(0, len(block), _SLICE):
-                yield analysis.push(block[start : start + _SLICE])
-        yield analysis.finish()
+                yield encoder.push(block[start : start + _SLICE])
+        yield encoder.finish()
 
     def _speak(self, codes: SpeechCodes) -> FloatArray:
-        return speak(self._synthesis(codes.speaker), self._packets(codes), codes.num_samples)
+        return decode_whole(self._decoder(codes.speaker), packets_of(codes, self.model.entropy.spec), codes.num_samples)
 
     def _check(self, given: object, name: str = "codes") -> SpeechCodes:
         """The same; InvalidCodes unless they are codes of this model."""
@@ -311,19 +312,8 @@ class Codec:
             raise InvalidCodes(f"{name} of model {codes.model}; {self.model.entropy.fingerprint} is loaded") from error
         return codes
 
-    def _synthesis(self, speaker: IntArray) -> Synthesis:
-        return Synthesis(self.model, self._float, Fields.from_codes(speaker))
-
-    def _packets(self, codes: SpeechCodes) -> Iterator[Packet]:
-        spec = self.model.entropy.spec
-        lost = np.zeros(codes.units.shape[1], bool)
-        for start, stop in codes.lost:
-            lost[start:stop] = True
-        for index in range(spec.frames(codes.num_samples)[2]):
-            first, first_f0 = index * spec.packet_frames, index * spec.packet_f0_frames
-            units = codes.units[:, first : first + spec.packet_frames]
-            f0 = codes.f0[first_f0 : first_f0 + spec.packet_f0_frames]
-            yield Packet(units, f0, first, bool(lost[first : first + spec.packet_frames].all()))
+    def _decoder(self, speaker: IntArray) -> StreamDecoder:
+        return StreamDecoder(self.model, self._float, Fields.from_codes(speaker))
 
 
 def _check_seconds(name: str, seconds: object) -> None:

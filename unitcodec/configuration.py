@@ -35,10 +35,10 @@ _MAY_BE_ZERO = ("blocks", "memory", "context", "layer", "voice", "f0", "speaker"
 class ModelConfig:
     """What ``config.json`` holds: the constructor arguments of each part, the F0 tracker, and the decoder's output gain in dB.
 
-    ``limit_rate``: packets are held to 365 bit/s; see :mod:`unitcodec.rate`. ``precision``: how the weights are stored, "int8"
-    (the large matrices, the rest float16) or "float32". ``voice_search``: steps of :mod:`unitcodec.voice`, 0 for the speaker
-    encoder's own word. ``bitrate``: what speech typically takes, in bit/s; 0 where nobody measured it. A generator of kind "code"
-    has no mel decoder before it.
+    ``limit_rate``: packets are held to 365 bit/s; see :mod:`unitcodec.encoder.rate`. ``precision``: how the weights are
+    stored, "int8" (the large matrices, the rest float16) or "float32". ``voice_search``: steps of
+    :mod:`unitcodec.encoder.voice`, 0 for the speaker encoder's own word. ``bitrate``: what speech typically takes, in bit/s; 0
+    where nobody measured it. A generator of kind "code" has no mel decoder before it.
     """
 
     name: str

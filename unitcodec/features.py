@@ -13,8 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SAMPLE_RATE = 16000
+from bitstream.spec import SAMPLE_RATE as SAMPLE_RATE
+
 HOP = 160
+"""Samples from one frame to the next (100 Hz)."""
+
 WINDOW = 640
 FFT = 1024
 BANDS = 80

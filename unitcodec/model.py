@@ -24,7 +24,7 @@ from bitstream import BitstreamError, EntropyModel
 
 from .configuration import ModelConfig as ModelConfig
 from .content import make_content
-from .content.units import UnitsOnly
+from .content.units_only import UnitsOnly
 from .errors import ModelError
 from .features import HOP, LEVEL_CODES
 from .pitch import make_pitch

@@ -21,9 +21,9 @@ import bitstream
 import cli
 import unitcodec
 from bitstream import SpeechCodes
-from unitcodec import synthesis
 from unitcodec.codec import Codec
-from unitcodec.units import UnitEntry, to_json
+from unitcodec.decoder import stream as synthesis
+from unitcodec.formats.unit_files import UnitEntry, to_json
 
 FIELDS = (30, 4, 47)
 """Mean and deviation of F0, and the level at which the decoder's gain is that of the model alone."""

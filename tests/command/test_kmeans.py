@@ -15,7 +15,7 @@ import pytest
 import safetensors.numpy
 
 import cli
-from unitcodec.centroids import read_centroids
+from unitcodec.formats.centroids import read_centroids
 
 joblib = pytest.importorskip("joblib", reason="needs joblib, which scikit-learn and librosa bring")
 cluster = pytest.importorskip("sklearn.cluster", reason="needs scikit-learn, which librosa brings")

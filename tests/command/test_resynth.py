@@ -15,8 +15,9 @@ import soundfile
 
 import bitstream
 import cli
-from unitcodec.resynthesis import complete, typical_speaker
-from unitcodec.units import UnitEntry, to_json, to_npz
+from unitcodec.decoder.completion import complete
+from unitcodec.decoder.conversion import typical_speaker
+from unitcodec.formats.unit_files import UnitEntry, to_json, to_npz
 
 if TYPE_CHECKING:
     from bitstream import SpeechCodes

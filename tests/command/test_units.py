@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 import cli
-from unitcodec.units import read_units
+from unitcodec.formats.unit_files import read_units
 
 if TYPE_CHECKING:
     from bitstream import SpeechCodes

@@ -21,8 +21,8 @@ import cli
 import unitcodec
 from bitstream import EntropySpec, Stream, fit_tables
 from unitcodec import model as models
-from unitcodec.analysis import Analysis
 from unitcodec.content import make_content
+from unitcodec.encoder.stream import StreamEncoder
 from unitcodec.errors import ModelError
 from unitcodec.training.entropy import units_of
 
@@ -229,7 +229,7 @@ def ssl(folder: Path) -> Codec:
 
 @needs_transformers
 def test_how_a_stream_is_cut_does_not_show(ssl: Codec, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unitcodec.analysis.ACTIVE_SECONDS", 1)
+    monkeypatch.setattr("unitcodec.encoder.stream.ACTIVE_SECONDS", 1)
     said, _ = soundfile.read(speech, dtype="float32")
     said = np.concatenate([said, said[::-1]])[:150003]
     whole = ssl.encode(said, 16000)
@@ -238,7 +238,7 @@ def test_how_a_stream_is_cut_does_not_show(ssl: Codec, speech: Path, monkeypatch
     for seed in range(2):
         rng = np.random.default_rng(seed)
         cuts = sorted([*rng.integers(0, len(said), (4, 60)[seed]).tolist(), 40960, 40961])
-        analysis = Analysis(ssl.model, ssl._double)
+        analysis = StreamEncoder(ssl.model, ssl._double)
         parts = [packet for block in np.split(said, cuts) for packet in analysis.push(block)]
         early = len(parts)
         parts += analysis.finish()

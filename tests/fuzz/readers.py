@@ -34,11 +34,11 @@ from benchmarks.errors import BenchmarkError
 from bitstream import BitstreamError, DatagramSender, EntropyModel, SpeechCodes
 from unitcodec import model as models
 from unitcodec.audio import RawFormat, open_reader
-from unitcodec.centroids import read_centroids
 from unitcodec.command.sound import CODED, WAV, write_sound
 from unitcodec.errors import AudioError, ModelError
+from unitcodec.formats.centroids import read_centroids
+from unitcodec.formats.unit_files import UnitEntry, UnitsError, read_units, to_json, to_npz
 from unitcodec.published.checkpoint import read_checkpoint
-from unitcodec.units import UnitEntry, UnitsError, read_units, to_json, to_npz
 
 SPEECH = TESTS.parent / "examples" / "speech.wav"
 PACKAGED = models.PACKAGED / "default"

@@ -11,10 +11,10 @@ import pytest
 from published_reference import F0_CODES, UNITS
 
 from bitstream import EntropyModel, EntropySpec
+from unitcodec.formats.unit_files import UnitEntry, UnitsError
 from unitcodec.model import Networks
 from unitcodec.published import entropy
 from unitcodec.training.contexts import Settings
-from unitcodec.units import UnitEntry, UnitsError
 
 LIST = Path("list.jsonl")
 

@@ -87,7 +87,7 @@ def _content(content: str | None, kmeans: Path | None) -> tuple[dict[str, Any] |
     """Options of the content encoder, and its centroids."""
     if content is None or kmeans is None:
         return None, None
-    from unitcodec.centroids import read_centroids
+    from unitcodec.formats.centroids import read_centroids
 
     name, _, layer = content.rpartition(":")
     if not name or not layer.isdecimal():
@@ -133,12 +133,12 @@ def _write(
     from unitcodec import model as models
     from unitcodec.features import LEVEL_CODES
     from unitcodec.fields import Fields
+    from unitcodec.formats.unit_lists import read_list
     from unitcodec.pitch.vqvae import DEVIATION_CODES, MEAN_CODES
     from unitcodec.published import entropy
     from unitcodec.published.assembly import measure_gain
     from unitcodec.published.card import write_card
     from unitcodec.training.contexts import Settings
-    from unitcodec.unit_lists import read_list
 
     read = {path: read_list(path) for path in lists + test}
     f0_known = networks.pitch.codes > 1 and all(entry.f0 is not None for path in lists for entry in read[path])

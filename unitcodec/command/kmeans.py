@@ -1,6 +1,6 @@
 """``unitcodec convert-kmeans``: a k-means codebook as others publish it -> the centroids alone, as safetensors.
 
-fairseq and textlesslib publish scikit-learn objects, which are pickles. They are read as data (:mod:`unitcodec.pickles`):
+fairseq and textlesslib publish scikit-learn objects, which are pickles. They are read as data (:mod:`unitcodec.formats.pickles`):
 neither joblib nor scikit-learn is needed, and no code that a file might carry is ever run.
 """
 
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import click
 
-from unitcodec.centroids import read_centroids
 from unitcodec.command.jobs import Job, check_targets
 from unitcodec.command.output import Output
 from unitcodec.command.run import output_options, say
 from unitcodec.errors import UnitcodecError
+from unitcodec.formats.centroids import read_centroids
 
 
 class CodebookError(UnitcodecError):

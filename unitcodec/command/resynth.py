@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from bitstream import EntropyModel
     from unitcodec.codec import Codec
     from unitcodec.fields import IntArray
-    from unitcodec.units import UnitEntry, UnitsError
+    from unitcodec.formats.unit_files import UnitEntry, UnitsError
 
 UNIT_SUFFIXES = frozenset({".jsonl", ".npz"})
 
@@ -145,7 +145,7 @@ def _speaker(model: tuple[str, str], speaker: str | None, overwrite: bool, quiet
 
 
 def _scan(units: str | bytes, name: str) -> Iterator[tuple[str, UnitEntry | UnitsError]]:
-    from unitcodec.units import UnitsError, scan
+    from unitcodec.formats.unit_files import UnitsError, scan
 
     try:
         yield from scan(units)
@@ -216,7 +216,7 @@ def _speak(
     job: Job, kind: str, entry: UnitEntry, load: Callable[[], Codec], voice: IntArray | None, overwrite: bool, quiet: bool
 ) -> None:
     from unitcodec.audio import SAMPLE_RATE
-    from unitcodec.resynthesis import complete
+    from unitcodec.decoder.completion import complete
 
     codec = load()
     codes = complete(codec.model, entry, voice)
@@ -256,7 +256,7 @@ def _read_voice(source: str, codec: Codec) -> IntArray:
 
 def _voice_of_units(source: str, entropy: EntropyModel) -> IntArray:
     from bitstream.find import find_sibling
-    from unitcodec.units import UnitsError, scan
+    from unitcodec.formats.unit_files import UnitsError, scan
 
     for place, entry in scan(source):
         if isinstance(entry, UnitsError):

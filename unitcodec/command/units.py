@@ -34,7 +34,7 @@ from unitcodec.command.run import (
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
-    from unitcodec.units import UnitEntry
+    from unitcodec.formats.unit_files import UnitEntry
 
 SUFFIXES = (".jsonl", ".npz")
 
@@ -147,7 +147,7 @@ def _shaped(load: Callable[[], Codec], salvage: bool, shape: tuple[bool, bool, b
 
 def _code(source: str, load: Callable[[], Codec], salvage: bool, quiet: bool) -> UnitEntry:
     from unitcodec.audio import SAMPLE_RATE, open_reader
-    from unitcodec.units import UnitEntry
+    from unitcodec.formats.unit_files import UnitEntry
 
     with open_reader(stdin() if source == STANDARD else source, source_name(source), salvage=salvage) as reader:
         codec = load()
@@ -167,7 +167,7 @@ class _Lines:
         self.output, self.count = output, 0
 
     def add(self, entry: UnitEntry) -> None:
-        from unitcodec.units import to_json
+        from unitcodec.formats.unit_files import to_json
 
         self.count += 1
         self.output.write(to_json(entry).encode("ascii") + b"\n")
@@ -189,6 +189,6 @@ class _Archive:
         self.count += 1
 
     def finish(self) -> None:
-        from unitcodec.units import to_npz
+        from unitcodec.formats.unit_files import to_npz
 
         self.output.write(to_npz(self.entries))

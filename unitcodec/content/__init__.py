@@ -11,7 +11,7 @@ from .cpc import CPCEncoder
 from .fsq import ContentEncoder
 from .hubert import HubertEncoder
 from .pretrained import PretrainedEncoder
-from .units import UnitsOnly
+from .units_only import UnitsOnly
 from .vqvae import VQVAEEncoder
 from .whisper import WhisperContentEncoder
 

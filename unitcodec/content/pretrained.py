@@ -6,9 +6,9 @@ whoever decodes needs neither.
 
 These models attend to all they are given, and what they are given differs with every cut of a file. So units are *defined* by
 the window they are computed in: that of a packet of 2.56 s with ``context`` on either side, as far as there is sound
-(:class:`unitcodec.analysis.Analysis`). Windows lie on a grid of absolute positions, so how a stream is cut does not show; and
-memory does not grow with duration, though most of the work is done up to three times. Near the borders of windows units
-differ a little from those of a file heard as a whole.
+(:mod:`unitcodec.encoder`). Windows lie on a grid of absolute positions, so how a stream is cut does not show; and memory does
+not grow with duration, though most of the work is done up to three times. Near the borders of windows units differ a little
+from those of a file heard as a whole.
 """
 
 from __future__ import annotations

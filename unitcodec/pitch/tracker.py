@@ -12,8 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-HOP = 160
-"""Samples at 16 kHz from one F0 value to the next (100 Hz)."""
+from ..features import HOP, SAMPLE_RATE
 
 F0_MIN, F0_MAX = 55.0, 500.0
 """Search range in Hz: below the lowest male and above nearly all female and child speech."""
@@ -44,7 +43,7 @@ def swift_f0(waveform: FloatArray) -> FloatArray:
     if n == 0:
         return np.zeros(0, np.float32)
     padded = np.pad(waveform, (0, max(0, 2048 - len(waveform))))
-    result = _swift_session().detect(padded, 16000, fmin=F0_MIN, fmax=F0_MAX)
+    result = _swift_session().detect(padded, SAMPLE_RATE, fmin=F0_MIN, fmax=F0_MAX)
     voiced, last = result.confidence >= 0.5, len(result.confidence) - 1
     position = np.arange(n) * (HOP / 256.0)
     before = np.minimum(np.floor(position).astype(int), last)
@@ -62,8 +61,8 @@ def yaapt(waveform: FloatArray) -> FloatArray:
     from amfm_decompy import basic_tools, pYAAPT
 
     n = -(-len(waveform) // HOP)
-    padded = np.pad(waveform.astype(np.float64), (160, 160 + max(0, 2048 - len(waveform))))
-    signal = basic_tools.SignalObj(padded, 16000)
+    padded = np.pad(waveform.astype(np.float64), (HOP, HOP + max(0, 2048 - len(waveform))))
+    signal = basic_tools.SignalObj(padded, SAMPLE_RATE)
     pitch = pYAAPT.yaapt(
         signal, frame_length=20.0, frame_space=10.0, f0_min=F0_MIN, f0_max=F0_MAX, nccf_thresh1=0.25, tda_frame_length=25.0
     )

@@ -17,12 +17,12 @@ from bitstream.lockstep import packet_bits
 from bitstream.spec import F0
 
 from ..features import HOP, LEVEL_CODES, SAMPLE_RATE
+from ..formats.unit_files import UnitEntry, UnitsError
 from ..model import Networks
 from ..pitch.published import FINE
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
 from ..training.contexts import Settings, train
 from ..training.entropy import PACKET_SAMPLES
-from ..units import UnitEntry, UnitsError
 
 MOST_ENTRIES = 2**23
 """Of a table: 16 MB."""

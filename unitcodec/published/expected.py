@@ -12,8 +12,8 @@ from torch import Tensor
 
 from bitstream.regular import read_regular
 
-from ..arrays import MAX_BYTES, Array, read_npz
 from ..errors import ModelError
+from ..formats.arrays import MAX_BYTES, Array, read_npz
 from ..model import Networks
 from ..vocoder.duration import LONGEST
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from bitstream.regular import open_regular
 
 from ..errors import ModelError
-from ..pickles import run
+from ..formats.pickles import run
 
 _NORMED = ((".weight_v", ".weight_g"), (".parametrizations.weight.original1", ".parametrizations.weight.original0"))
 """Names of direction and length of a weight under weight norm, by PyTorch's older and newer one."""

@@ -13,16 +13,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..centroids import read_centroids
 from ..content import hear, make_content
 from ..content.fsq import ContentEncoder
 from ..content.whisper import WhisperEncoder
+from ..decoder.mel import decode_f0
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
+from ..formats.centroids import read_centroids
 from ..pitch.vqvae import PitchVQVAE
 from ..quantize import straight_through
 from ..speaker.encoder import SpeakerEncoder
-from ..vocoder.mel_decoder import F0_RANGE, MelDecoder, pitch_features
+from ..vocoder.mel_decoder import MelDecoder
 from . import cpc, hubert, parallel
 from .augmentation import Augmentation
 from .batches import Batches, held_out_speakers, validation_batches
@@ -120,10 +121,7 @@ class Autoencoder(nn.Module):
 @torch.no_grad()
 def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """What comes out of the F0 codec: pitch features (B, 3, n), and F0 in Hz (B, n), positive everywhere."""
-    output = model.decode(model.encode(batch["track"]))
-    track = torch.stack([output[:, 0], (output[:, 1] > 0).float()], 1)
-    hz = torch.exp(track[:, 0] * batch["deviation"][:, None] + batch["mean"][:, None]).clamp(*F0_RANGE)
-    return pitch_features(track, batch["mean"], batch["deviation"]), hz
+    return decode_f0(model, model.encode(batch["track"]), batch["mean"], batch["deviation"])
 
 
 AUGMENTED = ("speed", "voice", "equalizer", "warp", "heard_tract", "nested", "hours_power", "noise", "babble", "room")

@@ -18,10 +18,8 @@ import soxr
 from tqdm import tqdm
 
 from ..errors import UnitcodecError
-from ..features import active_level, level_code, level_gain
-from ..pitch.tracker import HOP, TRACKERS
-
-SAMPLE_RATE = 16000
+from ..features import HOP, SAMPLE_RATE, active_level, level_code, level_gain
+from ..pitch.tracker import TRACKERS
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,13 @@ from bitstream.entropy import packet_of
 from bitstream.fit import round_frequencies
 from bitstream.spec import F0
 
-from ..analysis import surroundings
-from ..content import ContentFamily, hear
-from ..content.fsq import ContentEncoder
-from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, log_mel, normalise
-from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics
+from ..content import ContentFamily
+from ..content.decision import Decision, Rungs
+from ..encoder.opening import ACTIVE_SECONDS, fields_of
+from ..encoder.packet import at_reference_level, context_samples, encode_f0, packet_window
+from ..encoder.rate import nearest
+from ..features import HOP, LEVEL_CODES, SAMPLE_RATE, active_level, level_code, log_mel, normalise
+from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE
 from ..speaker.encoder import SpeakerEncoder
 from .contexts import Settings, train
 from .corpus import Corpus
@@ -31,7 +33,6 @@ IntArray = NDArray[np.int32]
 PACKET_SAMPLES = 40960
 """2.56 s."""
 MAX_REFERENCES = 3
-OPENING_SECONDS = 8
 UNSEEN = 0.1
 CODES = "codes.safetensors"
 
@@ -40,26 +41,23 @@ CODES = "codes.safetensors"
 def code_corpus(
     corpus: Corpus, content: ContentFamily, pitch: PitchVQVAE, speaker: SpeakerEncoder, nested: float = 0.0, seed: int = 0
 ) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
-    """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), as the codec makes them but for rounding.
+    """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), by the encoder's own parts.
 
-    In float32 and, but for units that depend on their packet's window, in one piece; the speaker from the first seconds, silent
-    or not, and without the search for a better one (:mod:`unitcodec.voice`), which would take longer than all the rest. Scalar
-    codes of a share ``nested`` of the packets are coarser, each by another rung: an entropy model has to expect them too.
+    In float32 and, but for units that depend on their packet's window, in one piece. Level and F0 statistics are those of the
+    whole utterance; the voice is that of its first 8 s, silent or not, without the search for a better one
+    (:mod:`unitcodec.encoder.voice`), which would take longer than all the rest. Scalar codes of a share ``nested`` of the packets
+    are coarser, each by another rung: an entropy model has to expect them too.
     """
     for number, utterance in enumerate(tqdm(corpus.utterances, desc="coding the corpus", unit="file")):
         if not utterance.samples:
             continue
         waveform = corpus.waveform(utterance).astype(np.float32) / 32768
-        f0 = np.asarray(corpus.pitch(utterance))
-        level, (mean, deviation) = level_code(active_level(waveform)), statistics(f0)
-        padded = np.pad(waveform, (0, -len(waveform) % (HOP * STRIDE))) * np.float32(level_gain(level))
-        track = pitch.channels(np.pad(f0, (0, len(padded) // HOP - len(f0))), *mean_and_deviation(mean, deviation))
-        scaled = torch.from_numpy(padded)[None]
+        f0, level = np.asarray(corpus.pitch(utterance)), level_code(active_level(waveform))
+        scaled = at_reference_level(waveform, level, np.float32)
+        fields = fields_of(speaker, normalise(log_mel(scaled))[..., : ACTIVE_SECONDS * SAMPLE_RATE // HOP], f0, level)
         units = units_of(content, scaled, nested, np.random.default_rng((seed, number)))
-        codes = pitch.encode(torch.from_numpy(track)[None])[0, 0].numpy().astype(np.int32)
-        voice = speaker.encode(normalise(log_mel(scaled))[..., : OPENING_SECONDS * 16000 // HOP])[0].numpy()
-        fields = np.array([mean, deviation, level, *voice], np.int32)
-        yield units[:, : -(-len(waveform) // (HOP * content.stride))], codes, fields
+        codes = encode_f0(pitch, f0, fields, dtype=np.float32)
+        yield units[:, : -(-len(waveform) // (HOP * content.stride))], codes, fields.codes()
 
 
 def units_of(
@@ -69,26 +67,17 @@ def units_of(
 
     Scalar codes of a share ``nested`` of the packets are of a coarser rung, drawn by ``rng``.
     """
-    hop, parts = HOP * content.stride, []
-    around = surroundings(content) if content.windowed else waveform.shape[1]
-    whole = None if content.windowed else _codes(content, waveform, nested > 0)
-    for start in range(0, waveform.shape[1], PACKET_SAMPLES):
-        left = max(0, start - around)
-        found = whole
-        if found is None:
-            found = _codes(content, waveform[:, left : start + PACKET_SAMPLES + around], nested > 0)
-        rung = int(rng.integers(1, len(found))) if rng is not None and len(found) > 1 and rng.random() < nested else 0
-        first = (start - left) // hop
-        parts.append(found[rung, :, first : first + PACKET_SAMPLES // hop])
+    decision, hop, samples, parts = Decision(content), HOP * content.stride, waveform.shape[1], []
+    around = context_samples(content) if content.windowed else samples
+    whole = None if content.windowed else decision.candidates(waveform, slice(samples // hop))
+    for start in range(0, samples, PACKET_SAMPLES):
+        window, own = packet_window(start, min(start + PACKET_SAMPLES, samples), PACKET_SAMPLES, around, hop)
+        found = decision.candidates(waveform[:, window], own) if whole is None else whole
+        units = nearest(found)
+        if nested and rng is not None and isinstance(found, Rungs) and len(found) > 1 and rng.random() < nested:
+            units = found[int(rng.integers(1, len(found)))]
+        parts.append(units if whole is None else units[:, own])
     return np.concatenate(parts, 1)
-
-
-def _codes(content: ContentFamily, waveform: torch.Tensor, coarser: bool) -> IntArray:
-    """(rungs, rows, m); one rung if the codes are not scalar, or no ``coarser`` ones are asked for."""
-    heard = hear(content, waveform)
-    if coarser and isinstance(content, ContentEncoder):
-        return content.ladder_codes(content.latent(heard))[0].numpy().astype(np.int32)
-    return content.encode(heard).numpy().astype(np.int32)
 
 
 def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray, IntArray]]) -> None:
@@ -159,5 +148,5 @@ def report(entropy: EntropyModel, utterances: Iterable[tuple[IntArray, IntArray,
         for index in range(-(-units.shape[1] // entropy.spec.packet_frames)):
             for title, cost in entropy.packet_cost(*packet_of(entropy.spec, units, f0, index)).items():
                 totals[title] = totals.get(title, 0.0) + cost
-        seconds += units.shape[1] * entropy.spec.unit_hop / 16000
+        seconds += units.shape[1] * entropy.spec.unit_hop / SAMPLE_RATE
     return {title: cost / seconds for title, cost in totals.items()}

@@ -41,9 +41,14 @@ def random_start(f0: Tensor, voicing: Tensor) -> tuple[Tensor, Tensor]:
     return pulses, torch.randn_like(pulses)
 
 
-def phase(f0: Tensor, start: Tensor | None = None) -> Tensor:
-    """Running phase in cycles, (B, T) float64, modulo 1, of an oscillator at F0 (B, T) in Hz; ``start`` (B,): phase before."""
+def phase(f0: Tensor, start: Tensor | None = None, first: int = 0) -> Tensor:
+    """Running phase in cycles, (B, T) float64, modulo 1, of an oscillator at F0 (B, T) in Hz.
+
+    ``start`` (B,): phase before sample ``first``, from which it runs to both sides.
+    """
     cycles = torch.cumsum(f0.double() / SAMPLE_RATE, 1)
+    if first:
+        cycles = cycles - cycles[:, first - 1, None]
     if start is not None:
         cycles = cycles + start.double()[:, None]
     return torch.remainder(cycles, 1.0)

@@ -1,0 +1,132 @@
+"""What headers announce is held against what is there."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from unitcodec.audio.headers import files_of, mp3_bytes, ogg_links, sound_size
+
+NOISE = 0.1 * np.random.default_rng(1).standard_normal(16001)
+
+
+def file(**options: str) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, NOISE, 16000, **options)
+    return buffer.getvalue()
+
+
+FAMILIES = ["WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU"]
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "ULAW"])
+def test_a_whole_file_has_what_it_announces(kind: str, subtype: str) -> None:
+    size = sound_size(file(format=kind, subtype=subtype))
+    assert size is not None
+    assert size.problem is None
+    assert size.behind == 0
+    assert 0 <= size.announced - len(NOISE) * {"PCM_16": 2, "PCM_24": 3, "ULAW": 1}[subtype] <= 9
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_a_cut_file_has_less(kind: str) -> None:
+    size = sound_size(file(format=kind, subtype="PCM_16")[:-1000])
+    assert size is not None
+    assert size.problem is not None
+    assert size.problem.startswith("cut short: ")
+
+
+def with_size(data: bytes, size: int) -> bytes:
+    at = data.index(b"data") + 4
+    return data[:at] + struct.pack("<I", size) + data[at + 4 :]
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0xFFFFFFDB, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0x7FFFEFF6])
+def test_sizes_that_pipes_have_mean_to_the_end(size: int) -> None:
+    found = sound_size(with_size(file(format="WAV"), size))
+    assert found is not None
+    assert found.problem is None
+
+
+def test_what_follows_the_samples_is_told_from_chunks() -> None:
+    data = file(format="WAV", subtype="PCM_16")
+    for more, behind in [
+        (b"LIST" + struct.pack("<I", 4) + b"INFO", 0),
+        (b"id3 " + struct.pack("<I", 3) + b"abc\0", 0),
+        (data, 0),  # a file of its own
+        (bytes(6000), 0),
+        (b"ID3\4\0\0\0\0\x40\0" + bytes(range(256)) * 32, 0),
+        (bytes(range(1, 33)), 32),
+    ]:
+        size = sound_size(data + more)
+        assert size is not None
+        assert size.problem is None
+        assert size.behind == behind
+
+
+def test_much_that_nothing_tells_of_may_be_speech() -> None:
+    for more in (b"\1" * 5000, b"NOISE" * 1000):  # the latter begins as a chunk does
+        size = sound_size(file(format="WAV") + more)
+        assert size is not None
+        assert size.problem is not None
+        assert size.problem.startswith("5000 bytes follow the samples that its header announces; ")
+
+
+@pytest.mark.parametrize("kind", [*FAMILIES, "FLAC"])
+@pytest.mark.parametrize("following", [*FAMILIES, "FLAC", "OGG"])
+@pytest.mark.parametrize("between", [b"", bytes(7000)])
+def test_files_end_to_end_are_told_apart(kind: str, following: str, between: bytes) -> None:
+    first, second = file(format=kind), file(format=following)
+    assert [each.start for each in files_of(first + between + second + between)] == [0, len(first + between)]
+    assert files_of(first + between) == [range(len(first + between))]
+
+
+def test_what_a_flac_holds_of_another_file_is_not_the_next_one() -> None:
+    data, wav = file(format="FLAC"), file(format="WAV")
+    block = b"\2" + (len(wav) + 4).to_bytes(3, "big") + b"riff" + wav
+    assert files_of(data[:42] + block + data[42:]) == [range(len(data) + len(block))]
+
+
+@pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"fLaC" + bytes(50), b".snd", b"riff" + bytes(8), b"caff\0"])
+def test_what_says_nothing(data: bytes) -> None:
+    assert sound_size(data) is None
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_mp3_announces_its_bytes(mode: str) -> None:
+    data = file(format="MP3", bitrate_mode=mode)
+    first = data.index(b"\xff\xf3", 100)
+    found = mp3_bytes(data, first)
+    assert found is not None
+    announced, held = found
+    assert announced == len(data)
+    assert 0 <= announced - held < 40
+    assert mp3_bytes(data.replace(b"Xing", b"none").replace(b"Info", b"none"), first) is None
+    assert mp3_bytes(data[:20], 20) is None
+
+
+def test_vbri_announces_its_bytes() -> None:
+    head = bytes(36) + b"VBRI" + struct.pack(">HHHII", 1, 0, 75, 5000, 40) + bytes(100)
+    assert mp3_bytes(head + bytes(1000), len(head)) == (5000, 1000 + len(head) - 36)
+
+
+def test_links_of_an_ogg_file() -> None:
+    first, second = file(format="OGG", subtype="VORBIS"), file(format="OGG", subtype="OPUS")
+    links = ogg_links(first + second)
+    assert [(link.start, link.stop) for link in links] == [(0, len(first)), (len(first), len(first + second))]
+    assert all(link.whole and link.ended for link in links)
+    (cut,) = ogg_links(first[:-100])
+    assert not cut.whole
+    cut, whole = ogg_links(first[:-100] + second)
+    assert (cut.stop, cut.whole, whole.whole) == (len(first) - 100, False, True)
+    last = first.rindex(b"OggS")
+    unended = bytearray(first)
+    unended[last + 5] &= ~4
+    (link,) = ogg_links(bytes(unended))
+    assert link.whole
+    assert not link.ended

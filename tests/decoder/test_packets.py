@@ -1,0 +1,61 @@
+"""Part of a stream is what the whole has there, and is all that is decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import bitstream
+from bitstream import PacketReader
+from unitcodec.decoder import piece as speaking
+from unitcodec.decoder.packets import packets_between
+
+if TYPE_CHECKING:
+    from unitcodec.codec import Codec
+
+
+@pytest.fixture(scope="module")
+def data(narrow: Codec, speech: Path) -> bytes:
+    """12 packets and a bit."""
+    wave = soundfile.read(speech, dtype="float32")[0]
+    return narrow.compress(np.resize(wave, 500001), 16000)
+
+
+@pytest.mark.parametrize(("first", "stop"), [(0, None), (0, 3), (4, 7), (12, 13), (5, 99), (3, 3), (13, None)])
+def test_packets(narrow: Codec, data: bytes, first: int, stop: int | None) -> None:
+    every = list(PacketReader(data, narrow.model.entropy))
+    some = list(packets_between(PacketReader(data, narrow.model.entropy), first, stop))
+    assert [packet.first_frame for packet in some] == [packet.first_frame for packet in every[first:stop]]
+    assert all(np.array_equal(one.units, other.units) for one, other in zip(some, every[first:stop], strict=True))
+
+
+@pytest.mark.parametrize(("start", "duration"), [(10.0, 3.0), (0.0, 1.5), (20.48, None), (30.0, 60.0), (17.3, 0.0)])
+def test_samples(narrow: Codec, data: bytes, start: float, duration: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Phase and noise begin anew in a part, which nobody hears; without them the samples must be the same.
+    for name in ("voiced_pulses", "white_noise"):
+        real = getattr(speaking.excitation, name)
+        monkeypatch.setattr(speaking.excitation, name, lambda *given, real=real: torch.zeros_like(real(*given)))
+    whole, _ = narrow.decompress(data)
+    part = np.concatenate([*narrow.decompress_blocks(data, start=start, duration=duration), np.zeros(0, np.float32)])
+    begin = round(start * 16000)
+    expected = whole[begin:] if duration is None else whole[begin : begin + round(duration * 16000)]
+    assert part.shape == expected.shape
+    np.testing.assert_allclose(part, expected, atol=1e-5)
+
+
+def test_no_more_is_decoded_than_is_heard(narrow: Codec, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+    real = PacketReader.settle
+    monkeypatch.setattr(PacketReader, "settle", lambda self, slot, found: decoded.append(slot.index) or real(self, slot, found))
+    list(narrow.decompress_blocks(data, start=15.4, duration=0.1))
+    assert 6 in decoded
+    assert len(decoded) <= 4
+    # What lies behind is not even read, so that damage there is in nobody's way.
+    list(narrow.decompress_blocks(data[:-20], start=15.4, duration=0.1))
+    with pytest.raises(bitstream.Damaged, match="packet 0, at byte"):
+        list(narrow.decompress_blocks(data[:30] + bytes([data[30] ^ 1]) + data[31:], start=15.4, duration=0.1))

@@ -1,0 +1,305 @@
+"""Audio that FFmpeg reads, through PyAV: MP3, Ogg, AAC, MP4, Matroska and whatever else libsndfile does not read exactly.
+
+Why PyAV and not libsndfile, which knows MP3 and Ogg too: libsndfile stops where it takes an MP3 to end, by its header or by a
+guess, at the first damage, and at the end of the first link of an Ogg file, and says nothing; and libmpg123 inside it writes to
+the terminal. Of sound files their lengths are the same, and their samples but for rounding. Why PyAV and not the ffmpeg command:
+pip brings it, and nothing has to be installed beside it. What it costs: a wheel of 35 MB. PyAV is under the BSD licence; the
+FFmpeg in its wheels calls itself LGPL 3, but x264 and x265, which are GPL, are bound to it: who passes the wheels on has to keep
+to that. Nothing here is needed to read WAV, FLAC and the like: without PyAV these are read as ever, and the rest is refused in
+one line.
+
+Nobody vouches for what comes in, so FFmpeg gets one open file and may open no other, by name or over a network; it knows the
+formats and decoders listed here alone, and no video is decoded. Blocks are small, whatever the file's length.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .headers import files_of, mp3_bytes, ogg_links, sound_size
+from .mixing import to_float32
+from .starts import untagged
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.container import InputContainer
+
+Samples = NDArray[np.float32]
+
+SELF_FRAMING = ("aac", "ac3", "amr", "eac3", "loas", "mp3", "mpeg", "mpegts", "ogg")
+"""Formats whose headers do not say how long they are, or not by the clock; FFmpeg guesses."""
+
+FORMATS = (
+    *SELF_FRAMING, "aiff", "ape", "asf", "au", "avi", "caf", "flac", "flv", "gsm", "matroska", "webm",
+    "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "tta", "w64", "wav", "wv",
+)  # fmt: skip
+"""None of them is a list of other files."""
+
+DECODERS = (
+    "aac", "ac3", "adpcm_ima_", "adpcm_ms", "alac", "amr", "ape", "dca", "eac3", "flac", "g72", "gsm", "mp1", "mp2", "mp3",
+    "opus", "pcm_", "speex", "tta", "vorbis", "wavpack", "wma",
+)  # fmt: skip
+"""How the names begin of those that are used."""
+
+_BLOCK = 1 << 16  # samples (frames times channels) handed out at once
+_TOLERANCE = 0.25  # seconds by which a stated length may be wrong
+_EXACT = 1e-3  # the same in FLAC; a frame has more
+_GAP = 0.05  # seconds between two packets of an Ogg file from which something is missing
+_FRAME_HEAD = 40  # bytes of an MP3's first frame in front of its table, at most
+_TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS", b"\0\0\0\0")  # what lies between and behind MP3s and is no damage
+
+
+CURE = "convert it to WAV first (ffmpeg -i IN OUT.wav)"
+"""Of a file that is sound but is not read; the ffmpeg of one's own may know more kinds."""
+
+
+class MediaError(Exception):
+    """It cannot be read; the text, where there is one, says why."""
+
+
+class Media:
+    """The first audio stream of a file, in blocks.
+
+    Attributes:
+        sample_rate, channels: of the first block. Later ones may have others.
+        frames: about how many there are; None where the file does not say.
+        floating: bare floating-point samples, which may be of any size.
+        problem: what the file announces and does not hold; known at the latest when the blocks are used up.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Raises MediaError, OSError."""
+        try:
+            import av
+        except ImportError as error:
+            raise MediaError("it takes PyAV to read this: pip install av") from error
+        self._av = av
+        self.problem: str | None = None
+        self.frames: int | None = None
+        self.floating = False
+        self._decoded = self._damaged = 0  # packets
+        self._missing = 0.0  # seconds
+        self._first_loss: float | None = None
+        self._open_end = False
+        self._behind: str | None = None  # what follows the file
+        self._tracks = 1
+        self._file = open(path, "rb")  # noqa: SIM115
+        self._blocks = self._decode()
+        try:
+            first = next(self._blocks, None)
+        except BaseException:
+            self.close()
+            raise
+        if first is None:
+            self.close()
+            raise MediaError(f"holds no samples that can be decoded; {CURE}, or get it again if that fails too")
+        self._first = first
+        self.sample_rate, self.channels = first[0], first[1].shape[1]
+
+    def blocks(self) -> Iterator[tuple[int, Samples]]:
+        """Sample rates in Hz and samples ``(T, channels)``, full scale 1.0. Once only."""
+        yield self._first
+        yield from self._blocks
+
+    @property
+    def notes(self) -> list[str]:
+        """What else a listener should know when the blocks are used up."""
+        notes = []
+        if self._damaged:
+            notes.append(f"{self._damaged} of {self._damaged + self._decoded} packets are damaged")
+        if self._missing:
+            notes.append(f"{self._missing:.2f} s are damaged or missing")
+        if notes:
+            notes[-1] += f" (first at {self._first_loss:.2f} s); the rest is coded"
+        if self._open_end:
+            notes.append("the end is not marked as such; what may have followed is not there")
+        if self._behind is not None:
+            notes.append(self._behind)
+        if self._tracks > 1:
+            notes.append(f"holds {self._tracks} audio tracks; the first is coded")
+        return notes
+
+    def close(self) -> None:
+        self._blocks.close()
+        self._file.close()
+
+    def _decode(self) -> Generator[tuple[int, Samples]]:
+        """Blocks of ``_BLOCK`` samples or one of the decoder's frames more, as these are small."""
+        held: list[Samples] = []
+        rate = size = 0
+        for frame in self._frames():
+            samples = _samples(frame)
+            if held and (size >= _BLOCK or frame.sample_rate != rate or samples.shape[1] != held[0].shape[1]):
+                yield rate, np.concatenate(held)
+                held, size = [], 0
+            rate, size = frame.sample_rate, size + samples.size
+            held.append(samples)
+        if held:
+            yield rate, np.concatenate(held)
+
+    def _frames(self) -> Iterator[AudioFrame]:
+        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            files = files_of(data)
+            links = [link for file in files if data[file.start : file.start + 4] == b"OggS" for link in ogg_links(data, file)]
+            sizes = [size for file in files if (size := sound_size(data, file)) is not None]
+            pieces = [piece for file in files for piece in _pieces(data, file)]
+        self._behind = next((size.note for size in sizes if size.note), None)
+        self.problem = next((size.problem for size in sizes if size.problem), None)
+        if not all(link.whole for link in links):
+            self.problem = "cut short: a last page is not all there"
+        elif not all(link.ended for link in links):
+            self._open_end = True
+        # FFmpeg goes on from one into the next only where it is of the very same kind.
+        for file in [_Spans(self._file, spans) for spans in pieces]:
+            try:
+                with self._open(file) as container:
+                    yield from self._frames_of(container)
+            except MediaError as error:
+                if not self._decoded:
+                    raise
+                self.problem = self.problem or f"a later part of it: {str(error) or 'cannot be read'}"
+        if self._damaged > self._decoded:
+            self.problem = f"{self._damaged} of {self._damaged + self._decoded} packets are damaged"
+
+    def _open(self, file: _Spans) -> InputContainer:
+        decoders = sorted(name for name in self._av.codecs_available if name.startswith(DECODERS))
+        options = {"format_whitelist": ",".join(FORMATS), "codec_whitelist": ",".join(decoders)}
+        try:
+            return cast("InputContainer", self._av.open(file, options=options, io_open=_refuse))
+        except self._av.FFmpegError as error:
+            file.seek(4)
+            cut = file.read(4) == b"ftyp"
+            cure = "copy or download it again, whole; nothing can be salvaged without that index (the moov atom)"
+            raise MediaError(f"cut short: an MP4 without the index of its sound; {cure}" if cut else "") from error
+
+    def _frames_of(self, container: InputContainer) -> Iterator[AudioFrame]:
+        if not container.streams.audio:
+            raise MediaError("holds no audio; give a file that has an audio track")
+        self._tracks = max(self._tracks, len(container.streams.audio))
+        stream = container.streams.audio[0]
+        context, kind = stream.codec_context, container.format.name
+        if context is None or not context.codec.name.startswith(DECODERS):
+            coding = "unknown" if context is None else context.codec.name
+            raise MediaError(f"its audio is coded in a way that is not read ({coding}); {CURE}")
+        context.thread_count = 1
+        if context.codec.name == "flac":
+            context.options = {"err_detect": "crccheck+explode"}  # else what is damaged is played
+        self.floating = context.codec.name.startswith("pcm_f")
+        start, duration = ((time or 0) / self._av.time_base for time in (container.start_time, container.duration))
+        self.frames = round(duration * context.sample_rate) or None
+        end = sounding = 0.0  # of all streams, by their clock; of the audio, as it was decoded
+        heard: float | None = None  # end of the audio
+        try:
+            for packet in container.demux():
+                time = None if packet.pts is None else float(packet.pts * packet.time_base)
+                after = None if time is None else time + float((packet.duration or 0) * packet.time_base)
+                # A last packet that cannot be decoded was cut through; of FLAC all that was not decoded is counted below.
+                if kind == "flac" or packet.stream_index != stream.index:
+                    end = max(end, after or 0.0)
+                if packet.stream_index != stream.index:
+                    continue
+                if kind == "mp3" and heard is None and packet.pos is not None:
+                    self._check_mp3(packet.pos)
+                if kind == "ogg" and heard is not None and time is not None and time - heard > _GAP:
+                    self._missing += time - heard
+                    self._lost_at(heard)
+                if kind == "flac" and time is not None and time - start - sounding > _EXACT:
+                    self._lost_at(heard or 0.0)
+                heard = after if after is not None else heard
+                try:
+                    frames = packet.decode()
+                except self._av.FFmpegError:
+                    if not bytes(packet).startswith(_TAGS):
+                        self._damaged += kind != "flac"  # counted below
+                        self._lost_at(heard or 0.0 if time is None else time)
+                    continue
+                end = max(end, after or 0.0)
+                self._decoded += packet.size > 0
+                for frame in cast("list[AudioFrame]", frames):
+                    sounding += frame.samples / frame.sample_rate
+                    yield frame
+        except self._av.FFmpegError:
+            self.problem = f"what follows {sounding:.2f} s cannot be read"
+        held = max(end - start, sounding)
+        if kind == "flac" and (whole := max(duration, held)) - sounding > _EXACT:
+            # All that FFmpeg leaves out is counted: what its parser passes over comes as no packet.
+            self._lost_at(sounding)
+            first = min(self._first_loss or 0.0, sounding)
+            what = "damaged" if sounding - first > _EXACT else "cut short"
+            found = f"{what}: {sounding:.2f} of {whole:.2f} s are there (the first loss at {first:.2f} s)"
+            self.problem = "; ".join(filter(None, [self.problem, found]))
+        elif kind not in SELF_FRAMING and held < duration - _TOLERANCE:
+            self.problem = f"cut short: {held:.2f} of {duration:.2f} s are there"
+
+    def _check_mp3(self, first: int) -> None:
+        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            found = mp3_bytes(data, first)
+        if found is not None and found[0] - found[1] > _FRAME_HEAD:
+            self.problem = f"cut short: {found[1]} of {found[0]} bytes are there"
+
+    def _lost_at(self, time: float) -> None:
+        if self._first_loss is None:
+            self._first_loss = time
+
+
+class _Spans(io.RawIOBase):
+    """Parts of a file as a file."""
+
+    def __init__(self, file: BinaryIO, spans: Sequence[range]) -> None:
+        self._file, self._spans, self._position = file, spans, 0
+        self._size = sum(map(len, spans))
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, self._size - self._position)
+        left = left if size < 0 else min(size, left)
+        skip, pieces = self._position, []
+        for span in self._spans:
+            if skip < len(span) and left:
+                self._file.seek(span[skip])
+                pieces.append(self._file.read(min(left, len(span) - skip)))
+                left -= len(pieces[-1])
+            skip = max(0, skip - len(span))
+        data = b"".join(pieces)
+        self._position += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, origin + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+
+def _pieces(data: mmap.mmap, file: range) -> list[list[range]]:
+    """What FFmpeg opens of a file one after another, each as the parts of it that are to be decoded."""
+    head = data[file.start : file.start + 4]
+    if head == b"OggS":
+        return [[range(link.start, link.stop)] for link in ogg_links(data, file)]
+    # A tag, MPEG audio or AAC, FLAC.
+    return [untagged(data, file) if head[:3] == b"ID3" or head[:1] == b"\xff" or head == b"fLaC" else [file]]
+
+
+def _samples(frame: AudioFrame) -> Samples:
+    """(T, channels)"""
+    array = frame.to_ndarray()  # (channels, T), or (1, T * channels)
+    if not frame.format.is_planar:
+        array = array.reshape(-1, frame.layout.nb_channels).T
+    return to_float32(array, "audio").T
+
+
+def _refuse(url: str, flags: int, options: object) -> NoReturn:
+    raise PermissionError(f"{url} is another file")

@@ -1,0 +1,107 @@
+"""Packets of a stream -> its samples, in memory that does not grow with duration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bitstream import Packet
+
+from ..features import level_gain
+from ..fields import Fields
+from ..model import Model, Networks
+from .concealment import mute_curve, nearest_kept
+from .piece import make_piece_decoder
+
+PIECE = 4
+"""Packets decoded at once: about 10 s."""
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int32]
+
+
+class StreamDecoder:
+    """The decoder of one stream.
+
+    Each piece is computed with so much of its surroundings that the result does not depend on where the pieces begin; where
+    there is an oscillator its phase is carried over, and the noise is a function of the sample's position.
+    """
+
+    def __init__(self, model: Model, networks: Networks, fields: Fields):
+        """``networks`` are the model's own in float32, on the device of choice."""
+        self.pieces = make_piece_decoder(networks, fields)
+        self.spec = model.entropy.spec
+        self.device = next(networks.parameters()).device
+        self.ratio = self.spec.f0_hop // self.spec.unit_hop
+        # In whole F0 codes.
+        self.context = -(-self.pieces.context // self.ratio) * self.ratio
+        self.gain = np.float32(10.0 ** (model.config.gain_db / 20.0) / level_gain(fields.level))
+
+    def run(self, packets: Iterable[Packet], together: int | None = None) -> Iterator[FloatArray]:
+        """Waveform at 16 kHz in blocks of float32, whole unit frames: whoever knows the exact length cuts the last one.
+
+        ``together``: packets in a block, PIECE by default. A block is decoded when its context is there.
+        """
+        units = np.zeros((len(self.spec.rows), 0), np.int32)
+        f0 = np.zeros(0, np.int32)
+        lost = np.zeros(0, bool)
+        start = done = received = 0  # unit frame of units[:, 0]; unit frames already decoded; and at hand
+        size = (together or PIECE) * self.spec.packet_frames
+        incoming: Iterator[Packet] | None = iter(packets)
+        while True:
+            while incoming is not None and received < done + size + self.context:
+                packet = next(incoming, None)
+                if packet is None:
+                    incoming = None
+                    break
+                units = np.concatenate([units, packet.units], 1)
+                f0 = np.concatenate([f0, packet.f0])
+                lost = np.concatenate([lost, np.full(packet.units.shape[1], packet.lost)])
+                received += packet.units.shape[1]
+            stop = min(done + size, received)
+            if stop == done:
+                return
+            low, high = max(0, done - self.context), min(received, stop + self.context)
+            pitch_low = low // self.ratio
+            yield self._piece(
+                units[:, low - start : high - start],
+                f0[pitch_low - start // self.ratio : -(-high // self.ratio) - start // self.ratio],
+                lost[low - start : high - start],
+                low,
+                done,
+                stop,
+            )
+            done = stop
+            keep = max(0, done - self.context)
+            units, lost, f0 = units[:, keep - start :], lost[keep - start :], f0[(keep - start) // self.ratio :]
+            start = keep
+
+    @torch.inference_mode()
+    def _piece(self, units: IntArray, f0: IntArray, lost: NDArray[np.bool_], low: int, first: int, stop: int) -> FloatArray:
+        """Codes from unit frame ``low`` on -> samples of the unit frames [first, stop)."""
+        hop = self.spec.unit_hop
+        if lost.all():
+            # Nothing to be heard, however long: it takes no networks.
+            self.pieces.skip((stop - first) * hop)
+            return np.zeros((stop - first) * hop, np.float32)
+        hold = nearest_kept(lost)
+        symbols = torch.from_numpy(np.ascontiguousarray(units[:, hold])).long()[None].to(self.device)
+        pitch_hold = np.minimum(hold[:: self.ratio] // self.ratio, len(f0) - 1)
+        f0_symbols = torch.from_numpy(f0[pitch_hold]).long()[None].to(self.device)
+        begin, end = (first - low) * hop, (stop - low) * hop
+        # In float32 whatever the caller casts to: in fewer digits the phase runs away.
+        with torch.autocast(self.device.type, enabled=False):
+            result = self.pieces.decode(symbols, f0_symbols, low, begin, end).cpu().numpy() * self.gain
+        if lost.any():
+            # Over the surroundings too: a packet lost at a piece's border fades on both sides of it.
+            result = result * mute_curve(np.repeat(lost, hop))[begin:end]
+        return np.asarray(result, np.float32)
+
+
+def decode_whole(decoder: StreamDecoder, packets: Iterable[Packet], num_samples: int) -> FloatArray:
+    """Everything at once: (num_samples,) float32."""
+    blocks = list(decoder.run(packets))
+    return np.concatenate(blocks)[:num_samples] if blocks else np.zeros(0, np.float32)

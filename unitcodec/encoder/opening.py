@@ -1,0 +1,106 @@
+"""The opening of a stream: the stretch that level, F0 statistics and speaker code are taken from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..features import REFERENCE_LEVEL, SAMPLE_RATE, active_level, block_power, level_code, level_gain, stands_out
+from ..fields import Fields
+from ..pitch.tracker import Tracker
+from ..pitch.vqvae import statistics
+from ..speaker import SpeakerFamily
+
+OPENING_SECONDS = 60
+"""The longest opening."""
+
+ACTIVE_SECONDS = 8
+"""Active signal that ends an opening."""
+
+QUIET = -55.0
+"""Blocks above this level (dB re full scale) count as active."""
+
+ACTIVE_RANGE = 36.0
+"""In a stream that proves to be speech, blocks count that come so near (dB) to its loudest ones instead."""
+
+VOICED_SECONDS = 2
+"""The proof: so much that is voiced and stands out. Hiss, hum and rustling before a speaker begins are none."""
+
+SILENCE = -60.0
+"""Below this level a stream that does not prove to be speech holds none to judge the level by: it may yet come."""
+
+BLOCKS = 50
+"""A second; see :func:`unitcodec.features.block_power`."""
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Samples [0, ``end``) of a stream; ``level`` code of what is active in them; ``speech``: whether they hold any."""
+
+    end: int
+    level: int
+    speech: bool
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether more samples may follow; a stream with a shorter opening has ended."""
+        return self.end >= ACTIVE_SECONDS * SAMPLE_RATE
+
+
+class OpeningSearch:
+    """Looks for the end of the opening: where it holds 8 s of active signal or is a minute long, or where the stream ends."""
+
+    def __init__(self, track: Tracker) -> None:
+        self._track = track
+        self._voiced = np.zeros(0, bool)  # of the blocks looked at
+        self._speech = False  # proven
+        self._seconds = 0  # looked at
+
+    def look(self, samples: FloatArray, complete: bool) -> Opening | None:
+        """All samples (n,) of the stream so far -> its opening; None as long as it is not all there.
+
+        Each whole second is looked at once. ``complete``: no more samples will come.
+        """
+        while (end := (self._seconds + 1) * SAMPLE_RATE) <= len(samples):
+            self._seconds += 1
+            if self._is_enough(samples[:end]) or self._seconds == OPENING_SECONDS:
+                return self._found(samples[:end])
+        return self._found(samples) if complete else None
+
+    def _is_enough(self, samples: FloatArray) -> bool:
+        """Whether there is enough active signal now that one more second is there."""
+        power = block_power(samples)
+        if not self._speech:
+            f0 = self._track(samples[-SAMPLE_RATE:] * np.float32(level_gain(level_code(active_level(samples)))))
+            self._voiced = np.concatenate([self._voiced, (f0 > 0).reshape(BLOCKS, 2).any(1)])
+            self._speech = bool(np.count_nonzero(stands_out(power) & self._voiced) >= VOICED_SECONDS * BLOCKS)
+        quiet = np.quantile(power, 0.95) * 10 ** (-ACTIVE_RANGE / 10) if self._speech else 10 ** (QUIET / 10)
+        return bool(np.count_nonzero(power > quiet) >= ACTIVE_SECONDS * BLOCKS)
+
+    def _found(self, samples: FloatArray) -> Opening:
+        level = active_level(samples)
+        # A short stream needs no proof: nothing comes that a wrong level would harm.
+        proven = self._speech if self._seconds == OPENING_SECONDS else stands_out(block_power(samples)).mean() >= 0.05
+        speech = level > SILENCE or bool(proven)
+        return Opening(len(samples), level_code(level if speech else REFERENCE_LEVEL), speech)
+
+
+def fields_of(speaker: SpeakerFamily, mel: Tensor, f0: FloatArray, level: int) -> Fields:
+    """What a stream says once.
+
+    Args:
+        speaker: the speaker encoder.
+        mel: (1, 80, n), normalised log-mel of the speech at the reference level.
+        f0: (m,), its F0 in Hz, 0 where unvoiced.
+        level: its level code.
+    """
+    mean, deviation = statistics(f0)
+    with torch.inference_mode():
+        voice = speaker.encode(mel)[0]
+    return Fields(mean, deviation, level, tuple(voice.tolist()))
