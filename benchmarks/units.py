@@ -24,9 +24,9 @@ from benchmarks.files import write_json
 from benchmarks.provenance import provenance
 from benchmarks.unit_coders import CODERS, NO_F0, spec_of
 from bitstream import BitstreamError, EntropyModel, PacketCoder
-from bitstream.batch import IntArray
-from bitstream.find import ENTROPY_FILE
-from bitstream.lockstep import encode_packets, packet_bits
+from bitstream.entropy.batch import IntArray
+from bitstream.entropy.find import ENTROPY_FILE
+from bitstream.entropy.lockstep import encode_packets, packet_bits
 from unitcodec.errors import UnitcodecError
 from unitcodec.unit_lists import read_list
 

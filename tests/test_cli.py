@@ -252,9 +252,9 @@ def test_a_speaker_is_coded_while_he_speaks(narrow_folder: Path, speech: Path, r
 def test_a_small_file_does_not_become_hours(default_model: Path, stream: bytes, command: Command, tmp_path: Path) -> None:
     packets = [stream[packet.offset + 3 : packet.offset + packet.size] for packet in bitstream.inspect(stream).packets[:3]]
     header = stream[: bitstream.inspect(stream).header_size]
-    records = [bitstream.framing.frame_payload(packet, 60000 * (i > 0) + i) for i, packet in enumerate(packets)]
+    records = [bitstream.stream.framing.frame_payload(packet, 60000 * (i > 0) + i) for i, packet in enumerate(packets)]
     bomb = tmp_path / "bomb.uc"
-    bomb.write_bytes(header + b"".join(records) + bitstream.framing.frame_end(60003))
+    bomb.write_bytes(header + b"".join(records) + bitstream.stream.framing.frame_end(60003))
     for mode in ("--conceal", "--salvage"):
         done = command("decode", mode, str(bomb), str(tmp_path / "out.wav"))
         assert done.returncode == 1

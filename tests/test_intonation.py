@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bitstream import EntropyModel, EntropySpec, InvalidCodes, Stream, fit_tables
-from bitstream.entropy import packet_of
+from bitstream.entropy.batch import packet_of
 from unitcodec.intonation import TOGETHER, fill_f0
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import dropwhile, islice, takewhile
 
 from bitstream import Packet, PacketReader
-from bitstream.reader import TOGETHER
+from bitstream.stream.reader import TOGETHER
 
 
 def packets_between(reader: PacketReader, first: int, stop: int | None) -> Iterator[Packet]:

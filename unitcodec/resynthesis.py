@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from bitstream import EntropyModel, InvalidCodes, SpeechCodes, UnknownModel
-from bitstream.find import find_sibling
-from bitstream.spec import SAMPLE_RATE
+from bitstream.entropy.find import find_sibling
+from bitstream.entropy.spec import SAMPLE_RATE
 
 from .features import LEVEL_CODES, REFERENCE_LEVEL, level_code
 from .intonation import fill_f0
