@@ -143,8 +143,8 @@ def _coded(entropy: EntropyModel, coded: Sequence[IntArray], seconds: float) -> 
     payloads = encode_packets(entropy, packets)
     ideal = [sum(bits.values()) for bits in packet_bits(entropy, packets)]
     alone = PacketCoder(entropy)
-    # Some of them one by one too, through constriction's coder: the same bytes.
-    verified = all(alone._encode(*packets[index]) == payloads[index] for index in range(0, len(packets), 50))
+    # Some of them one by one too: the same bytes.
+    verified = all(alone.encode_payload(*packets[index]) == payloads[index] for index in range(0, len(packets), 50))
     over = [8 * len(payload) - bits for payload, bits in zip(payloads, ideal, strict=True)]
     return {
         "fingerprint": entropy.fingerprint,

@@ -292,7 +292,7 @@ def test_sound_from_a_pipe_into_a_pipe(batch: Batch, stream: bytes, command: Com
 
 def test_a_flipped_bit_is_found(stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "flipped.uc", tmp_path / "out.wav"
-    # Every bit is flipped where no model has to be read each time: tests/bitstream/test_bitstream_damage.py.
+    # Every bit is flipped where no model has to be read each time: tests/bitstream/stream/test_damage.py.
     for i in [*range(0, len(stream), 23), len(stream) - 1]:
         flipped = bytearray(stream)
         flipped[i] ^= 1 << i % 8

@@ -168,7 +168,7 @@ def _decoded(
     # One that is longer is none, and need not be looked at to its end.
     payloads = [given[index][0][: spec.max_payload + 1] for index in batch.order]
     decoder = (FewDecoders if len(given) <= model.few else Decoders)(payloads, spec.precision)
-    lanes = model.lanes(batch)
+    lanes, symbols = model.lanes(batch), {name: batch.symbols(name) for name in spec.names}
     found: list[tuple[int | str, ArrayLike]] = []
     for step, (name, position, count) in enumerate(batch.steps(spec)):
         coded: tuple[ArrayLike, ArrayLike]
@@ -176,7 +176,7 @@ def _decoded(
             coded = decoder.symbols(lanes.few(name, position, count))
         else:
             coded = decoder.symbols(lanes.frequencies(name, position, count))
-        batch.symbols(name)[:count, position] = coded[0]
+        symbols[name][:count, position] = coded[0]
         found.append((name, coded[1]))
         # Payloads of version 2 are no shorter than what their symbols take: none is left that could be one.
         if tail is near and step % 8 == 7 and decoder.overrun().all():

@@ -103,10 +103,10 @@ class FewDecoders:
 
     def symbols(self, distributions: Sequence[Distribution]) -> tuple[list[int], list[int]]:
         """The next symbol of the first packets, one for each distribution, and its frequency."""
-        chosen = [self._symbol(lane, each) for lane, each in enumerate(distributions)]
-        return chosen, [each.frequencies[symbol] for each, symbol in zip(distributions, chosen, strict=True)]
+        chosen, frequencies = zip(*map(self._symbol, range(len(distributions)), distributions), strict=True)
+        return list(chosen), list(frequencies)
 
-    def _symbol(self, lane: int, distribution: Distribution) -> int:
+    def _symbol(self, lane: int, distribution: Distribution) -> tuple[int, int]:
         scale, upper = self._width[lane] >> CODER_PRECISION, distribution.upper
         symbol = bisect_right(upper, self._ahead[lane] // scale >> self._shift)
         if symbol == len(upper):
@@ -121,7 +121,7 @@ class FewDecoders:
             self._at[lane] = at + 1
         self._ahead[lane], self._width[lane] = ahead, width
         self._edges[lane].append((left, own))
-        return symbol
+        return symbol, own
 
     def overrun(self) -> NDArray[np.bool_]:
         """(n,): the symbols so far take more bytes than the payload has; in version 1 it may yet be the right one."""
@@ -129,7 +129,7 @@ class FewDecoders:
 
     def payloads(self, tail: Tail) -> list[bytes]:
         """What an encoder writes for the symbols: many byte strings decode to the same ones, and only this is a writer's."""
-        return [encode(np.array(edges, dtype=np.int64).T, self._precision, tail) for edges in self._edges]
+        return [encode(np.array(edges, dtype=np.int64).reshape(-1, 2).T, self._precision, tail) for edges in self._edges]
 
 
 class Decoders:

@@ -155,7 +155,7 @@ class _RecurrentLanes:
     """The network's state for packets side by side."""
 
     def __init__(self, model: RecurrentModel, batch: Batch) -> None:
-        self._model, self._batch = model, batch
+        self._model, self._batch, self._columns = model, batch, model.columns
         self._cells = Cells(model.spec, batch)
         self._parts = model.floats
         self._tables = {name: self._parts[f"table.{title}"] for name, title in model._spoken.items()}
@@ -171,10 +171,9 @@ class _RecurrentLanes:
 
     def few(self, name: int | str, position: int, count: int) -> list[Distribution]:
         odds, precision = self.odds(name, position, count), self._model.spec.precision
-        made = (
-            frequencies(odds, precision) if odds.shape[1] > FEW else [few_frequencies(mine, precision) for mine in odds.tolist()]
-        )
-        return [Distribution(each) for each in made]
+        if odds.shape[1] > FEW:
+            return [Distribution(mine) for mine in frequencies(odds, precision).tolist()]
+        return [Distribution(few_frequencies(mine, precision)) for mine in odds.tolist()]
 
     def odds(self, name: int | str, position: int, count: int) -> Array:
         """(count, alphabet) log2 odds, 10 fraction bits."""
@@ -185,7 +184,7 @@ class _RecurrentLanes:
                 self._advance()
             self._odds = self._outputs(self._state)
         cells = self._cells.read(name, position, count)
-        return self._odds[:count, self._model.columns[name]] + self._tables[name][cells]
+        return self._odds[:count, self._columns[name]] + self._tables[name][cells]
 
     def block(self, name: int | str, positions: range, frames: range) -> NDArray[np.int64]:
         spec = self._model.spec
@@ -197,7 +196,7 @@ class _RecurrentLanes:
                 states[number, : len(self._state)] = self._state
             self._block = frames, self._outputs(states)
         at = [position * spec.f0_hop // spec.unit_hop if name == F0 else position for position in positions]
-        odds = self._block[1][np.array(at) - frames.start][..., self._model.columns[name]]
+        odds = self._block[1][np.array(at) - frames.start][..., self._columns[name]]
         odds = odds + self._tables[name][self._cells.read(name, np.array(positions)[:, None], odds.shape[1])]
         return frequencies(odds, spec.precision)
 

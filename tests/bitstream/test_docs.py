@@ -13,6 +13,8 @@ import pytest
 
 import bitstream
 from bitstream import EntropyModel, SpeechCodes
+from bitstream.entropy.batch import Batch, Cells
+from bitstream.entropy.spec import stream_title
 
 DOC = Path(__file__).parents[2] / "docs" / "bitstream.md"
 
@@ -30,21 +32,20 @@ def codes(doc: str, golden_model: EntropyModel) -> SpeechCodes:
 
 def trace(codes: SpeechCodes, model: EntropyModel) -> list[str]:
     """The rows of the example's table, for a stream of one packet."""
-    plan = model.plan(codes.units.shape[1], len(codes.f0))
-    symbols = plan.order(codes.units, codes.f0)
+    batch = Batch.of_packets([(codes.units, codes.f0)])
+    cells = Cells(model.spec, batch)
     low, width, rows = 0, 2**64 - 1, []
-    done = dict.fromkeys(model.tables, 0)
-    for step, symbol, cell in zip(plan.steps, symbols.tolist(), plan.cells(symbols).tolist(), strict=True):
-        title, table = list(model.tables.items())[step.stream]
-        index = np.unravel_index(cell, table.shape[:-1])
-        lags = [lag for _, lag in model.spec.stream(model.spec.names[step.stream]).context]
+    for name, position, _ in batch.steps(model.spec):
+        title, symbol = stream_title(name), int(batch.symbols(name)[0, position])
+        table = model.tables[title]
+        index = np.unravel_index(int(cells.read(name, position, 1)[0]), table.shape[:-1])
+        lags = [lag for _, lag in model.spec.stream(name).context]
         read = ["-" if lag and at == size - 1 else str(at) for at, size, lag in zip(index, table.shape, lags, strict=False)]
         frequencies = table[index].tolist()
         edges = [edge << 8 for edge in accumulate(frequencies, initial=0)]
         scale = width >> 24
         low, width = low + scale * edges[symbol], scale * (edges[symbol + 1] - edges[symbol])
-        where = f"{title}[{done[title]}]"
-        done[title] += 1
+        where = f"{title}[{position}]"
         numbers = f"{' '.join(map(str, frequencies))} | {symbol} | `{low:016x}` | `{width:016x}`"
         rows.append(f"| {where} | {' '.join(read)} | {numbers} |")
     return rows

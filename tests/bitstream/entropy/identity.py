@@ -1,6 +1,6 @@
 """Print a digest of everything that coding gives: the same wherever this runs. Needs NumPy, constriction and safetensors.
 
-    python tests/bitstream/identity.py [int64]
+    python tests/bitstream/entropy/identity.py [int64]
 
 ``int64``: every product of matrices by loops over 64-bit integers instead of a float32 routine.
 """
@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from bitstream import EntropyModel, EntropySpec, PacketCoder, RecurrentModel, Stream, recurrent
+from bitstream import EntropyModel, EntropySpec, PacketCoder, RecurrentModel, Stream
+from bitstream.entropy import recurrent
 from bitstream.entropy.lockstep import decode_packets, encode_packets
-from bitstream.entropy.rangecoder import near
 from bitstream.entropy.recurrent import MAX_SHIFT
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 BATCHES = (1, 7, 256)
 
 
@@ -84,11 +84,11 @@ def digest() -> str:
     for model, packets in cases():
         seen.update(model.fingerprint.encode())
         shapes = [(units.shape[1], len(f0)) for units, f0 in packets]
-        alone = [PacketCoder(model)._encode(*packet) for packet in packets]
+        alone = [PacketCoder(model).encode_payload(*packet) for packet in packets]
         for size in BATCHES:
             starts = range(0, len(packets), size)
             assert alone == [one for at in starts for one in encode_packets(model, packets[at : at + size])], size
-            found = [one for at in starts for one in decode_packets(model, near, alone[at : at + size], shapes[at : at + size])]
+            found = [one for at in starts for one in decode_packets(model, alone[at : at + size], shapes[at : at + size])]
             for packet, again in zip(packets, found, strict=True):
                 assert isinstance(again, tuple), again
                 assert np.array_equal(again[0], packet[0]), size

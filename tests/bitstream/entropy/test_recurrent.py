@@ -15,16 +15,17 @@ from bitstream_strategies import random_packets, random_recurrent, recurrent_mod
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitstream import EntropyModel, InvalidEntropyModel, PacketCoder, RecurrentModel, lockstep
+from bitstream import EntropyModel, InvalidEntropyModel, PacketCoder, RecurrentModel
+from bitstream.entropy import lockstep
+from bitstream.entropy.batch import Batch
 from bitstream.entropy.exponential import LIMIT, POWERS
 from bitstream.entropy.fit import round_frequencies
 from bitstream.entropy.lockstep import decode_packets, encode_packets, packet_bits
-from bitstream.entropy.rangecoder import near
 from bitstream.entropy.recurrent import frequencies
 from bitstream.entropy.spec import stream_title
 from bitstream.errors import Damaged
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "recurrent"
+GOLDEN = Path(__file__).parents[2] / "golden" / "recurrent"
 
 
 @settings(max_examples=25, deadline=None)
@@ -32,15 +33,13 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "recurrent"
 def test_every_frequency_is_that_of_plain_integers(model: RecurrentModel, seed: int) -> None:
     rng = np.random.default_rng(seed)
     units, f0 = random_packets(model.spec, 1, rng)[0]
-    predictions = model.predict(units.shape[1], len(f0))
-    symbols = model.plan(units.shape[1], len(f0)).order(units, f0).tolist()
+    batch = Batch.of_packets([(units, f0)])
+    few, many = model.lanes(batch), model.lanes(batch)
     told = []
-    distribution = next(predictions)
-    for number, symbol in enumerate(symbols):
-        if len(distribution.frequencies) > 1:
-            told.append((symbol, distribution.frequencies.tolist()))
-        if number + 1 < len(symbols):
-            distribution = predictions.send(symbol)
+    for name, position, count in batch.steps(model.spec):
+        one = few.few(name, position, count)[0].frequencies
+        assert many.frequencies(name, position, count).tolist() == [one]
+        told.append((int(batch.symbols(name)[0, position]), one))
     expected = [(symbol, f) for _, symbol, f in reference.predict(model, units.tolist(), f0.tolist())]
     assert told == expected
 
@@ -51,9 +50,9 @@ def test_the_same_bytes_alone_and_together(model: RecurrentModel, seed: int, cou
     packets = random_packets(model.spec, count, np.random.default_rng(seed))
     coder = PacketCoder(model)
     payloads = encode_packets(model, packets)
-    assert payloads == [coder._encode(*packet) for packet in packets]
+    assert payloads == [coder.encode_payload(*packet) for packet in packets]
     shapes = [(units.shape[1], len(f0)) for units, f0 in packets]
-    decoded = decode_packets(model, near, payloads, shapes)
+    decoded = decode_packets(model, payloads, shapes)
     for packet, payload, shape, found in zip(packets, payloads, shapes, decoded, strict=True):
         assert not isinstance(found, Damaged)
         for one in (found, coder.decode_payload(payload, *shape)):
@@ -79,7 +78,7 @@ def test_groups_of_like_length_do_not_show(monkeypatch: pytest.MonkeyPatch) -> N
     assert encode_packets(model, packets) == whole
     assert packet_bits(model, packets) == bits
     whole[7] = b"\xff" * 9
-    found = decode_packets(model, near, whole, shapes)
+    found = decode_packets(model, whole, shapes)
     assert [number for number, each in enumerate(found) if isinstance(each, Damaged)] == [7]
     spent = PacketCoder(model).payload_bits([*whole[:3], b"\xff" * (model.spec.max_payload + 1), *whole[4:]], shapes)
     assert [number for number, each in enumerate(spent) if isinstance(each, Damaged)] == [3, 7]
@@ -94,7 +93,7 @@ def test_damage_is_refused_alike_alone_and_together(model: RecurrentModel, seed:
     shapes = [(units.shape[1], len(f0)) for units, f0 in packets]
     payloads = encode_packets(model, packets)
     payloads[1] = noise[: model.spec.max_payload]
-    found = decode_packets(model, near, payloads, shapes)
+    found = decode_packets(model, payloads, shapes)
     try:
         alone: Any = PacketCoder(model).decode_payload(payloads[1], *shapes[1])
     except Damaged:

@@ -8,18 +8,17 @@ import pytest
 from bitstream_strategies import random_model
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, Stream
+from bitstream.entropy.batch import Batch
 
 
 def typical(model: EntropyModel, rng: np.random.Generator) -> bytes:
     """The payload of a full packet of codes as the model expects them."""
-    frames, f0_frames = model.spec.packet_frames, model.spec.packet_f0_frames
-    predictions = model.predict(frames, f0_frames)
-    distribution, symbols = next(predictions), []
-    while True:
-        symbols.append(int(rng.choice(len(distribution.frequencies), p=distribution.frequencies / 2**model.spec.precision)))
-        if len(symbols) == frames * len(model.spec.rows) + f0_frames:
-            return PacketCoder(model).encode_payload(*model.plan(frames, f0_frames).restore(symbols, len(model.spec.rows)))
-        distribution = predictions.send(symbols[-1])
+    batch = Batch.of_shapes(len(model.spec.rows), [(model.spec.packet_frames, model.spec.packet_f0_frames)])
+    lanes = model.lanes(batch)
+    for name, position, count in batch.steps(model.spec):
+        (frequencies,) = lanes.frequencies(name, position, count)
+        batch.symbols(name)[0, position] = rng.choice(len(frequencies), p=frequencies / 2**model.spec.precision)
+    return PacketCoder(model).encode_payload(*batch.packets()[0])
 
 
 @pytest.mark.parametrize("kind", figures.DAMAGE)
