@@ -6,7 +6,8 @@
     for packet in PacketReader(pipe):           # packet by packet, each as soon as its bytes are there
     with PacketWriter(pipe, entropy, speaker) as writer:
 
-This package needs NumPy and constriction, and nothing of the codec itself: a program that counts, cuts, checks
+Three rooms: `entropy` (what comes next, and the range coder: probabilities <-> payloads), `stream` (header, packets, end),
+`datagram`. This package needs NumPy and constriction, and nothing of the codec itself: a program that counts, cuts, checks
 or forwards streams starts in milliseconds. The format is described, byte by byte, in docs/bitstream.md.
 """
 

@@ -23,6 +23,7 @@ for fingerprint in sys.argv[1:]:
     zeros = [[0] * spec.packet_frames] * len(spec.rows), [0] * spec.packet_f0_frames, [0] * len(spec.speaker)
     codes = bitstream.SpeechCodes(*zeros, spec.packet_samples, fingerprint)
     assert bitstream.unpack(bitstream.pack(codes)) == codes
+assert "unitcodec" not in sys.modules, "found, but not imported"
 """
 
 SCRIPT = """
