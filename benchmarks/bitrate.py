@@ -139,8 +139,8 @@ def _facts(codes: SpeechCodes, entropy: EntropyModel) -> Coded:
 
 def _entropy_coder(coded: Sequence[SpeechCodes], entropy: EntropyModel, seconds: float) -> dict[str, dict[str, float]]:
     from bitstream import PacketCoder
-    from bitstream.entropy import packet_of
-    from bitstream.spec import stream_title
+    from bitstream.entropy.batch import packet_of
+    from bitstream.entropy.spec import stream_title
 
     spec, coder = entropy.spec, PacketCoder(entropy)
     costs = [entropy.cost(codes) for codes in coded]

@@ -13,8 +13,8 @@ import numpy as np
 
 from benchmarks.errors import Gap
 from bitstream import EntropySpec, Stream, fit_tables
-from bitstream.batch import IntArray
-from bitstream.lockstep import encode_packets, packet_bits
+from bitstream.entropy.batch import IntArray
+from bitstream.entropy.lockstep import encode_packets, packet_bits
 
 Sizes = tuple[list[int], int]
 """Bytes of every utterance alone, and of all in one piece."""

@@ -24,9 +24,9 @@ from benchmarks.files import write_json
 from benchmarks.provenance import provenance
 from benchmarks.unit_coders import CODERS, NO_F0, spec_of
 from bitstream import BitstreamError, EntropyModel, PacketCoder
-from bitstream.batch import IntArray
-from bitstream.find import ENTROPY_FILE
-from bitstream.lockstep import encode_packets, packet_bits
+from bitstream.entropy.batch import IntArray
+from bitstream.entropy.find import ENTROPY_FILE
+from bitstream.entropy.lockstep import encode_packets, packet_bits
 from unitcodec.errors import UnitcodecError
 from unitcodec.formats.unit_lists import read_list
 
@@ -143,8 +143,8 @@ def _coded(entropy: EntropyModel, coded: Sequence[IntArray], seconds: float) -> 
     payloads = encode_packets(entropy, packets)
     ideal = [sum(bits.values()) for bits in packet_bits(entropy, packets)]
     alone = PacketCoder(entropy)
-    # Some of them one by one too, through constriction's coder: the same bytes.
-    verified = all(alone._encode(*packets[index]) == payloads[index] for index in range(0, len(packets), 50))
+    # Some of them one by one too: the same bytes.
+    verified = all(alone.encode_payload(*packets[index]) == payloads[index] for index in range(0, len(packets), 50))
     over = [8 * len(payload) - bits for payload, bits in zip(payloads, ideal, strict=True)]
     return {
         "fingerprint": entropy.fingerprint,

@@ -6,14 +6,21 @@
     for packet in PacketReader(pipe):           # packet by packet, each as soon as its bytes are there
     with PacketWriter(pipe, entropy, speaker) as writer:
 
-This package needs NumPy and constriction, and nothing of the codec itself: a program that counts, cuts, checks
+Three rooms: `entropy` (what comes next, and the range coder: probabilities <-> payloads), `stream` (header, packets, end),
+`datagram`. This package needs NumPy and constriction, and nothing of the codec itself: a program that counts, cuts, checks
 or forwards streams starts in milliseconds. The format is described, byte by byte, in docs/bitstream.md.
 """
 
 from bitstream.codes import SpeechCodes
-from bitstream.container import inspect, iter_packets, pack, unpack
-from bitstream.edit import cut, join
-from bitstream.entropy import EntropyModel
+from bitstream.datagram.receiver import Announcement, DatagramReceiver
+from bitstream.datagram.sender import DatagramSender
+from bitstream.entropy.find import find_entropy_model
+from bitstream.entropy.fit import fit_tables
+from bitstream.entropy.model import EntropyModel
+from bitstream.entropy.rangecoder import Distribution
+from bitstream.entropy.recurrent import RecurrentModel
+from bitstream.entropy.spec import EntropySpec, Stream
+from bitstream.entropy.tables import TableModel
 from bitstream.errors import (
     BitstreamError,
     Damaged,
@@ -26,19 +33,13 @@ from bitstream.errors import (
     UnknownModel,
     UnsupportedVersion,
 )
-from bitstream.find import find_entropy_model
-from bitstream.fit import fit_tables
-from bitstream.info import PacketInfo, StreamInfo
-from bitstream.many import pack_many, unpack_many
-from bitstream.packet import PacketCoder
-from bitstream.rangecoder import Distribution
-from bitstream.reader import OnError, Packet, PacketReader
-from bitstream.receiver import Announcement, DatagramReceiver
-from bitstream.recurrent import RecurrentModel
-from bitstream.sender import DatagramSender
-from bitstream.spec import EntropySpec, Stream
-from bitstream.tables import TableModel
-from bitstream.writer import PacketWriter
+from bitstream.stream.container import inspect, iter_packets, pack, unpack
+from bitstream.stream.edit import cut, join
+from bitstream.stream.info import PacketInfo, StreamInfo
+from bitstream.stream.many import pack_many, unpack_many
+from bitstream.stream.packet import PacketCoder
+from bitstream.stream.reader import OnError, Packet, PacketReader
+from bitstream.stream.writer import PacketWriter
 
 __all__ = [
     "Announcement",

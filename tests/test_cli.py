@@ -252,9 +252,9 @@ def test_a_speaker_is_coded_while_he_speaks(narrow_folder: Path, speech: Path, r
 def test_a_small_file_does_not_become_hours(default_model: Path, stream: bytes, command: Command, tmp_path: Path) -> None:
     packets = [stream[packet.offset + 3 : packet.offset + packet.size] for packet in bitstream.inspect(stream).packets[:3]]
     header = stream[: bitstream.inspect(stream).header_size]
-    records = [bitstream.framing.frame_payload(packet, 60000 * (i > 0) + i) for i, packet in enumerate(packets)]
+    records = [bitstream.stream.framing.frame_payload(packet, 60000 * (i > 0) + i) for i, packet in enumerate(packets)]
     bomb = tmp_path / "bomb.uc"
-    bomb.write_bytes(header + b"".join(records) + bitstream.framing.frame_end(60003))
+    bomb.write_bytes(header + b"".join(records) + bitstream.stream.framing.frame_end(60003))
     for mode in ("--conceal", "--salvage"):
         done = command("decode", mode, str(bomb), str(tmp_path / "out.wav"))
         assert done.returncode == 1
@@ -292,7 +292,7 @@ def test_sound_from_a_pipe_into_a_pipe(batch: Batch, stream: bytes, command: Com
 
 def test_a_flipped_bit_is_found(stream: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, out = tmp_path / "flipped.uc", tmp_path / "out.wav"
-    # Every bit is flipped where no model has to be read each time: tests/bitstream/test_bitstream_damage.py.
+    # Every bit is flipped where no model has to be read each time: tests/bitstream/stream/test_damage.py.
     for i in [*range(0, len(stream), 23), len(stream) - 1]:
         flipped = bytearray(stream)
         flipped[i] ^= 1 << i % 8

@@ -247,14 +247,14 @@ def test_how_long_a_stream_may_be(narrow: Codec, wave: np.ndarray) -> None:
             read(data, max_seconds=5)
     header, packets = bitstream.inspect(data).header_size, bitstream.inspect(data).packets
     payload = data[packets[0].offset + 3 : packets[0].offset + packets[0].size]
-    forged = [bitstream.framing.frame_payload(payload, index) for index in (0, 50000, 50001, 50002)]
-    bomb = data[:header] + b"".join(forged) + bitstream.framing.frame_end(50003)
+    forged = [bitstream.stream.framing.frame_payload(payload, index) for index in (0, 50000, 50001, 50002)]
+    bomb = data[:header] + b"".join(forged) + bitstream.stream.framing.frame_end(50003)
     for on_error in ("conceal", "salvage"):
         with pytest.raises(bitstream.TooLong, match="49999 packets, 127997 s, are damaged or missing"):
             narrow.decompress(bomb, on_error)
     # Silence may be as long as it is asked for; it is not spoken.
-    forged[1:] = [bitstream.framing.frame_payload(payload, index) for index in (900, 901)]
-    hole = data[:header] + b"".join(forged) + bitstream.framing.frame_end(902)
+    forged[1:] = [bitstream.stream.framing.frame_payload(payload, index) for index in (900, 901)]
+    hole = data[:header] + b"".join(forged) + bitstream.stream.framing.frame_end(902)
     assert len(narrow.decompress(hole, "conceal")[0]) == 902 * 40960
 
 

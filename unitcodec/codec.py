@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import bitstream
 from bitstream import InvalidCodes, OnError, Packet, PacketReader, PacketWriter, SpeechCodes, UnknownModel
 from bitstream.codes import as_codes, require_codes
-from bitstream.find import find_sibling
+from bitstream.entropy.find import find_sibling
 
 from . import model as models
 from .audio.recording import Rate, Recording, as_block, batch_blocks, mono_blocks

@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, RecurrentModel, SpeechCodes, Stream, TableModel
-from bitstream.fit import round_frequencies
-from bitstream.spec import stream_title
+from bitstream.entropy.fit import round_frequencies
+from bitstream.entropy.spec import stream_title
 
 HOPS = ((640, 1280, 4), (640, 640, 3), (320, 1280, 8), (640, 320, 2), (480, 320, 4), (320, 480, 6), (1, 1, 5))
 

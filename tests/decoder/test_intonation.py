@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bitstream import EntropyModel, EntropySpec, InvalidCodes, Stream, fit_tables
-from bitstream.entropy import packet_of
+from bitstream.entropy.batch import Batch, packet_of
+from bitstream.entropy.spec import F0
 from unitcodec.decoder.intonation import TOGETHER, fill_f0
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -37,15 +38,11 @@ MODELS = {
 def one_by_one(entropy: EntropyModel, units: np.ndarray, f0: np.ndarray, index: int) -> None:
     """Fill in one packet's F0 the way that a decoder goes: symbol by symbol."""
     part, own = packet_of(entropy.spec, units, f0, index)
-    predictions = entropy.predict(part.shape[1], len(own))
-    steps = entropy.plan(part.shape[1], len(own)).steps
-    flat = np.concatenate([part.ravel(), own])
-    distribution = next(predictions)
-    for number, step in enumerate(steps):
-        if step.stream == len(part):
-            flat[step.slot] = own[step.slot - part.size] = np.argmax(distribution.frequencies)
-        if number + 1 < len(steps):
-            distribution = predictions.send(int(flat[step.slot]))
+    batch = Batch.of_packets([(part, own)])
+    lanes = entropy.lanes(batch)
+    for name, position, count in batch.steps(entropy.spec):
+        if name == F0:
+            batch.f0[0, position] = own[position] = np.argmax(lanes.few(name, position, count)[0].frequencies)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -37,8 +37,8 @@ from bitstream import (
     PacketWriter,
     SpeechCodes,
 )
-from bitstream.header import VERSION
-from bitstream.walk import MAX_GAP
+from bitstream.stream.header import VERSION
+from bitstream.stream.walk import MAX_GAP
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MODEL_FILE = (GOLDEN / "v1" / "entropy.safetensors").read_bytes()

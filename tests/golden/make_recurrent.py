@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from bitstream import EntropySpec, PacketCoder, RecurrentModel, Stream
-from bitstream.spec import stream_title
+from bitstream.entropy.spec import stream_title
 
 FOLDER = Path(__file__).parent / "recurrent"
 HIDDEN = 24

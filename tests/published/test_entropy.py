@@ -61,8 +61,8 @@ def test_rates(networks: Networks, f0: bool, recurrent: bool, tmp_path: Path) ->
 @pytest.mark.parametrize("recurrent", [False, True])
 def test_f0_that_is_not_known_is_flat_at_the_most(networks: Networks, recurrent: bool, tmp_path: Path) -> None:
     model, coded = _fitted(networks, False, tmp_path if recurrent else None)
-    from bitstream.batch import Batch
-    from bitstream.spec import F0
+    from bitstream.entropy.batch import Batch
+    from bitstream.entropy.spec import F0
 
     flat = entropy.flat_code(networks)
     batch = Batch.of_packets([(units[:, :8], f0[:2]) for units, f0 in coded[:1]])

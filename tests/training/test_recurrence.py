@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bitstream import EntropySpec, Stream
-from bitstream.spec import stream_title
+from bitstream.entropy.spec import stream_title
 from unitcodec.training import contexts
 from unitcodec.training.contexts import Settings, cross_entropy, packets_of, train
 from unitcodec.training.recurrence import Recurrence, bend, gate

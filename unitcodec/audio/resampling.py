@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from bitstream.spec import SAMPLE_RATE as SAMPLE_RATE
+from bitstream.entropy.spec import SAMPLE_RATE as SAMPLE_RATE
 
 from ..errors import AudioError
 

@@ -100,7 +100,7 @@ def _stump(path: str) -> str:
 
 
 def _refuse_others(head: bytes) -> None:
-    from bitstream.header import MAGIC  # only here: reading audio needs no bitstream
+    from bitstream.stream.header import MAGIC  # only here: reading audio needs no bitstream
 
     if not head:
         raise MediaError("the file is empty; record or copy it again")

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream.spec import SAMPLE_RATE
+from bitstream.entropy.spec import SAMPLE_RATE
 
 from ..errors import AudioError
 

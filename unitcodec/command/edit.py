@@ -33,7 +33,7 @@ def cut(source: str, target: str, start: float, duration: float | None, overwrit
 
 def _cut(job: Job, start: float, duration: float | None, overwrite: bool, quiet: bool) -> None:
     import bitstream
-    from bitstream.spec import SAMPLE_RATE
+    from bitstream.entropy.spec import SAMPLE_RATE
 
     data = read_stream(job.source)
     reader = bitstream.PacketReader(data)

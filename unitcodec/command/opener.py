@@ -48,8 +48,8 @@ class Opener:
 
     def _named_or_default(self, data: bytes) -> Codec:
         from bitstream import BitstreamError
-        from bitstream.header import read_header
-        from bitstream.source import Source
+        from bitstream.stream.header import read_header
+        from bitstream.stream.source import Source
 
         try:
             return self._codec(read_header(Source(data)).model)
@@ -57,7 +57,7 @@ class Opener:
             return self._default()
 
     def _codec(self, fingerprint: str) -> Codec:
-        from bitstream.find import MODELS_VARIABLE, find_model_folders
+        from bitstream.entropy.find import MODELS_VARIABLE, find_model_folders
         from unitcodec.model import find
 
         folders = [folder for folder in find_model_folders(fingerprint) if (folder / "config.json").is_file()]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bitstream import StreamInfo, find_entropy_model
-from bitstream.spec import SAMPLE_RATE
+from bitstream.entropy.spec import SAMPLE_RATE
 from unitcodec.errors import UnitcodecError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from bitstream import StreamInfo, UnknownModel, inspect
-from bitstream.find import find_model_folders
-from bitstream.spec import SAMPLE_RATE
+from bitstream.entropy.find import find_model_folders
+from bitstream.entropy.spec import SAMPLE_RATE
 from unitcodec.command.clock import clock
 from unitcodec.command.run import printable
 

@@ -242,7 +242,7 @@ def _voice(source: str, codec: Codec) -> IntArray:
 
 def _read_voice(source: str, codec: Codec) -> IntArray:
     from bitstream import PacketReader
-    from bitstream.header import MAGIC
+    from bitstream.stream.header import MAGIC
 
     with open(source, "rb") as stream:
         head = stream.read(len(MAGIC))
@@ -255,7 +255,7 @@ def _read_voice(source: str, codec: Codec) -> IntArray:
 
 
 def _voice_of_units(source: str, entropy: EntropyModel) -> IntArray:
-    from bitstream.find import find_sibling
+    from bitstream.entropy.find import find_sibling
     from unitcodec.formats.unit_files import UnitsError, scan
 
     for place, entry in scan(source):

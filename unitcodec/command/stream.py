@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def read_stream(source: str, any_bytes: bool = False) -> bytes:
     """The bytes of a stream; anything else, however long, is refused by its first bytes, unless ``any_bytes`` are wanted."""
     from bitstream import NotUnitcodec
-    from bitstream.header import MAGIC
+    from bitstream.stream.header import MAGIC
 
     with contextlib.nullcontext(stdin()) if source == STANDARD else open(source, "rb") as stream:
         head = stream.read(len(MAGIC))

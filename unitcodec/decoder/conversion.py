@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from bitstream import EntropyModel, InvalidCodes, SpeechCodes, UnknownModel
-from bitstream.find import find_sibling
+from bitstream.entropy.find import find_sibling
 
 from ..features import LEVEL_CODES, REFERENCE_LEVEL, level_code
 from ..fields import IntArray

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream import EntropyModel, InvalidCodes
-from bitstream.batch import Batch
-from bitstream.entropy import packet_of
-from bitstream.spec import F0
+from bitstream.entropy.batch import Batch, packet_of
+from bitstream.entropy.spec import F0
 
 IntArray = NDArray[np.int32]
 

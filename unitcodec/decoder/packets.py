@@ -8,7 +8,7 @@ from itertools import dropwhile, islice, takewhile
 import numpy as np
 
 from bitstream import EntropySpec, Packet, PacketReader, SpeechCodes
-from bitstream.reader import TOGETHER
+from bitstream.stream.reader import TOGETHER
 
 
 def packets_of(codes: SpeechCodes, spec: EntropySpec) -> Iterator[Packet]:

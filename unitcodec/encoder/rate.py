@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream import EntropyModel, EntropySpec
-from bitstream.batch import Batch
-from bitstream.spec import F0
+from bitstream.entropy.batch import Batch
+from bitstream.entropy.spec import F0
 
 from ..content.decision import Candidates, Rungs
 from ..features import SAMPLE_RATE

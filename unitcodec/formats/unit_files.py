@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from bitstream import InvalidCodes, SpeechCodes
 from bitstream.codes import MAX_SAMPLES, as_codes
-from bitstream.header import MAGIC
+from bitstream.stream.header import MAGIC
 
 from ..errors import UnitcodecError
 from .arrays import MAX_BYTES, NPZ, Array, read_npz, write_npz

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitstream import EntropyModel, EntropySpec, RecurrentModel, SpeechCodes, Stream, TableModel, fit_tables, pack_many
-from bitstream.entropy import packet_of
-from bitstream.lockstep import packet_bits
-from bitstream.spec import F0
+from bitstream.entropy.batch import packet_of
+from bitstream.entropy.lockstep import packet_bits
+from bitstream.entropy.spec import F0
 
 from ..features import HOP, LEVEL_CODES, SAMPLE_RATE
 from ..formats.unit_files import UnitEntry, UnitsError

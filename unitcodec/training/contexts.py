@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitstream import EntropySpec, RecurrentModel
-from bitstream.batch import Batch, Cells
-from bitstream.recurrent import EXACT, INPUT_BITS, MAX_SHIFT, SPEAKER, STATE_BITS, SUM_BITS
-from bitstream.spec import F0, stream_title
+from bitstream.entropy.batch import Batch, Cells
+from bitstream.entropy.recurrent import EXACT, INPUT_BITS, MAX_SHIFT, SPEAKER, STATE_BITS, SUM_BITS
+from bitstream.entropy.spec import F0, stream_title
 
 from ..errors import UnitcodecError
 from .loop import Run, cosine, set_rate

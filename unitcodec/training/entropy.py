@@ -14,9 +14,9 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from bitstream import EntropyModel, EntropySpec, Stream
-from bitstream.entropy import packet_of
-from bitstream.fit import round_frequencies
-from bitstream.spec import F0
+from bitstream.entropy.batch import packet_of
+from bitstream.entropy.fit import round_frequencies
+from bitstream.entropy.spec import F0
 
 from ..content import ContentFamily
 from ..content.decision import Decision, Rungs

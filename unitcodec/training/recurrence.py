@@ -1,4 +1,4 @@
-"""The recurrence that ``bitstream.recurrent`` runs in integers, in floating point and with its gradient.
+"""The recurrence that ``bitstream.entropy.recurrent`` runs in integers, in floating point and with its gradient.
 
 Cho et al. 2014 (arXiv 1406.1078) with the reset gate after the product, as in ``torch.nn.GRU``; the sigmoid and the
 hyperbolic tangent are pieces of parabolas, which integers can follow exactly.

@@ -1,0 +1,178 @@
+"""The entropy model: what it describes, its name, its file; the numbers themselves are `tables` or `recurrent`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bitstream.codes import SpeechCodes, as_codes
+from bitstream.entropy.batch import Batch, IntArray, check_symbols, packet_of
+from bitstream.entropy.lockstep import Lanes, packet_bits
+from bitstream.entropy.radix import from_radix, to_radix
+from bitstream.entropy.rangecoder import Distribution, FewDecoders, encode, near
+from bitstream.entropy.spec import EntropySpec, stream_title
+from bitstream.errors import Damaged, InvalidCodes, InvalidEntropyModel
+from bitstream.tensors import write_tensors
+
+METADATA_KEY = "unitcodec"
+
+
+class EntropyModel(ABC):
+    """What comes next in a packet, in integers; see docs/bitstream.md, section 5.
+
+    Attributes:
+        spec: rates, alphabets, contexts.
+        fingerprint: 8 hex digits, derived from the description and every integer: the name that a stream carries.
+        speaker_frequencies: (sum of the speaker alphabets,), those of each field's values in turn; None where all are alike.
+        few: up to so many packets are decoded quicker from distributions than from arrays of frequencies.
+    """
+
+    spec: EntropySpec
+    speaker_frequencies: NDArray[np.uint32] | None = None
+    few: int
+
+    @abstractmethod
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Every integer of the model by the names in the file, in the order in which the fingerprint takes them."""
+
+    @abstractmethod
+    def lanes(self, batch: Batch) -> Lanes:
+        """What comes next in packets side by side; the batch is filled as coding goes on."""
+
+    def packet_cost(self, units: IntArray, f0: IntArray) -> dict[str, float]:
+        """Bits by stream of one packet, units (rows, n) and f0 (m,) inside their alphabets: the sum of -log2 p."""
+        return {stream_title(name): bits for name, bits in packet_bits(self, [(units, f0)])[0].items()}
+
+    def description(self) -> dict[str, Any]:
+        """What the file says of the model apart from its tensors and its fingerprint."""
+        return self.spec.to_json()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(json.dumps(self.description(), sort_keys=True, separators=(",", ":")).encode("ascii"))
+        for tensor in self.tensors().values():
+            # All integers are below 2**31, so either type has the same bytes; a copy would take as much memory as the model.
+            digest.update(
+                np.ascontiguousarray(tensor).astype(f"<{tensor.dtype.kind}4", copy=False).reshape(-1).view(np.uint8).data
+            )
+        return digest.hexdigest()[:8]
+
+    @staticmethod
+    def load(source: str | PathLike[str] | bytes) -> EntropyModel:
+        """Read from a file's path or its bytes. Raises InvalidEntropyModel; OSError if the file cannot be read."""
+        from bitstream.entropy.load import load  # the kinds of models are built on this class
+
+        return load(source)
+
+    def to_bytes(self) -> bytes:
+        """The safetensors file. The same model always gives the same bytes."""
+        tensors = {name: _narrow(tensor) for name, tensor in self.tensors().items()}
+        description = {"fingerprint": self.fingerprint, **self.description()}
+        return write_tensors(tensors, {METADATA_KEY: json.dumps(description, sort_keys=True)})
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write `to_bytes()` to `path`, by convention a model folder's `entropy.safetensors`."""
+        Path(path).write_bytes(self.to_bytes())
+
+    def check(self, codes: SpeechCodes) -> None:
+        """Raise InvalidCodes unless `codes` belong to this model: fingerprint, shapes, alphabets."""
+        if codes.model != self.fingerprint:
+            raise InvalidCodes(f"codes of model {codes.model}, entropy model of {self.fingerprint}")
+        frames, f0_frames, _ = self.spec.frames(codes.num_samples)
+        if codes.units.shape[1] != frames or len(codes.f0) != f0_frames:
+            raise InvalidCodes(
+                f"{codes.num_samples} samples make {frames} unit and {f0_frames} F0 frames; "
+                f"the codes have {codes.units.shape[1]} and {len(codes.f0)}"
+            )
+        self.check_symbols(codes.units, codes.f0)
+        self.pack_speaker(codes.speaker)
+
+    def check_symbols(self, units: NDArray[np.int32], f0: NDArray[np.int32]) -> None:
+        """Raise InvalidCodes unless units (rows, n) and f0 (m,) lie in their alphabets."""
+        check_symbols(self.spec, units, f0)
+
+    def pack_speaker(self, speaker: ArrayLike) -> bytes:
+        """Speaker fields -> bytes. Raises InvalidCodes if they are not the model's.
+
+        Range-coded by `speaker_frequencies`; without these one mixed-radix number, the first field most significant,
+        big-endian, spec.speaker_bytes long.
+        """
+        fields = as_codes("speaker", speaker, 1)
+        if len(fields) != len(self.spec.speaker):
+            raise InvalidCodes(f"{len(fields)} speaker fields given; the model has {len(self.spec.speaker)}")
+        for i, (field, alphabet) in enumerate(zip(fields.tolist(), self.spec.speaker, strict=True)):
+            if field >= alphabet:
+                raise InvalidCodes(f"speaker field {i} is {field}; its alphabet ends at {alphabet - 1}")
+        if self.speaker_frequencies is None:
+            return to_radix(fields.tolist(), self.spec.speaker)
+        edges = [(sum(part[:field]), part[field]) for part, field in zip(self._speaker_parts(), fields, strict=True)]
+        return encode(np.array(edges, dtype=np.int64).T, self.spec.precision)
+
+    def unpack_speaker(self, data: bytes) -> NDArray[np.int32]:
+        """Inverse of `pack_speaker`. Raises Damaged for bytes that it never gives."""
+        if self.speaker_frequencies is not None:
+            decoder = FewDecoders([data], self.spec.precision)
+            # What is certain is not coded.
+            fields = [len(part) > 1 and decoder.symbols([Distribution(part)])[0][0] for part in self._speaker_parts()]
+            if decoder.broken[0] or decoder.payloads(near) != [data]:
+                raise Damaged("the speaker code in the header is damaged: the model never gives it", offset=0)
+        elif len(data) != self.spec.speaker_bytes:
+            raise Damaged(
+                f"the header holds {len(data)} bytes of speaker code; the model needs {self.spec.speaker_bytes}", offset=0
+            )
+        else:
+            try:
+                fields = from_radix(data, self.spec.speaker)
+            except ValueError as error:
+                raise Damaged(f"the speaker code in the header is {error}", offset=0) from error
+        return np.array(fields, dtype=np.int32)
+
+    def _speaker_parts(self) -> list[list[int]]:
+        assert self.speaker_frequencies is not None
+        return [part.tolist() for part in np.split(self.speaker_frequencies, np.cumsum(self.spec.speaker)[:-1])]
+
+    def cost(self, codes: SpeechCodes) -> dict[str, float]:
+        """Bits by stream, "units.0" ... "f0" and "speaker": the exact sum of -log2 of the integer frequencies.
+
+        The speaker's are whole bytes, as in the header. Raises InvalidCodes as `check` does.
+        """
+        self.check(codes)
+        bits = dict.fromkeys(map(stream_title, self.spec.names), 0.0)
+        count = self.spec.frames(codes.num_samples)[2]
+        for each in packet_bits(self, [packet_of(self.spec, codes.units, codes.f0, index) for index in range(count)]):
+            for name, cost in each.items():
+                bits[stream_title(name)] += cost
+        return {**bits, "speaker": 8.0 * len(self.pack_speaker(codes.speaker))}
+
+
+def check_speaker_frequencies(spec: EntropySpec, frequencies: NDArray[Any]) -> NDArray[np.uint32]:
+    """A read-only copy. Raises InvalidEntropyModel unless they are distributions of the model's speaker fields."""
+    total = 2**spec.precision
+    if frequencies.dtype.kind not in "iu" or frequencies.shape != (sum(spec.speaker),) or not spec.speaker:
+        raise InvalidEntropyModel(f"speaker must hold {sum(spec.speaker)} integers")
+    if int(frequencies.min()) < 1 or int(frequencies.max()) > total:
+        raise InvalidEntropyModel(f"speaker holds a frequency outside 1 .. {total}")
+    copy = np.array(frequencies, dtype=np.uint32)
+    if any(int(part.sum()) != total for part in np.split(copy, np.cumsum(spec.speaker)[:-1])):
+        raise InvalidEntropyModel(f"speaker has a distribution that does not sum to {total}")
+    if (longest := len(spec.speaker) * (spec.precision * 64 + 1) // 512 + 4) > 255:
+        raise InvalidEntropyModel(f"a speaker code could need {longest} bytes; the header has room for 255")
+    copy.flags.writeable = False
+    return copy
+
+
+def _narrow(tensor: NDArray[Any]) -> NDArray[Any]:
+    """The smallest type that holds every value: the file's size, not its meaning."""
+    low, high = (int(tensor.min()), int(tensor.max())) if tensor.size else (0, 0)
+    for kind in ("<i1", "<u2", "<i2", "<u4"):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return tensor.astype(kind)
+    return tensor.astype("<i4")

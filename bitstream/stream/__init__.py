@@ -1,0 +1,1 @@
+"""Streams: header, packets, end; written, read as they come, looked through, cut and joined."""
