@@ -68,3 +68,4 @@ def test_help_and_info_import_nothing_heavy(batch: Batch, command: Command) -> N
         imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.decode().splitlines()}
         assert "unitcodec" in imported
         assert not imported & {"torch", "scipy", "soundfile", "soxr", "onnxruntime", "swift_f0"}
+        assert ("numpy" in imported) == (arguments[0] == "info")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import click
 
-from unitcodec.centroids import read_centroids
 from unitcodec.command.jobs import Job, check_targets
 from unitcodec.command.output import Output
 from unitcodec.command.run import output_options, say
@@ -32,6 +31,8 @@ def convert_kmeans(source: str, out: str, overwrite: bool, quiet: bool) -> None:
     Pickles can carry code. This one is read as data: nothing in it is executed, and a file that asks for more than a codebook
     needs is refused.
     """
+    from unitcodec.centroids import read_centroids
+
     check_targets([Job(source, out)], overwrite)
     try:
         centroids = read_centroids(source)
