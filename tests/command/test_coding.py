@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +64,8 @@ def test_overwrite_replaces(batch: Batch, tmp_path: Path, command: Command) -> N
 
 
 def test_output_that_grows_too_large_is_removed(batch: Batch, tmp_path: Path, command: Command) -> None:
+    resource = pytest.importorskip("resource", reason="needs limits for a process")
+
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))
 

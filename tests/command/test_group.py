@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,6 +44,7 @@ def test_a_name_that_begins_with_a_dash(tones: tuple[str, ...], monkeypatch: pyt
 
 def _cpu_seconds(work: Callable[[], object]) -> float:
     """Processor time of the processes that ``work`` starts and waits for: other load on the machine does not count."""
+    resource = pytest.importorskip("resource", reason="needs what a process took")
     took = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
