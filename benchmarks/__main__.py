@@ -1,7 +1,7 @@
-"""``python -m benchmarks``: the same as ``unitcodec bench``, from a checkout that is not installed."""
+"""``python -m benchmarks``: the same as ``unitcodec bench``."""
 
-import sys
+from benchmarks.command import bench
+from unitcodec.command.program import run
 
-from cli import main
-
-sys.exit(main(["bench", *sys.argv[1:]]))
+if __name__ == "__main__":
+    raise SystemExit(run(bench, None, "python -m benchmarks"))

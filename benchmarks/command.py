@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from unitcodec.command.bench import ABOUT
+from unitcodec.command.program import Group
+
 if TYPE_CHECKING:
     from benchmarks.corpus import Utterance
     from benchmarks.system import System
@@ -26,13 +29,9 @@ _LONGEST_NAME = 64
 """Bytes of a system's name: it is a folder's, and stands in charts."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, help=ABOUT, context_settings={"help_option_names": ["-h", "--help"]})
 def bench() -> None:
-    """Measure bit rate, quality and speed, and compare with other codecs.
-
-    This needs more packages: pip install 'unitcodec[eval]'. A judge or codec that is not installed is left out, and the
-    report says so. Progress goes to stderr, results go to stdout and to files.
-    """
+    pass
 
 
 def _options(*chosen: str) -> Callable[[_Command], _Command]:
@@ -250,11 +249,11 @@ _BEGINS_ANEW = "the same command begins anew"
 
 @contextmanager
 def _interruptible(cure: str) -> Iterator[None]:
-    """Say on stderr what became of the work when SIGINT or SIGTERM ends it; the exit status is cli.py's."""
+    """Say on stderr what became of the work when SIGINT or SIGTERM ends it; the exit status is unitcodec/command's."""
     try:
         yield
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(cure) from error  # cli.py says it
+        raise KeyboardInterrupt(cure) from error  # which the command says
     except SystemExit:
         from benchmarks.progress import say
 

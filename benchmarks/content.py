@@ -182,7 +182,7 @@ def main(models: tuple[str, ...], train: Path, data: Path, out: Path) -> None:
             document["models"][name] = figures
             write_json(path, document)
             click.echo(f"{name}: {figures}")
-    except (BenchmarkError, unitcodec.UnitcodecError) as error:
+    except unitcodec.UnitcodecError as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -149,10 +149,10 @@ def watch(command: Sequence[str | Path], environment: dict[str, str] | None = No
 
 
 def _command(direction: str, source: Path, target: Path, model: str) -> dict[str, Any]:
-    found = find_spec("cli")
+    found = find_spec("unitcodec")
     assert found is not None
     assert found.origin is not None
-    folder = str(Path(found.origin).parent)
+    folder = str(Path(found.origin).parents[1])
     # Where packages are installed Python looks anyway; looking there first, it finds old stand-ins for its own modules, such
     # as the package typing that Resemblyzer asks for.
     folders = [folder] if folder not in site.getsitepackages() else []
@@ -161,7 +161,7 @@ def _command(direction: str, source: Path, target: Path, model: str) -> dict[str
         sys.executable,
         "-P",
         "-m",
-        "cli",
+        "unitcodec",
         direction,
         source,
         target,

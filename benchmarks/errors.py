@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from unitcodec.errors import UnitcodecError
 
-class BenchmarkError(Exception):
+
+class BenchmarkError(UnitcodecError):
     """The input of a benchmark is not usable; the message is one line that says how to mend it."""
 
 

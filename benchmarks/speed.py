@@ -90,7 +90,7 @@ def run(model: str, quick: bool = False, select: str = "", speech: Sequence[Path
                     stage.say(f"speed: {line.rstrip()}")
         say(f"speed: {stage.done} cases in {stage.elapsed}")
         if process.returncode:
-            raise BenchmarkError(f"the timing failed, pytest exits {process.returncode}:\n{''.join(tail)}")
+            raise BenchmarkError(f"the timing failed, pytest exits {process.returncode}: {' '.join(''.join(tail).split())}")
         return [_case(each) for each in json.loads(out.read_text())["benchmarks"]]
 
 

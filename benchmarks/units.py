@@ -59,7 +59,7 @@ def main(
     """Code units with a learned model, and tell what they cost."""
     try:
         _main(train, test, rate, save, model, out, setting, peers)
-    except (BenchmarkError, BitstreamError, UnitcodecError, OSError) as error:
+    except (BitstreamError, UnitcodecError, OSError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -28,7 +28,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # The module beside imports by name under every import mode of pytest.
 sys.path.insert(0, str(Path(__file__).parent))
 
-import cli  # noqa: E402
 import unitcodec  # noqa: E402
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def codec(default_model: Path) -> Codec:
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
     """For a new interpreter: with it the modules that the tests use are imported. Run it in a folder without modules."""
-    folder = str(Path(cli.__file__).parent)
+    folder = str(Path(unitcodec.__file__).parents[1])
     # Not where packages are installed: looking there first, Python finds old stand-ins for its own modules.
     folders = [folder] if folder not in site.getsitepackages() else []
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH")]))}
@@ -86,7 +85,7 @@ def start(environment: dict[str, str]) -> Callable[..., subprocess.Popen[bytes]]
     """``start(*arguments, env={}, **popen_options)``: ``unitcodec`` in a new interpreter, with the modules that the tests use."""
 
     def run(*arguments: str, env: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "cli", *arguments], env={**environment, **(env or {})}, **options)
+        return subprocess.Popen([sys.executable, "-m", "unitcodec", *arguments], env={**environment, **(env or {})}, **options)
 
     return run
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import cli
 import unitcodec
+from unitcodec.command import main
 from unitcodec.encoder.rate import CAP
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +19,7 @@ README, CHANGELOG, CITATION = (
 
 
 def _printed(capsys: pytest.CaptureFixture[str], option: str) -> str:
-    assert cli.main([option]) == 0
+    assert main([option]) == 0
     return " ".join(capsys.readouterr().out.split())
 
 

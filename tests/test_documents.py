@@ -65,7 +65,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, di
 def shell(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Surroundings in which ``unitcodec`` and ``python`` are those that the tests use."""
     programs = tmp_path_factory.mktemp("bin")
-    for name, arguments in (("unitcodec", "-m cli "), ("python", "")):
+    for name, arguments in (("unitcodec", "-m unitcodec "), ("python", "")):
         (programs / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments}"$@"\n')
         (programs / name).chmod(0o755)
     return {**environment, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}

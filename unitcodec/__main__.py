@@ -1,8 +1,6 @@
 """``python -m unitcodec``: the command."""
 
-import sys
-
-from cli import main
+from unitcodec.command import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

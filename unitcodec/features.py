@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bitstream.spec import SAMPLE_RATE as SAMPLE_RATE
+from bitstream.entropy.spec import SAMPLE_RATE as SAMPLE_RATE
 
 HOP = 160
 """Samples from one frame to the next (100 Hz)."""

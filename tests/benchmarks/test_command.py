@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import cli
 from benchmarks.waveform import SAMPLE_RATE, write
+from unitcodec.command import main
 
 
 def test_bitrate_counts_the_files_that_encode_writes(
@@ -24,8 +24,8 @@ def test_bitrate_counts_the_files_that_encode_writes(
     manifest = tmp_path / "manifest.tsv"
     manifest.write_text(f"path\ttranscript\n{speech.resolve()}\tWORDS\n")
     out = tmp_path / "out"
-    assert cli.main(["bench", "bitrate", "--data", str(manifest), "--out", str(out), "--jobs", "1"]) == 0
-    assert cli.main(["encode", "-q", str(speech), str(tmp_path / "speech.uc")]) == 0
+    assert main(["bench", "bitrate", "--data", str(manifest), "--out", str(out), "--jobs", "1"]) == 0
+    assert main(["encode", "-q", str(speech), str(tmp_path / "speech.uc")]) == 0
     measured = json.loads((out / "bitrate.json").read_text())
     assert measured["bits"] == {speech.stem: 8 * (tmp_path / "speech.uc").stat().st_size}
     assert f"{measured['bps']['pooled']:.1f}" in capsys.readouterr().out
@@ -35,17 +35,17 @@ def test_compare_tells_what_moved_and_checks_on_demand(tmp_path: Path, capsys: p
     before, after = tmp_path / "a.json", tmp_path / "b.json"
     before.write_text(json.dumps({"bits": {"u": 800}, "ratios": {"encode": 5.0}}))
     after.write_text(json.dumps({"bits": {"u": 808}, "ratios": {"encode": 5.1}}))
-    assert cli.main(["bench", "compare", str(before), str(after)]) == 0
+    assert main(["bench", "compare", str(before), str(after)]) == 0
     told = capsys.readouterr().out
     assert "| bits (1 of 1 utterance changed) | 800 | 808 |" in told
     assert "Compared: 2 figures, of 1 utterance that A and B have in common." in told
-    assert cli.main(["bench", "compare", "--check", str(before), str(after)]) == 1
-    assert cli.main(["bench", "compare", "--check", str(after), str(before)]) == 0
-    assert cli.main(["bench", "compare", str(before), str(before)]) == 0
+    assert main(["bench", "compare", "--check", str(before), str(after)]) == 1
+    assert main(["bench", "compare", "--check", str(after), str(before)]) == 0
+    assert main(["bench", "compare", str(before), str(before)]) == 0
     assert "Nothing moved" in capsys.readouterr().out
     after.write_text(json.dumps({"bits": {"v": 800}}))
-    assert cli.main(["bench", "compare", str(before), str(after)]) == 0
-    assert cli.main(["bench", "compare", "--check", str(before), str(after)]) == 1
+    assert main(["bench", "compare", str(before), str(after)]) == 0
+    assert main(["bench", "compare", "--check", str(before), str(after)]) == 1
     told = capsys.readouterr().out
     assert told.count("Nothing was compared") == 2
     assert "Nothing moved" not in told

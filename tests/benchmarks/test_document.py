@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-import cli
 from benchmarks import document
 from benchmarks.errors import BenchmarkError
+from unitcodec.command import main
 
 MADE = {"data": "talks", "date": "2026-01-01", "commit": None, "machine": "2 cores"}
 ROW = {"utterance": "u0", "seconds": 1.0, "bits": 320, "words": [1, 2], "f0": {"frames": 3}, "sim": None}
@@ -108,7 +108,7 @@ def test_no_command_ends_in_a_traceback(
     (tmp_path / name).write_text(json.dumps(broken(name, change, keys)))
     for command in (["report", "--out", str(tmp_path)], ["compare", str(tmp_path), str(tmp_path)]):
         if command[0] == "report" or keys:
-            assert cli.main(["bench", *command]) == 1
+            assert main(["bench", *command]) == 1
             (line,) = capsys.readouterr().err.splitlines()
             assert complaint in line
 
@@ -117,13 +117,13 @@ def test_whole_documents_are_taken(tmp_path: Path) -> None:
     for name, value in WHOLE.items():
         (tmp_path / name).write_text(json.dumps(value))
         assert document.read(tmp_path / name, *document.NEEDED[name]) == value
-    assert cli.main(["bench", "report", "--out", str(tmp_path)]) == 0
+    assert main(["bench", "report", "--out", str(tmp_path)]) == 0
     shipped = Path(document.__file__).with_name("baseline.json")
     assert "unitcodec" in document.read(shipped, "quality", "bits", "ratios")["quality"]
 
 
 def test_a_missing_file_is_told_with_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bitrate.json").write_text("{}")
-    assert cli.main(["bench", "report", "--out", str(tmp_path)]) == 1
+    assert main(["bench", "report", "--out", str(tmp_path)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "results.json: is not there; 'unitcodec bench quality --data MANIFEST --out DIR' writes it" in line

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import cli
 from benchmarks import noise
 from benchmarks.corpus import Utterance
 from benchmarks.errors import BenchmarkError
 from benchmarks.waveform import SAMPLE_RATE, read, to_int16, write
 from unitcodec.codec import Codec
+from unitcodec.command import main
 
 pytest.importorskip("rapidfuzz", reason="rapidfuzz is not installed")
 
@@ -35,7 +35,7 @@ def test_the_command_counts_what_encode_gives(
 ) -> None:
     clean, noisy = folders
     arguments = ["bench", "noise", "--clean", str(clean), "--noisy", str(noisy), "--model", str(narrow_folder), "--jobs", "1"]
-    assert cli.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
     measured = json.loads((tmp_path / "out" / "noise.json").read_text())
     assert measured["model"] == narrow.model.entropy.fingerprint
     assert (measured["clean"], measured["noisy"]) == ("clean", "noisy")
@@ -89,7 +89,7 @@ def test_recordings_of_other_durations_are_no_pair(
     assert [each.name for each, _ in noise.pairs(clean, noisy)] == ["hiss", "same"]
     write(noisy / "hiss.wav", waveform[: int(1.87 * SAMPLE_RATE)])
     arguments = ["bench", "noise", "--clean", str(clean), "--noisy", str(noisy), "--out", str(tmp_path / "out")]
-    assert cli.main(arguments) == 1
+    assert main(arguments) == 1
     last = capsys.readouterr().err.splitlines()[-1]
     assert f"{clean / 'hiss.wav'} (2.00 s) and {noisy / 'hiss.wav'} (1.87 s) differ in duration" in last
     assert not (tmp_path / "out").exists()

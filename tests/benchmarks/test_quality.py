@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import cli
 from benchmarks import judge, quality
 from benchmarks.corpus import load
 from benchmarks.metrics import text
 from benchmarks.peers import PEERS, Coded, Peer
 from benchmarks.waveform import SAMPLE_RATE, read, write
+from unitcodec.command import main
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def bench(corpus: Path, *arguments: str) -> int:
     # One job is this very process, where the judges are replaced.
-    return cli.main(["bench", "quality", "--data", str(corpus), "--out", str(corpus.parent / "out"), "--jobs", "1", *arguments])
+    return main(["bench", "quality", "--data", str(corpus), "--out", str(corpus.parent / "out"), "--jobs", "1", *arguments])
 
 
 def run(corpus: Path, *arguments: str) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def test_the_results_say_what_was_judged_and_with_what(corpus: Path, heard: list
     written = (corpus.parent / "out" / "report" / "report.md").read_text()
     assert "| original" in written
     (corpus.parent / "out" / "report" / "report.md").unlink()
-    assert cli.main(["bench", "report", "--out", str(corpus.parent / "out")]) == 0
+    assert main(["bench", "report", "--out", str(corpus.parent / "out")]) == 0
     assert (corpus.parent / "out" / "report" / "report.md").read_text() == written
 
 
@@ -174,7 +174,7 @@ def test_processes_say_what_one_says(corpus: Path) -> None:
     assert alone["softer"]["mel_db"] > 0
     shutil.rmtree(out)
     command = ["bench", "quality", "--data", str(corpus), "--out", str(out), "--jobs", "2", *arguments]
-    assert cli.main(command) == 0
+    assert main(command) == 0
     assert json.loads((out / "results.json").read_text())["systems"] == alone
 
 

@@ -18,11 +18,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "published"))
 from published_reference import F0_CODES, SPEAKERS, UNITS, Vocoder, fairseq, polyak
 
 import bitstream
-import cli
 import unitcodec
 from bitstream import SpeechCodes
-from unitcodec.codec import Codec
 from unitcodec.decoder import stream as synthesis
+from unitcodec.codec import Codec
+from unitcodec.command import main
 from unitcodec.formats.unit_files import UnitEntry, to_json
 
 FIELDS = (30, 4, 47)
@@ -57,7 +57,7 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(full: Vocoder, units: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first, imported."""
     out = tmp_path_factory.mktemp("models") / "imported"
-    assert cli.main(["import-checkpoint", str(full.folder), "--out", str(out), "--units", str(units), "--voice", "3"]) == 0
+    assert main(["import-checkpoint", str(full.folder), "--out", str(out), "--units", str(units), "--voice", "3"]) == 0
     return out
 
 
@@ -89,7 +89,7 @@ def _spoken(vocoder: Vocoder, codes: SpeechCodes, gain_db: float) -> np.ndarray:
 def test_lists_that_are_learned_from_can_be_spoken(folder: Path, tmp_path: Path, text: str) -> None:
     (tmp_path / "units.txt").write_text(text, encoding="utf-8")
     codec = unitcodec.load(folder)
-    status = cli.main(["resynth", str(tmp_path / "units.txt"), "-q", "-o", str(tmp_path / "out"), "--model", str(folder)])
+    status = main(["resynth", str(tmp_path / "units.txt"), "-q", "-o", str(tmp_path / "out"), "--model", str(folder)])
     assert (status, _names(tmp_path / "out")) == (0, ["a.wav", "b.1.wav"])
     hop = codec.model.entropy.spec.unit_hop
     assert [soundfile.info(tmp_path / "out" / name).frames for name in ("a.wav", "b.1.wav")] == [3 * hop, hop]
@@ -97,14 +97,14 @@ def test_lists_that_are_learned_from_can_be_spoken(folder: Path, tmp_path: Path,
 
 def test_verify(full: Vocoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     expected = full.expected(tmp_path / "expected.npz")
-    assert cli.main(["import-checkpoint", str(full.folder), "--verify", str(expected)]) == 0
+    assert main(["import-checkpoint", str(full.folder), "--verify", str(expected)]) == 0
     told = capsys.readouterr()
     assert "F0 codes: 0 of 12 differ" in told.out
     assert "wave: largest error" in told.out
     with np.load(expected) as file:
         arrays = dict(file)
     np.savez(expected, **{**arrays, "wave": arrays["wave"] + 2e-5})
-    assert cli.main(["import-checkpoint", str(full.folder), "--verify", str(expected)]) == 1
+    assert main(["import-checkpoint", str(full.folder), "--verify", str(expected)]) == 1
     told = capsys.readouterr()
     assert "wave: largest error 2e-05" in told.out
     assert "expected.npz: not what is computed here" in told.err
@@ -113,7 +113,7 @@ def test_verify(full: Vocoder, tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_verify_published_golden_vectors(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     golden = shared / "golden" / "polyak"
-    assert cli.main(["import-checkpoint", str(golden), "--verify", str(golden / "expected.npz")]) == 0
+    assert main(["import-checkpoint", str(golden), "--verify", str(golden / "expected.npz")]) == 0
     assert "F0 codes: 0 of 32 differ" in capsys.readouterr().out
 
 
@@ -122,7 +122,7 @@ def test_what_is_not_verified_is_not_written(full: Vocoder, units: Path, tmp_pat
     with np.load(expected) as file:
         np.savez(expected, **{**dict(file), "wave": -file["wave"]})
     arguments = ["--verify", str(expected), "--out", str(tmp_path / "model"), "--units", str(units)]
-    assert cli.main(["import-checkpoint", str(full.folder), *arguments]) == 1
+    assert main(["import-checkpoint", str(full.folder), *arguments]) == 1
     assert _names(tmp_path) == ["expected.npz"]
 
 
@@ -156,7 +156,7 @@ def test_codes_packed_unpacked_and_spoken(full: Vocoder, folder: Path, monkeypat
 def test_units_at_100_hz(units: Path, tmp_path: Path) -> None:
     vocoder = polyak(tmp_path / "checkpoint", (5, 4, 2, 2, 2))
     out = tmp_path / "model"
-    assert cli.main(["import-checkpoint", str(vocoder.folder), "--out", str(out), "--units", str(units)]) == 0
+    assert main(["import-checkpoint", str(vocoder.folder), "--out", str(out), "--units", str(units)]) == 0
     codec = unitcodec.load(out, device="cpu")
     codes = _codes(codec, 1300)
     wave, _ = codec.decompress(bitstream.pack(codes, codec.model.entropy))
@@ -167,7 +167,7 @@ def test_units_at_100_hz(units: Path, tmp_path: Path) -> None:
 def test_units_alone(speakers: bool, units: Path, tmp_path: Path) -> None:
     vocoder = fairseq(tmp_path / "checkpoint", durations=True, speakers=speakers)
     out = tmp_path / "model"
-    assert cli.main(["import-checkpoint", str(vocoder.folder), "--out", str(out), "--units", str(units)]) == 0
+    assert main(["import-checkpoint", str(vocoder.folder), "--out", str(out), "--units", str(units)]) == 0
     codec = unitcodec.load(out, device="cpu")
     codes = _codes(codec, 300, (2,) if speakers else ())
     data = bitstream.pack(codes, codec.model.entropy)
@@ -180,7 +180,7 @@ def test_units_alone(speakers: bool, units: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_that_only_decodes(folder: Path, speech: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["encode", "--model", str(folder), str(speech), str(tmp_path / "out.uc")]) == 1
+    assert main(["encode", "--model", str(folder), str(speech), str(tmp_path / "out.uc")]) == 1
     told = capsys.readouterr().err
     assert "this model decodes only" in told
     assert "--content" in told
@@ -192,7 +192,7 @@ def test_rates_are_told_on_other_lists(full: Vocoder, units: Path, tmp_path: Pat
     test = _write_list(tmp_path / "test.txt", 5, 1)
     more = _write_list(tmp_path / "more.txt", 5, 2)
     arguments = ["--out", str(tmp_path / "model"), "--units", str(units), str(more), "--test", str(test)]
-    assert cli.main(["import-checkpoint", str(full.folder), *arguments]) == 0
+    assert main(["import-checkpoint", str(full.folder), *arguments]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"{test}: units ")
     assert "5 utterances" in line
@@ -204,7 +204,7 @@ def test_f0_codes_that_are_known_are_learned(full: Vocoder, tmp_path: Path, caps
     entry = UnitEntry(np.zeros((1, 128), np.int32), f0=np.full(32, F0_CODES - 1, np.int32), frame_rate=50.0)
     (tmp_path / "units.jsonl").write_text(f"{to_json(entry)}\n" * 20)
     arguments = ["--out", str(tmp_path / "model"), "--units", str(tmp_path / "units.jsonl")]
-    assert cli.main(["import-checkpoint", str(full.folder), *arguments]) == 0
+    assert main(["import-checkpoint", str(full.folder), *arguments]) == 0
     rate = float(capsys.readouterr().out.split("F0 ")[1].split()[0])
     assert rate < 1.0
     assert "told nothing of F0" not in (tmp_path / "model" / "MODEL_CARD.md").read_text()
@@ -213,7 +213,7 @@ def test_f0_codes_that_are_known_are_learned(full: Vocoder, tmp_path: Path, caps
 def test_a_recurrent_network(full: Vocoder, units: Path, tmp_path: Path) -> None:
     settings = [f"--setting={each}" for each in ("hidden=8", "embedding=4", "epochs=1")]
     arguments = ["--out", str(tmp_path / "model"), "--units", str(units), "--entropy", "recurrent", *settings]
-    assert cli.main(["import-checkpoint", str(full.folder), *arguments, "--training", str(tmp_path / "kept")]) == 0
+    assert main(["import-checkpoint", str(full.folder), *arguments, "--training", str(tmp_path / "kept")]) == 0
     codec = unitcodec.load(tmp_path / "model", device="cpu")
     assert isinstance(codec.model.entropy, bitstream.RecurrentModel)
     codes = _codes(codec, 40)
@@ -225,9 +225,9 @@ def test_overwrite(full: Vocoder, folder: Path, units: Path, tmp_path: Path, cap
     out = Path(shutil.copytree(folder, tmp_path / "model"))
     (out / "other").touch()
     arguments = ["import-checkpoint", str(full.folder), "--out", str(out), "--units", str(units)]
-    assert cli.main(arguments) == 2
+    assert main(arguments) == 2
     assert "exists already; --overwrite replaces it" in capsys.readouterr().err
-    assert cli.main([*arguments, "--overwrite"]) == 0
+    assert main([*arguments, "--overwrite"]) == 0
     assert "other" not in _names(out)
     assert _names(tmp_path) == ["model"]
 
@@ -270,7 +270,7 @@ def test_what_cannot_be_done_is_one_line(
     Path("bad.txt").write_text("no units\n")
     Path("others.txt").write_text("{'hubert': '99'}\n")
     before = _names(tmp_path)
-    assert cli.main(["import-checkpoint", str(full.folder), *arguments]) == status
+    assert main(["import-checkpoint", str(full.folder), *arguments]) == status
     told = capsys.readouterr()
     assert any(each in told.err for each in words.split("|"))
     assert "Traceback" not in told.err
@@ -281,7 +281,7 @@ def test_what_cannot_be_done_is_one_line(
 
 def test_what_is_no_checkpoint_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for source in (tmp_path, tmp_path / "absent"):
-        assert cli.main(["import-checkpoint", str(source), "--verify", "expected.npz"]) == 1
+        assert main(["import-checkpoint", str(source), "--verify", "expected.npz"]) == 1
         told = capsys.readouterr().err
         assert told.startswith(f"unitcodec: {source}")
         assert len(told.splitlines()) == 1
@@ -299,7 +299,7 @@ def test_a_folder_that_encodes(full: Vocoder, units: Path, speech: Path, tmp_pat
     np.save(tmp_path / "kmeans.npy", torch.randn(UNITS, 16).numpy())
     content = ["--content", f"{tmp_path / 'hubert'}:1", "--kmeans", str(tmp_path / "kmeans.npy")]
     out = tmp_path / "model"
-    assert cli.main(["import-checkpoint", str(full.folder), "--out", str(out), "--units", str(units), *content]) == 0
+    assert main(["import-checkpoint", str(full.folder), "--out", str(out), "--units", str(units), *content]) == 0
     codec = unitcodec.load(out, device="cpu")
     wave, _ = soundfile.read(speech, dtype="float32", stop=3 * 40960 + 1000)
     codes = codec.encode(wave, 16000)
@@ -315,5 +315,5 @@ def test_a_folder_that_encodes(full: Vocoder, units: Path, speech: Path, tmp_pat
     # An encoder of other units than the vocoder's is refused before anything is written.
     np.save(tmp_path / "kmeans.npy", np.zeros((UNITS + 1, 16), np.float32))
     shutil.rmtree(out)
-    assert cli.main(["import-checkpoint", str(full.folder), "--out", str(out), "--units", str(units), *content]) == 1
+    assert main(["import-checkpoint", str(full.folder), "--out", str(out), "--units", str(units), *content]) == 1
     assert not out.exists()

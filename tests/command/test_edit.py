@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bitstream
-import cli
+from unitcodec.command import main
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -25,7 +25,7 @@ def run(narrow_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> tuple[int, list[str]]:
-        return cli.main(list(map(str, arguments))), capsys.readouterr().err.splitlines()
+        return main(list(map(str, arguments))), capsys.readouterr().err.splitlines()
 
     return run
 

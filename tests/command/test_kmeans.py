@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-import cli
 from unitcodec.formats.centroids import read_centroids
+from unitcodec.command import main
 
 joblib = pytest.importorskip("joblib", reason="needs joblib, which scikit-learn and librosa bring")
 cluster = pytest.importorskip("sklearn.cluster", reason="needs scikit-learn, which librosa brings")
@@ -36,7 +36,7 @@ def dumped(value: Any, **options: Any) -> bytes:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, list[str]]:
-    status = cli.main(["convert-kmeans", *map(str, arguments)])
+    status = main(["convert-kmeans", *map(str, arguments)])
     return status, capsys.readouterr().err.splitlines()
 
 
@@ -172,7 +172,8 @@ def test_neither_scikit_learn_nor_torch_is_needed(tmp_path: Path, environment: d
     (tmp_path / "km.bin").write_bytes(dumped(FITTED["learned in parts"](), compress=3))
     script = (
         "import sys; sys.modules.update(dict.fromkeys(['sklearn', 'joblib', 'torch']));\n"
-        f"import cli; sys.exit(cli.main(['convert-kmeans', {str(tmp_path / 'km.bin')!r}, '--out', {str(tmp_path / 'o')!r}]))"
+        "from unitcodec.command import main;\n"
+        f"sys.exit(main(['convert-kmeans', {str(tmp_path / 'km.bin')!r}, '--out', {str(tmp_path / 'o')!r}]))"
     )
     subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=tmp_path, capture_output=True)
     assert read_centroids((tmp_path / "o").read_bytes()).shape == (5, 6)

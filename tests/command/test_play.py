@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-import cli
+from unitcodec.command import main
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -37,7 +37,7 @@ def run(narrow_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> tuple[int, list[str]]:
-        status = cli.main(["play", *map(str, arguments), "-q", "--model", str(narrow_folder), "--device", "cpu"])
+        status = main(["play", *map(str, arguments), "-q", "--model", str(narrow_folder), "--device", "cpu"])
         return status, capsys.readouterr().err.splitlines()
 
     return run

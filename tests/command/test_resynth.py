@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 import bitstream
-import cli
+from unitcodec.command import main
 from unitcodec.decoder.completion import complete
 from unitcodec.decoder.conversion import typical_speaker
 from unitcodec.formats.unit_files import UnitEntry, to_json, to_npz
@@ -46,7 +46,7 @@ def entries(narrow: Codec, audio: list[Path]) -> list[UnitEntry]:
 @pytest.fixture
 def run(narrow_folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     def run(*arguments: object, command: str = "resynth") -> tuple[int, list[str]]:
-        status = cli.main([command, *map(str, arguments), "--model", str(narrow_folder), "--device", "cpu"])
+        status = main([command, *map(str, arguments), "--model", str(narrow_folder), "--device", "cpu"])
         return status, capsys.readouterr().err.splitlines()
 
     return run

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-import cli
+from unitcodec.command import main
 from unitcodec.formats.unit_files import read_units
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def codes(narrow: Codec, corpus: Path) -> dict[str, SpeechCodes]:
 @pytest.fixture
 def run(narrow_folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, list[str]]]:
     def run(*arguments: object) -> tuple[int, str, list[str]]:
-        status = cli.main(["units", *map(str, arguments), "--model", str(narrow_folder), "--device", "cpu"])
+        status = main(["units", *map(str, arguments), "--model", str(narrow_folder), "--device", "cpu"])
         captured = capsys.readouterr()
         return status, captured.out, captured.err.splitlines()
 
@@ -173,7 +173,7 @@ def test_overwriting(run: Run, corpus: Path, tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_there_ends_the_run(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "u.jsonl"
-    status = cli.main(["units", str(corpus), "-r", "--model", "gone", "--out", str(out)])
+    status = main(["units", str(corpus), "-r", "--model", "gone", "--out", str(out)])
     lines = capsys.readouterr().err.splitlines()
     assert status == 1
     assert len(lines) == 1

@@ -17,12 +17,12 @@ import pytest
 import soundfile
 import torch
 
-import cli
 import unitcodec
 from bitstream import EntropySpec, Stream, fit_tables
 from unitcodec import model as models
-from unitcodec.content import make_content
 from unitcodec.encoder.stream import StreamEncoder
+from unitcodec.command import main
+from unitcodec.content import make_content
 from unitcodec.errors import ModelError
 from unitcodec.training.entropy import units_of
 
@@ -300,7 +300,7 @@ def test_a_checkpoint_that_is_not_there_ends_the_run(
     config["content"]["checkpoint"] = str(tmp_path / "gone")
     (elsewhere / "config.json").write_text(json.dumps(config))
     for command in (["units"], ["encode", "-o", str(tmp_path / "out")]):
-        assert cli.main([*command, str(speech), str(speech.parent / "x.wav"), "--model", str(elsewhere), "--device", "cpu"]) == 1
+        assert main([*command, str(speech), str(speech.parent / "x.wav"), "--model", str(elsewhere), "--device", "cpu"]) == 1
         captured = capsys.readouterr()
         assert captured.out == ""
         (line,) = captured.err.splitlines()

@@ -1,1 +1,16 @@
-"""What the command line needs beside the codec: pairing inputs with outputs, writing safely, reporting. Free of PyTorch."""
+"""The ``unitcodec`` command: speech files to a few hundred bits a second and back. One subcommand a module.
+
+Nothing heavy is imported before it is needed: ``--help``, ``--version`` and ``info`` run without PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with ``arguments``, or those of the process, and return its exit status: see :mod:`.program`."""
+    from unitcodec.command.group import root
+    from unitcodec.command.program import run
+
+    return run(root, arguments, "unitcodec")

@@ -17,7 +17,7 @@ from unitcodec.command.opener import Opener, model_was_asked_for
 from unitcodec.command.output import Output
 from unitcodec.command.run import Work, progress, say, source_name, stdin, summarize
 from unitcodec.command.sound import RAW, WAV, kind_of, write_sound
-from unitcodec.command.stream import read_checked, read_stream
+from unitcodec.command.stream import Checked, read_checked, read_stream
 from unitcodec.errors import UnitcodecError
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ class Part:
     def whole(self) -> bool:
         return not self.start and self.duration is None
 
-    def read(self, source: str) -> bytes:
+    def read(self, source: str) -> Checked:
         """The stream. What is wrong with it is told here if all of it is wanted, and else where it is in the way."""
         if self.whole:
             return read_checked(source, self.on_error, self.max_seconds)
-        return read_stream(source, any_bytes=self.on_error == "salvage")
+        return Checked(read_stream(source, any_bytes=self.on_error == "salvage"))
 
 
 def part_options(command: Command) -> Command:
@@ -65,28 +65,35 @@ class Speech:
         reader: of the stream.
     """
 
-    def __init__(self, name: str, stream: bytes | BinaryIO, opener: Opener, part: Part) -> None:
+    def __init__(self, name: str, stream: Checked | BinaryIO, opener: Opener, part: Part) -> None:
         """``name`` is for messages. Raises what ``Opener.open`` does, Damaged, and UnitcodecError for a part behind the end."""
-        from bitstream import Damaged
-
-        self.codec, self.reader = opener.open(stream, part.on_error, part.max_seconds)
+        data = stream.data if isinstance(stream, Checked) else stream
+        self.codec, self.reader = opener.open(data, part.on_error, part.max_seconds)
         self.name, self.part, self.num_samples = name, part, None
         self._told = 0  # packets whose loss was told before
-        if not isinstance(stream, bytes):
+        if not isinstance(stream, Checked):
             return
-        try:
-            # The end tells the exact length.
-            lost = sum(slot.payload is None for slot in self.reader.slots())
-        except Damaged as error:
-            raise Damaged(f"{error}; --conceal or --salvage plays what is there") from error
-        self._told = lost if part.whole else 0
-        self.reader.seek(0)
-        if not self.reader.num_samples and part.on_error == "salvage" and stream:
+        if stream.num_samples is None:
+            self._walk()
+        else:
+            self.reader.num_samples = stream.num_samples
+        if not self.reader.num_samples and part.on_error == "salvage" and stream.data:
             raise UnitcodecError("nothing of it can be salvaged: no packet is sound, or it is no unitcodec stream")
         left = (self.reader.num_samples or 0) - round(part.start * self.codec.sample_rate)
         if part.start and left <= 0:
             raise UnitcodecError(f"ends at {clock(self.reader.duration or 0.0)}; --start {clock(part.start)} is not in it")
         self.num_samples = left if part.duration is None else min(left, round(part.duration * self.codec.sample_rate))
+
+    def _walk(self) -> None:
+        """To the end, which tells the exact length, and back."""
+        from bitstream import Damaged
+
+        try:
+            lost = sum(slot.payload is None for slot in self.reader.slots())
+        except Damaged as error:
+            raise Damaged(f"{error}; --conceal or --salvage plays what is there") from error
+        self._told = lost if self.part.whole else 0
+        self.reader.seek(0)
 
     @property
     def duration(self) -> float | None:

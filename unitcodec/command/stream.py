@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from unitcodec.command.jobs import STANDARD
 from unitcodec.command.run import say, source_name, stdin, words
 
 if TYPE_CHECKING:
     from bitstream import OnError, StreamInfo
+
+
+class Checked(NamedTuple):
+    """A stream's bytes; and its length in samples, if all of it was looked through and is sound."""
+
+    data: bytes
+    num_samples: int | None = None
 
 
 def read_stream(source: str, any_bytes: bool = False) -> bytes:
@@ -34,10 +41,10 @@ def _outcome(facts: StreamInfo) -> str:
     return f"{', and the end is missing' if bad else ''}; what is there is played"
 
 
-def read_checked(source: str, on_error: OnError, max_seconds: float | None = None) -> bytes:
-    """The same. All checks are verified before the first sound is made, and damage is never passed over in silence.
+def read_checked(source: str, on_error: OnError, max_seconds: float | None = None) -> Checked:
+    """A stream of which all is wanted: its checks are verified before the first sound is made, and damage is told.
 
-    Raises TooLong for a stream that ``max_seconds``, as for PacketReader, does not allow.
+    Raises Damaged for what ``on_error`` does not allow, and TooLong for what ``max_seconds``, as for PacketReader, does not.
     """
     from bitstream import BitstreamError, Damaged, TooLong, inspect
     from unitcodec.command.report import damage
@@ -51,11 +58,12 @@ def read_checked(source: str, on_error: OnError, max_seconds: float | None = Non
         if on_error != "salvage":
             raise
         say(f"unitcodec: {source_name(source)}: {words(error)}; its packets are looked for")
-        return data
+        return Checked(data)
     problem = damage(facts)
-    if problem is not None:
-        if on_error == "strict" or (on_error == "conceal" and not facts.complete):
-            cure = "--conceal plays the rest" if facts.complete else "--salvage plays what is there"
-            raise Damaged(f"{problem}; {cure}")
-        say(f"unitcodec: {source_name(source)}: {problem}{_outcome(facts)}")
-    return data
+    if problem is None:
+        return Checked(data, None if facts.bits is None else facts.num_samples)  # no bits: its model was not at hand
+    if on_error == "strict" or (on_error == "conceal" and not facts.complete):
+        cure = "--conceal plays the rest" if facts.complete else "--salvage plays what is there"
+        raise Damaged(f"{problem}; {cure}")
+    say(f"unitcodec: {source_name(source)}: {problem}{_outcome(facts)}")
+    return Checked(data)

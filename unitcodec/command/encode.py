@@ -1,0 +1,96 @@
+"""``unitcodec encode``: speech -> .uc files."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from unitcodec.command.coding import Coding, coding_options
+from unitcodec.command.jobs import AUDIO_SUFFIXES, RAW_SUFFIXES, STANDARD, Direction, Job, JobError
+from unitcodec.command.output import Output
+from unitcodec.command.run import Work, loader, progress, source_name, stdin, summarize
+from unitcodec.audio.raw import ENCODINGS, RawFormat
+
+if TYPE_CHECKING:
+    from unitcodec.codec import Codec
+
+
+def _positive(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not 0 < value < math.inf:
+        raise click.BadParameter(f"{value} is not a number above 0")
+    return value
+
+
+@click.command()
+@coding_options
+@click.option(
+    "-b", "--bitrate", type=float, callback=_positive, metavar="BPS",
+    help="Bit/s of the whole file, for fewer than speech takes by itself: met within a minute, from about 170 up.",
+)  # fmt: skip
+@click.option("--salvage", is_flag=True, help="Code what there is of a file that is damaged or cut short.")
+@click.option("--raw", is_flag=True, help="IN is bare samples: say their --rate, --channels and --format.")
+@click.option("--rate", type=click.IntRange(1, 1 << 20), metavar="HZ", help="Sample rate of --raw.")
+@click.option("--channels", type=click.IntRange(1, 1024), metavar="N", help="Channels of --raw, interleaved.  [default: 1]")
+@click.option("--format", "encoding", type=click.Choice(list(ENCODINGS)), help="Samples of --raw.  [default: s16le]")
+def encode(
+    coding: Coding,
+    bitrate: float | None,
+    salvage: bool,
+    raw: bool,
+    rate: int | None,
+    channels: int | None,
+    encoding: str | None,
+) -> int:
+    """Compress speech: WAV, FLAC, Ogg, Opus, MP3, MP4, WebM and more, from 8 kHz up, mixed to mono.
+
+    OUT is IN with the suffix .uc by default; - is standard input or output. From a pipe, WAV and --raw samples are coded as they
+    come, and each packet is written when it is ready; other kinds are copied to a temporary file first.
+    """
+    samples = _raw_format(raw, rate, channels, encoding)
+    jobs = coding.jobs(Direction(reads=RAW_SUFFIXES if raw else AUDIO_SUFFIXES, suffix=".uc"))
+    model = coding.model, coding.device
+    return coding.run(jobs, partial(_encoder, model, samples, salvage, coding.overwrite, coding.quiet, bitrate))
+
+
+def _raw_format(raw: bool, rate: int | None, channels: int | None, encoding: str | None) -> RawFormat | None:
+    if not raw:
+        if (rate, channels, encoding) != (None, None, None):
+            raise JobError("--rate, --channels and --format tell what --raw samples are; other files tell it themselves")
+        return None
+    if rate is None:
+        raise JobError("--raw needs --rate HZ")
+    return RawFormat(rate, channels or 1, encoding or "s16le")
+
+
+def _encoder(
+    model: tuple[str, str], raw: RawFormat | None, salvage: bool, overwrite: bool, quiet: bool, bitrate: float | None
+) -> Work[Job]:
+    return partial(_encode_one, loader(*model), raw, salvage, overwrite, quiet, bitrate)
+
+
+def _encode_one(
+    load: Callable[[], Codec],
+    raw: RawFormat | None,
+    salvage: bool,
+    overwrite: bool,
+    quiet: bool,
+    bitrate: float | None,
+    job: Job,
+) -> None:
+    from unitcodec.audio import open_reader
+
+    source, name = stdin() if job.source == STANDARD else job.source, source_name(job.source)
+    with open_reader(source, name, raw, salvage) as reader, Output(job.target, job.parents, overwrite) as output:
+        codec = load()
+        begin = time.perf_counter()
+        size = 0
+        for data in codec.compress_blocks(progress(reader, reader.duration, job.source, quiet), bitrate):
+            output.write(data)
+            size += len(data)
+    if not quiet:
+        summarize(job, reader.num_samples, size, time.perf_counter() - begin)
