@@ -120,7 +120,7 @@ def test_the_recipe_of_the_generator_with_an_excitation(trained: Path, manifest:
         run(stage, manifest, out, config)
     for stage in ("vocoder", "joint"):
         header = (out / stage / "log.csv").read_text().splitlines()[0].split(",")
-        assert {"mel", "judge", "adversarial", "matching", "test_mel"} <= set(header)
+        assert {"mel", "judge", "adversarial", "feature_matching", "test_mel"} <= set(header)
     generator = _assert_speaks(out / "model", speech).model.networks.generator
     assert isinstance(generator, ExcitedGenerator)
     assert not [name for name in generator.state_dict() if "parametrizations" in name]

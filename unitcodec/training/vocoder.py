@@ -165,7 +165,7 @@ def train(
     for step in run.steps(validate):
         set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
         waveform, target, losses = speak(tensors(batches.batch(settings["batch"], step)), frames)
-        spectral = stft_loss(target, waveform)
+        losses["stft"] = stft_loss(target, waveform)
         wanted, spoken = normalise(log_mel(target)), normalise(log_mel(waveform))
         if feature_loss is not None:
             with torch.autocast(device, torch.bfloat16):
@@ -176,8 +176,8 @@ def train(
                 if word_loss is not None:
                     read = slice(settings["word_crops"])
                     losses["word_loss"] = word_loss(true_states[-1][read], states[-1][read]).mean()
-        loss = settings["stft"] * spectral + sum(settings[name] * value for name, value in losses.items())
-        logged = {"stft": spectral.detach()} | losses
+        losses["mel"] = mel_loss(wanted, spoken)
+        logged = dict(losses)
         real: list[Verdict] = []
         fake: list[Verdict] = []
         if step >= settings["adversarial_from"] * settings["steps"]:
@@ -193,13 +193,11 @@ def train(
             fake = judges(waveform)
             judges.requires_grad_(True)
             logged["judge"] = judge_loss.detach()
-        weights = settings["feature_matching"], settings["mel"], settings["adversarial"]
-        terms = generator_loss(real, fake, wanted, spoken, *weights)
-        logged["mel"] = terms.mel.detach()
+        loss, terms = generator_loss(real, fake, losses, settings)
         if fake:
-            logged.update(adversarial=terms.adversarial.detach(), matching=terms.feature_matching.detach())
+            logged |= terms
         optimizer.zero_grad()
-        (loss + terms.total).backward()
+        loss.backward()
         parallel.average_gradients(learned)
         torch.nn.utils.clip_grad_norm_(learned, 10.0)
         optimizer.step()
