@@ -24,7 +24,7 @@ from unitcodec import model as models
 from unitcodec.analysis import Analysis
 from unitcodec.content import make_content
 from unitcodec.errors import ModelError
-from unitcodec.training.entropy import units_of
+from unitcodec.training.entropy_stage import units_of
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec

@@ -13,7 +13,7 @@ from published_reference import F0_CODES, UNITS
 from bitstream import EntropyModel, EntropySpec
 from unitcodec.model import Networks
 from unitcodec.published import entropy
-from unitcodec.training.contexts import Settings
+from unitcodec.training.recurrent_training import Settings
 from unitcodec.units import UnitEntry, UnitsError
 
 LIST = Path("list.jsonl")

@@ -13,8 +13,8 @@ import torch
 from bitstream import EntropySpec, Stream
 from bitstream.spec import stream_title
 from unitcodec.training import contexts
-from unitcodec.training.contexts import Settings, cross_entropy, packets_of, train
 from unitcodec.training.recurrence import Recurrence, bend, gate
+from unitcodec.training.recurrent_training import Settings, cross_entropy, packets_of, train
 
 SPEC = EntropySpec(
     rows=(Stream(8, (("f0", 0),)), Stream(5, ((0, 0),))), f0=Stream(6, (("f0", 1),)), speaker=(4,), packet_frames=16

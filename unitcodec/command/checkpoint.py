@@ -137,7 +137,7 @@ def _write(
     from unitcodec.published import entropy
     from unitcodec.published.assembly import measure_gain
     from unitcodec.published.card import write_card
-    from unitcodec.training.contexts import Settings
+    from unitcodec.training.recurrent_training import Settings
     from unitcodec.unit_lists import read_list
 
     read = {path: read_list(path) for path in lists + test}

@@ -20,8 +20,8 @@ from ..features import HOP, LEVEL_CODES, SAMPLE_RATE
 from ..model import Networks
 from ..pitch.published import FINE
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
-from ..training.contexts import Settings, train
-from ..training.entropy import PACKET_SAMPLES
+from ..training.entropy_stage import PACKET_SAMPLES
+from ..training.recurrent_training import Settings, train
 from ..units import UnitEntry, UnitsError
 
 MOST_ENTRIES = 2**23

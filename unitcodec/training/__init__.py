@@ -19,6 +19,9 @@ OPTIONS = "options.json"
 
 STAGES = ("pitch", "content", "vocoder", "joint", "entropy", "export")
 
+FORMER = {"warp": "vtlp", "judge_rate": "discriminator_rate", "ears": "feature_loss"}
+"""Settings of earlier versions, and what they are called now."""
+
 LEARNED_WITH_DECODER = ("fsq", "whisper", "vqvae")
 """Families of content encoders."""
 
@@ -33,7 +36,7 @@ def run(
     device: str = "auto",
     validation: str | Path | None = None,
     family: str | None = None,
-    initial: str | Path | None = None,
+    warm_start: str | Path | None = None,
 ) -> None:
     """Run one stage, or all.
 
@@ -47,18 +50,18 @@ def run(
         device: "cpu", "cuda", or "auto": CUDA where there is one.
         validation: TSV on which ``export`` reports the rate.
         family: of the content encoder, "fsq", "whisper", "vqvae", "hubert", "cpc" or "pretrained"; None: as the settings say.
-        initial: a model, by name or folder, whose weights the stages begin with; see :mod:`.initial`.
+        warm_start: a model, by name or folder, whose weights the stages begin with; see :mod:`.warm_start`.
 
     Raises:
         UnitcodecError: an unknown stage, a setting that a stage does not have, an earlier stage that is missing, or an
-            ``initial`` model that is not what the settings describe.
+            ``warm_start`` model that is not what the settings describe.
     """
     if stage not in (*STAGES, "all"):
         raise UnitcodecError(f"unknown stage '{stage}': one of {', '.join(STAGES)} or all")
     import torch
 
     from . import parallel
-    from .initial import begin
+    from .warm_start import begin
 
     settings = _settings(config)
     if family is not None:
@@ -66,7 +69,7 @@ def run(
     if settings["content"]["family"] not in LEARNED_WITH_DECODER:
         # What other ears would hear teaches an encoder. A decoder of finished units needs these as they will be.
         for stage_settings in (settings["content"], settings["joint"]):
-            stage_settings.update(equalizer=0.0, warp=0.0)
+            stage_settings.update(equalizer=0.0, vtlp=0.0)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     parallel.start(device)
@@ -74,8 +77,8 @@ def run(
         folder = Path(out) / name
         if not resume and parallel.rank() == 0:
             shutil.rmtree(folder, ignore_errors=True)
-        if initial is not None and parallel.rank() == 0:
-            begin(initial, Path(out), settings)
+        if warm_start is not None and parallel.rank() == 0:
+            begin(warm_start, Path(out), settings)
         parallel.wait()
         _Stages(Path(data), Path(out), settings, seed, device, validation).run(name)
 
@@ -90,6 +93,8 @@ def _settings(config: str | Path | None) -> dict[str, dict[str, Any]]:
         if not isinstance(changes, dict):
             raise UnitcodecError(f"{config}: not a JSON object of stages and their settings")
         for name, values in changes.items():
+            for former in FORMER.keys() & set(values if isinstance(values, dict) else ()):
+                raise UnitcodecError(f"{config}: {name}.{former} is called {name}.{FORMER[former]} now")
             unknown = set(values) - set(settings.get(name, {})) if isinstance(values, dict) else {name}
             if name not in settings or unknown:
                 raise UnitcodecError(f"{config}: no such setting: {name} {', '.join(sorted(unknown))}")
@@ -121,16 +126,11 @@ class _Stages:
         parallel.wait()
 
     def _state(self, name: str) -> dict[str, Any]:
-        import torch
+        from .loop import read_state
 
-        from .loop import INITIAL
-
-        path = self.out / name / "state.pt"
-        if not path.exists() and (self.out / name / INITIAL).exists():
-            path = self.out / name / INITIAL
-        if not path.exists():
+        state, path = read_state(self.out / name)
+        if state is None:
             raise UnitcodecError(f"{path} is missing: run the stage '{name}' first")
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return state
 
     def _trained_pitch(self) -> Any:
@@ -208,13 +208,13 @@ class _Stages:
 
         nested = self.settings["content"]["nested"]
         settings = {**self.settings["joint"], "generator": self.settings["vocoder"]["generator"], "nested": nested}
-        pitch, autoencoder, initial = self._trained_pitch(), self._autoencoder(), self._state("vocoder")
+        pitch, autoencoder, begun = self._trained_pitch(), self._autoencoder(), self._state("vocoder")
         teacher = self._teacher(settings["feature_loss"] or settings["word_loss"])
         word_loss = self._word_loss(settings["word_loss"])
-        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, initial, self.seed, self.device, teacher, word_loss)
+        train(self.corpus, pitch, self.out / "joint", settings, autoencoder, begun, self.seed, self.device, teacher, word_loss)
 
     def _entropy(self) -> None:
-        from .entropy import CODES, code_corpus, describe, fit, save_codes
+        from .entropy_stage import CODES, code_corpus, describe, fit, save_codes
 
         folder = self.out / "entropy"
         if not (folder / CODES).exists():

@@ -27,13 +27,13 @@ from . import cpc, hubert, parallel
 from .augmentation import Augmentation
 from .batches import Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
+from .ctc import CTCLoss
 from .feature_loss import FeatureLoss, difference, fit_map
 from .kmeans import codebook, encoder_features
 from .loop import Run, cosine, set_rate
 from .optimizer import make_optimizer
 from .prior import RateTerm
-from .spelling import Spelling
-from .warp import warped
+from .vtlp import warped
 from .words import WordLoss
 
 FAMILIES = ("fsq", "whisper", "vqvae", "hubert", "cpc", "pretrained")
@@ -57,27 +57,27 @@ class Autoencoder(nn.Module):
     def coded(
         self,
         waveform: Tensor,
-        warp: Tensor | None = None,
+        vtlp: Tensor | None = None,
         nested: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Waveform (B, 160 n) -> the units' values (B, channels, m), units (B, rows, m), the quantizer's loss.
 
-        With ``warp`` (B,) an encoder of log-mel hears vocal tracts of other lengths. With ``nested`` (B,), from 0 to 1,
+        With ``vtlp`` (B,) an encoder of log-mel hears vocal tracts of other lengths. With ``nested`` (B,), from 0 to 1,
         scalar codes are coarser.
         """
         if isinstance(self.content, ContentEncoder):
-            return self.quantized(self.latent(waveform, warp), nested)
-        values, units, loss = self.content.quantize(self._heard(waveform, warp))
+            return self.quantized(self.latent(waveform, vtlp), nested)
+        values, units, loss = self.content.quantize(self._heard(waveform, vtlp))
         return values, units, loss
 
-    def _heard(self, waveform: Tensor, warp: Tensor | None) -> Tensor:
+    def _heard(self, waveform: Tensor, vtlp: Tensor | None) -> Tensor:
         with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
             heard = hear(self.content, waveform)
-            return warped(heard, warp) if warp is not None and self.content.hears == "log_mel" else heard
+            return warped(heard, vtlp) if vtlp is not None and self.content.hears == "log_mel" else heard
 
-    def latent(self, waveform: Tensor, warp: Tensor | None = None) -> Tensor:
+    def latent(self, waveform: Tensor, vtlp: Tensor | None = None) -> Tensor:
         """Of scalar codes: waveform (B, 160 n) -> what is quantized, (B, rows, m)."""
-        latent: Tensor = self.content.latent(self._heard(waveform, warp)).float()
+        latent: Tensor = self.content.latent(self._heard(waveform, vtlp)).float()
         return latent
 
     def quantized(self, latent: Tensor, nested: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -126,7 +126,7 @@ def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, 
     return pitch_features(track, batch["mean"], batch["deviation"]), hz
 
 
-AUGMENTED = ("speed", "voice", "equalizer", "warp", "heard_tract", "nested", "hours_power", "noise", "babble", "room")
+AUGMENTED = ("speed", "voice", "equalizer", "vtlp", "heard_tract", "nested", "hours_power", "noise", "babble", "room")
 """Settings of the stage that say how its crops are made."""
 
 
@@ -267,13 +267,13 @@ def train(
     held_out = held_out_speakers(corpus)
     augmentation = Augmentation(**{name: settings[name] for name in AUGMENTED})
     parts: dict[str, Any] = {"model": model}
-    networks, spelling = nn.ModuleList([model]), None
+    networks, ctc = nn.ModuleList([model]), None
     if settings["ctc"]:
         content = model.content
-        spelling = Spelling(corpus, augmentation, content.channels, content.stride, settings["ctc_utterances"], seed, held_out)
-        parts["speller"] = spelling.network.to(device)
-        networks.append(spelling.network)
-        learned += list(spelling.network.parameters())
+        ctc = CTCLoss(corpus, augmentation, content.channels, content.stride, settings["ctc_utterances"], seed, held_out)
+        parts["speller"] = ctc.network.to(device)
+        networks.append(ctc.network)
+        learned += list(ctc.network.parameters())
     optimizer = make_optimizer(settings["optimizer"], networks, learned, settings["rate"])
     parts["optimizer"] = optimizer
     rate = None
@@ -326,12 +326,12 @@ def train(
         # Not in bfloat16, where the nearest codevector would often be another than in the codec.
         features, _ = decoded_pitch(pitch, batch)
         with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-            warp = batch["warp"] if settings["warp"] else None
+            vtlp = batch["vtlp"] if settings["vtlp"] else None
             if settings["family"] in SCALAR:
-                latent = model.latent(batch["heard"], warp)
+                latent = model.latent(batch["heard"], vtlp)
                 values, units, commitment = model.quantized(latent, batch["nested"] if settings["nested"] else None)
             else:
-                values, units, commitment = model.coded(batch["heard"], warp)
+                values, units, commitment = model.coded(batch["heard"], vtlp)
             output = model.decoded(values, batch["other"], features).float()
         # What noisy recordings sound like is nothing that a decoder should learn.
         share = batch["clean_target"] / batch["clean_target"].sum().clamp(min=1.0)
@@ -347,11 +347,11 @@ def train(
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
                 logged["conversion"] = conversion_loss(model, pitch, values, batch)
             loss = loss + settings["conversion"] * logged["conversion"]
-        if spelling is not None:
-            waveforms, warp, spoken = spelling.draw(step)
+        if ctc is not None:
+            waveforms, vtlp, spoken = ctc.draw(step)
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-                said, _, _ = model.coded(waveforms.to(device), warp.to(device) if settings["warp"] else None)
-                logged["ctc"] = spelling.loss(said, spoken)
+                said, _, _ = model.coded(waveforms.to(device), vtlp.to(device) if settings["vtlp"] else None)
+                logged["ctc"] = ctc.loss(said, spoken)
             loss = loss + settings["ctc"] * logged["ctc"]
         if feature_loss is not None:
             with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):

@@ -16,7 +16,7 @@ from ..features import active_level
 from ..model import Model, ModelConfig, Networks, digest, restore, save, stored
 from ..vocoder import make_generator
 from .corpus import Corpus
-from .entropy import code_corpus, describe, fit, report
+from .entropy_stage import code_corpus, describe, fit, report
 
 
 def gather(

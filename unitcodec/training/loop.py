@@ -17,8 +17,20 @@ from ..errors import UnitcodecError
 from . import parallel
 from .optimizer import Optimizer
 
-INITIAL = "initial.pt"
-"""In a stage's folder: the weights that a new run begins with, like ``state.pt`` but with some of the parts only."""
+STATE, WARM_START = "state.pt", "warm_start.pt"
+"""In a stage's folder: all of a run's parts; the weights that a new run begins with, some of the parts."""
+
+FORMER = {"judges": "discriminators", "judge_optimizer": "discriminator_optimizer"}
+"""Names of parts in older states."""
+
+
+def read_state(folder: Path) -> tuple[dict[str, Any] | None, Path]:
+    """The state that a stage left in its folder or else the one that it begins with, None if there is neither; and the file."""
+    for name in (STATE, WARM_START, "initial.pt"):  # the last is what older runs call the second
+        if (folder / name).exists():
+            state = torch.load(folder / name, map_location="cpu", weights_only=True)
+            return {FORMER.get(part, part): value for part, value in state.items()}, folder / name
+    return None, folder / STATE
 
 
 class Run:
@@ -41,11 +53,9 @@ class Run:
         self._count = 0
         self._stop = False
         self._saved_step = -1
-        path, initial = self.folder / "state.pt", self.folder / INITIAL
-        begun = path.exists()
-        path = path if begun else initial
-        if path.exists():
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        state, path = read_state(self.folder)
+        if state is not None:
+            begun = path.name == STATE
             try:
                 for name in parts if begun else state:
                     parts[name].load_state_dict(state[name])
@@ -59,9 +69,9 @@ class Run:
         if parallel.rank() > 0:
             return
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        temporary = self.folder / "state.pt.part"
+        temporary = self.folder / f"{STATE}.part"
         torch.save({**state, "step": self.step}, temporary)
-        os.replace(temporary, self.folder / "state.pt")
+        os.replace(temporary, self.folder / STATE)
 
     def log(self, **values: float | torch.Tensor) -> None:
         """Add this step's values to the interval's means."""

@@ -40,7 +40,7 @@ EDGES = 1.28
 """Seconds that the joint stage's decoder sees more than the losses on waveforms, half of them on each side."""
 
 
-class Judges(torch.nn.Module):
+class Discriminators(torch.nn.Module):
     """All discriminators as one: waveform (B, T) -> the verdicts on it and on its log-mel. A width of 0 leaves a kind out."""
 
     GAIN = 10.0
@@ -68,7 +68,7 @@ def train(
     folder: Path,
     settings: dict[str, Any],
     autoencoder: Autoencoder | None = None,
-    initial: dict[str, dict[str, Tensor]] | None = None,
+    begun: dict[str, dict[str, Tensor]] | None = None,
     seed: int = 0,
     device: str = "cpu",
     teacher: WhisperEncoder | None = None,
@@ -76,20 +76,21 @@ def train(
 ) -> None:
     """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
 
-    ``settings["nested"]`` of the crops have coarser codes. The joint stage's ``warp``, ``equalizer``, ``conversion``,
+    ``settings["nested"]`` of the crops have coarser codes. The joint stage's ``vtlp``, ``equalizer``, ``conversion``,
     ``feature_loss`` and ``word_loss`` (by the ``teacher`` and its decoder, of what the generator says) mean what they mean in the
     content stage.
-    A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
+    A new run starts from the state dicts ``begun`` ("model", "discriminators") of an earlier one if given. The results are the
     entries "model" and, in the joint stage, "decoder" of ``folder/state.pt``.
     """
     torch.manual_seed(seed)
     model = make_generator(**settings["generator"]).to(device)
-    judges = Judges(settings["spectrogram_channels"], settings["period_width"], settings["mel_channels"]).to(device)
-    if initial is not None:
-        model.load_state_dict(initial["model"])
-        if "judges" in initial:
-            judges.load_state_dict(initial["judges"])
-    parts: dict[str, Any] = {"model": model, "judges": judges}
+    widths = settings["spectrogram_channels"], settings["period_width"], settings["mel_channels"]
+    discriminators = Discriminators(*widths).to(device)
+    if begun is not None:
+        model.load_state_dict(begun["model"])
+        if "discriminators" in begun:
+            discriminators.load_state_dict(begun["discriminators"])
+    parts: dict[str, Any] = {"model": model, "discriminators": discriminators}
     learned = list(model.parameters())
     if autoencoder is not None:
         autoencoder = autoencoder.to(device).eval()
@@ -98,16 +99,16 @@ def train(
         parts["decoder"] = autoencoder.decoder
         learned += list(autoencoder.decoder.parameters())
     optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.8, 0.98), weight_decay=1e-3)
-    judge_optimizer = torch.optim.AdamW(judges.parameters(), settings["judge_rate"], betas=(0.8, 0.99))
+    discriminator_optimizer = torch.optim.AdamW(discriminators.parameters(), settings["discriminator_rate"], betas=(0.8, 0.99))
     pitch = pitch.to(device).eval()
     held_out = held_out_speakers(corpus)
-    run = Run(folder, dict(**parts, optimizer=optimizer, judge_optimizer=judge_optimizer), settings["steps"])
+    run = Run(folder, dict(**parts, optimizer=optimizer, discriminator_optimizer=discriminator_optimizer), settings["steps"])
     # The decoder sees a longer stretch than the costlier losses do, so that its edges play no part.
     seconds = settings["seconds"] + (0.0 if autoencoder is None else EDGES)
     frames = round(settings["seconds"] * 100)
     augmentation = Augmentation(noise=0, room=0, clean=True)
     if autoencoder is not None:
-        augmentation = Augmentation(clean=True, **{name: settings[name] for name in ("voice", "equalizer", "warp", "nested")})
+        augmentation = Augmentation(clean=True, **{name: settings[name] for name in ("voice", "equalizer", "vtlp", "nested")})
     feature_loss = None
     if teacher is not None:
         feature_loss = FeatureLoss(teacher, *fit_map(corpus)).to(device)
@@ -126,9 +127,9 @@ def train(
         mel = normalise(log_mel(target))
         if autoencoder is not None:
             with torch.autocast(device, torch.bfloat16):
-                warp = batch["warp"] if settings["warp"] else None
+                vtlp = batch["vtlp"] if settings["vtlp"] else None
                 nested = batch["nested"] if settings["nested"] else None
-                values, _, _ = autoencoder.coded(batch["heard"], warp, nested)
+                values, _, _ = autoencoder.coded(batch["heard"], vtlp, nested)
                 predicted = autoencoder.decoded(values, batch["other"], features).float()
                 if settings["conversion"]:
                     losses["conversion"] = conversion_loss(autoencoder, pitch, values, batch)
@@ -181,18 +182,18 @@ def train(
         real: list[Verdict] = []
         fake: list[Verdict] = []
         if step >= settings["adversarial_from"] * settings["steps"]:
-            both = judges(torch.cat([target, waveform.detach()]))
-            judge_loss = discriminator_loss(*split_verdicts(both))
-            judge_optimizer.zero_grad()
-            judge_loss.backward()
-            parallel.average_gradients(judges.parameters())
-            judge_optimizer.step()
-            judges.requires_grad_(False)
+            both = discriminators(torch.cat([target, waveform.detach()]))
+            loss_of_discriminators = discriminator_loss(*split_verdicts(both))
+            discriminator_optimizer.zero_grad()
+            loss_of_discriminators.backward()
+            parallel.average_gradients(discriminators.parameters())
+            discriminator_optimizer.step()
+            discriminators.requires_grad_(False)
             with torch.no_grad():
-                real = judges(target)
-            fake = judges(waveform)
-            judges.requires_grad_(True)
-            logged["judge"] = judge_loss.detach()
+                real = discriminators(target)
+            fake = discriminators(waveform)
+            discriminators.requires_grad_(True)
+            logged["discriminator"] = loss_of_discriminators.detach()
         loss, terms = generator_loss(real, fake, losses, settings)
         if fake:
             logged |= terms

@@ -16,7 +16,7 @@ from .. import model as models
 from ..errors import UnitcodecError
 from ..vocoder import make_generator
 from .content import SCALAR, Autoencoder, content_options, decoder_options, speaker_options
-from .loop import INITIAL
+from .loop import WARM_START
 from .teacher import read_whisper
 
 BEGINNING = ("pitch", "content", "vocoder")
@@ -53,7 +53,7 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     family = settings["content"]["family"]
     if family not in SCALAR:
         raise UnitcodecError(
-            f"--initial: a content encoder of the family '{family}' cannot begin with a model's weights; "
+            f"--warm-start: a content encoder of the family '{family}' cannot begin with a model's weights; "
             f"only {' and '.join(SCALAR)}"
         )
     options = content_options(settings)
@@ -106,7 +106,7 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
         if stage == "pitch" and "pitch" not in wanted:
             continue
         (out / stage).mkdir(parents=True, exist_ok=True)
-        torch.save({"model": weights[stage].state_dict()}, out / stage / INITIAL)
+        torch.save({"model": weights[stage].state_dict()}, out / stage / WARM_START)
 
 
 def widened(weights: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:

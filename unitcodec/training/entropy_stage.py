@@ -24,8 +24,8 @@ from ..content.fsq import ContentEncoder
 from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, log_mel, normalise
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics
 from ..speaker.encoder import SpeakerEncoder
-from .contexts import Settings, train
 from .corpus import Corpus
+from .recurrent_training import Settings, train
 
 IntArray = NDArray[np.int32]
 PACKET_SAMPLES = 40960
