@@ -205,8 +205,8 @@ def test_content_that_learns_words(
     run("content", manifest, out, _config(tmp_path, content=content, whisper=whisper))
     header, row = (out / "content" / "log.csv").read_text().splitlines()
     logged = dict(zip(header.split(","), row.split(","), strict=True))
-    assert 0 < float(logged["words"]) < 20
-    assert 0 < float(logged["test_words"]) < 20
+    assert 0 < float(logged["word_loss"]) < 20
+    assert 0 < float(logged["test_word_loss"]) < 20
 
 
 def test_decoders_that_are_held_to_the_voice_of_a_conversion(trained: Path, manifest: Path, tmp_path: Path) -> None:

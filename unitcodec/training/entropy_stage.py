@@ -133,10 +133,10 @@ def describe(
     )
 
 
-def fit(folder: Path, spec: EntropySpec, settings: dict[str, Any], seed: int = 0) -> EntropyModel:
+def fit(folder: Path, spec: EntropySpec, settings: Settings) -> EntropyModel:
     """Train the entropy model of ``spec`` on what :func:`save_codes` left in ``folder``, or go on, or take what is there."""
     utterances = load_codes(folder)
-    net = train(spec, [(units, f0) for units, f0, _ in utterances], folder, Settings(**settings, seed=seed))
+    net = train(spec, [(units, f0) for units, f0, _ in utterances], folder, settings)
     return net.quantize(speaker_frequencies(spec, np.stack([speaker for _, _, speaker in utterances])))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -17,6 +16,7 @@ from ..model import Model, ModelConfig, Networks, digest, restore, save, stored
 from ..vocoder import make_generator
 from .corpus import Corpus
 from .entropy_stage import code_corpus, describe, fit, report
+from .recurrent_training import Settings
 
 
 def gather(
@@ -72,7 +72,7 @@ def measure(corpus: Corpus, codec: Codec, utterances: int = 32) -> tuple[float, 
 def export(
     corpus: Corpus,
     entropy_run: Path,
-    settings: dict[str, Any],
+    settings: Settings,
     networks: Networks,
     config: ModelConfig,
     folder: Path,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..errors import UnitcodecError
@@ -73,7 +75,7 @@ class Run:
         torch.save({**state, "step": self.step}, temporary)
         os.replace(temporary, self.folder / STATE)
 
-    def log(self, **values: float | torch.Tensor) -> None:
+    def log(self, **values: float | Tensor) -> None:
         """Add this step's values to the interval's means."""
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + float(torch.as_tensor(value).detach())
@@ -151,10 +153,35 @@ class Run:
             signal.signal(signal.SIGTERM, previous)
 
 
+def minimise(
+    run: Run,
+    loss: Callable[[int], tuple[Tensor, dict[str, float | Tensor]]],
+    parameters: Sequence[nn.Parameter],
+    optimizer: torch.optim.Optimizer | Optimizer,
+    rate: float,
+    validate: Callable[[], dict[str, float]],
+    clip: float = 1.0,
+) -> None:
+    """The steps of a run that is left: loss, gradients (clipped at a norm of ``clip``), update, log.
+
+    Args:
+        loss: number of the step -> what is minimised, a scalar, and what the log is told.
+        rate: the highest of the learning rates; see :func:`cosine`.
+        validate: see :meth:`Run.steps`.
+    """
+    for step in run.steps(validate):
+        set_rate(optimizer, cosine(step, run.total, rate))
+        value, told = loss(step)
+        optimizer.zero_grad()
+        value.backward()
+        parallel.average_gradients(parameters)
+        nn.utils.clip_grad_norm_(parameters, clip)
+        optimizer.step()
+        run.log(**told)
+
+
 def cosine(step: int, total: int, peak: float, warmup: int = 200, floor: float = 0.02) -> float:
     """Learning rate: linear warm-up to ``peak``, then half a cosine down to ``floor * peak``."""
-    import math
-
     if step < warmup:
         return peak * (step + 1) / warmup
     progress = (step - warmup) / max(1, total - warmup)
