@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -83,7 +82,7 @@ def _entropy(model: Model, fingerprint: str | None) -> EntropyModel:
 def default_speaker(model: Model, entropy: EntropyModel) -> IntArray:
     """The voice that a model with a table of them sends by default; the typical one of any other model."""
     speaker = typical_speaker(entropy)
-    voice = getattr(model.networks.speaker, "voice", None)
+    voice = model.networks.speaker.voice
     if voice is not None:
         speaker[LEVEL_FIELD + 1] = voice
     return speaker
@@ -107,14 +106,8 @@ def is_collapsed(units: IntArray) -> bool:
 
 
 def predicted_durations(model: Model, units: IntArray) -> IntArray | None:
-    """Frames that each of the units (rows, n) lasts, (n,), at least 1; None where the model cannot tell.
-
-    A generator that can has ``durations``: units (1, rows, n) int64 -> frames (1, n), or None where it was not trained to.
-    """
-    predict: Any = getattr(model.networks.generator, "durations", None)
-    if predict is None:
-        return None
+    """Frames that each of the units (rows, n) lasts, (n,), at least 1; None where the model cannot tell."""
     device = next(model.networks.parameters()).device
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        frames = predict(torch.from_numpy(np.array(units)).long()[None].to(device))
+        frames = model.networks.generator.durations(torch.from_numpy(np.array(units)).long()[None].to(device))
     return None if frames is None else frames[0].double().round().clamp(1, MAX_FRAMES).cpu().numpy().astype(np.int32)

@@ -23,7 +23,7 @@ from ..content import ContentFamily, hear
 from ..content.fsq import ContentEncoder
 from ..features import HOP, LEVEL_CODES, active_level, level_code, level_gain, log_mel, normalise
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE, mean_and_deviation, statistics
-from ..speaker.encoder import SpeakerEncoder
+from ..speaker import SpeakerFamily
 from .corpus import Corpus
 from .recurrent_training import Settings, train
 
@@ -38,7 +38,7 @@ CODES = "codes.safetensors"
 
 @torch.inference_mode()
 def code_corpus(
-    corpus: Corpus, content: ContentFamily, pitch: PitchVQVAE, speaker: SpeakerEncoder, nested: float = 0.0, seed: int = 0
+    corpus: Corpus, content: ContentFamily, pitch: PitchVQVAE, speaker: SpeakerFamily, nested: float = 0.0, seed: int = 0
 ) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
     """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), as the codec makes them but for rounding.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 import bitstream
 
@@ -38,7 +39,7 @@ def gather(
     trained = make_generator(**config.generator)
     trained.load_state_dict(generator)
     trained.finish()
-    networks.generator.load_state_dict(trained.state_dict())
+    cast(nn.Module, networks.generator).load_state_dict(trained.state_dict())
     restore(networks, stored(networks))
     return networks.eval().requires_grad_(False)
 

@@ -171,7 +171,7 @@ class GeneratorTraining:
             fake = self.discriminators(waveform)
             self.discriminators.requires_grad_(True)
         loss, terms = generator_loss(real, fake, losses, vars(settings))
-        return loss, told | terms if fake else told
+        return loss, {**told, **terms} if fake else told
 
     def discriminate(self, target: Tensor, waveform: Tensor) -> Tensor:
         """The discriminators' step: to tell the original waveforms (B, T) from the generated ones. Their loss."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import model as models
 from ..errors import UnitcodecError
@@ -98,10 +98,11 @@ def begin(name: str | Path, out: Path, settings: Settings) -> None:
     # Else the first batch would replace it: a folder does not hold the moving averages.
     codebook.counts.fill_(CODE_COUNT)
     codebook.sums.copy_(codebook.codebook * CODE_COUNT)
-    generator: Any = networks.generator
+    generator = cast(nn.Module, networks.generator)
     if excited:
-        generator = make_generator(**speaks)
-        generator.source.load_state_dict(networks.generator.state_dict())
+        around: Any = make_generator(**speaks)
+        around.source.load_state_dict(generator.state_dict())
+        generator = around
     weights = {"pitch": networks.pitch, "content": parts, "vocoder": generator}
     for stage in BEGINNING:
         if stage == "pitch" and "pitch" not in wanted:
