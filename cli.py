@@ -324,6 +324,11 @@ def _plot(files: Sequence[str], target: str, overwrite: bool) -> None:
         output.write(picture)
 
 
+def _renamed(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.UsageError("--initial is called --warm-start now")
+
+
 @cli.command()
 @click.argument("stage", metavar="STAGE", type=click.Choice([*STAGES, "all"]))
 @click.option("--data", metavar="MANIFEST", required=True, type=PATH, help="What to train on.")
@@ -336,7 +341,8 @@ def _plot(files: Sequence[str], target: str, overwrite: bool) -> None:
 @click.option(
     "--family", type=click.Choice(["fsq", "whisper", "vqvae", "hubert", "cpc", "pretrained"]), help="Of the content encoder."
 )
-@click.option("--initial", metavar="NAME|DIR", help="Begin with the weights of a model, by name or folder.")
+@click.option("--warm-start", metavar="NAME|DIR", help="Begin with the weights of a model, by name or folder.")
+@click.option("--initial", hidden=True, expose_value=False, callback=_renamed)
 def train(
     stage: str,
     data: str,
@@ -347,7 +353,7 @@ def train(
     device: str,
     validation: str | None,
     family: str | None,
-    initial: str | None,
+    warm_start: str | None,
 ) -> None:
     """Train one stage of a model, or all in order.
 
@@ -357,7 +363,7 @@ def train(
     """
     from unitcodec.training import run
 
-    run(stage, data, out, config, resume, seed, device, validation, family, initial)
+    run(stage, data, out, config, resume, seed, device, validation, family, warm_start)
 
 
 if __name__ == "__main__":

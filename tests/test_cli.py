@@ -663,6 +663,7 @@ def test_unknown_model_ends_the_run(speech: Path, tmp_path: Path, capsys: pytest
         ["encode", "a.wav", "-o", "talk.uc"],
         ["encode", "a.wav", "-j", "two\nlines"],
         ["train", "foo", "--data", "x", "--out", "y"],
+        ["train", "all", "--data", "x", "--out", "y", "--initial", "default"],
     ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
