@@ -75,7 +75,7 @@ def coded(codec: Any, facts: Facts, utterance: corpus.Utterance) -> Coded:
     import torch
 
     from unitcodec.features import HOP, active_level, level_code, level_gain
-    from unitcodec.training.entropy import units_of
+    from unitcodec.training.entropy_stage import units_of
 
     content = codec.model.networks.content
     waveform = read(utterance.path)

@@ -110,7 +110,7 @@ def _units(path: Path) -> list[IntArray]:
 def _train(
     learn: Sequence[IntArray], coded: Sequence[IntArray], rate: float, save: Path | None, setting: Sequence[str]
 ) -> tuple[EntropyModel, dict[str, Any]]:
-    from unitcodec.training.contexts import Settings, cross_entropy, train
+    from unitcodec.training.recurrent_training import Settings, cross_entropy, train
 
     settings = Settings.of(setting)
     alphabet = 1 + int(max(units.max() for units in learn))

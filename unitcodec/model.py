@@ -23,15 +23,13 @@ from torch import Tensor, nn
 from bitstream import BitstreamError, EntropyModel
 
 from .configuration import ModelConfig as ModelConfig
-from .content import make_content
-from .content.units_only import UnitsOnly
+from .content import ContentFamily, make_content
 from .errors import ModelError
 from .features import HOP, LEVEL_CODES
 from .pitch import make_pitch
 from .pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
-from .speaker import make_speaker
-from .vocoder import make_code_generator, make_generator
-from .vocoder.hifigan import CodeGenerator
+from .speaker import SpeakerFamily, make_speaker
+from .vocoder import Vocoder, make_code_generator, make_generator
 from .vocoder.mel_decoder import MelDecoder
 from .weights import SCALE as SCALE
 from .weights import TRAINING_ONLY, Outline, Weights
@@ -55,11 +53,11 @@ class Networks(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        # Typed by what they offer: which kind they are does not matter to anyone.
-        self.content: Any = make_content(**config.content)
+        self.content: ContentFamily = make_content(**config.content)
+        # One that goes before a mel decoder offers more than :class:`.PitchFamily`.
         self.pitch: Any = make_pitch(**config.pitch)
-        self.speaker: Any = make_speaker(**config.speaker)
-        self.generator: Any
+        self.speaker: SpeakerFamily = make_speaker(**config.speaker)
+        self.generator: Vocoder
         options = dict(config.generator)
         if options.get("kind") == "code":
             if config.decoder:
@@ -110,7 +108,7 @@ def load(name: str | Path = "default") -> Model:
     with Weights(folder / "model.safetensors") as weights:
         networks = _outline(config, folder / "config.json", len(weights))
         weights.check(networks)
-        if config.voice_search and not hasattr(networks, "decoder"):
+        if config.voice_search and networks.generator.fed != "log_mel":
             raise ModelError(
                 f"{folder / 'config.json'}: voice_search is {config.voice_search}; it needs a mel decoder, which this model does "
                 "not have"
@@ -142,9 +140,9 @@ def _outline(config: ModelConfig, path: Path, tensors: int) -> Networks:
 def _reaches(networks: Networks) -> dict[str, int]:
     """How many frames each part hears or reads around its own: memory grows with them, and weights need not."""
     reaches = {"pitch": networks.pitch.context, "generator": networks.generator.context}
-    if not isinstance(networks.content, UnitsOnly):
+    if networks.content.hears != "nothing":
         reaches["content"] = networks.content.context
-    if hasattr(networks, "decoder"):
+    if networks.generator.fed == "log_mel":
         reaches["decoder"] = networks.decoder.context
     return reaches
 
@@ -164,15 +162,10 @@ def _same_streams(networks: Networks, entropy: EntropyModel) -> bool:
 def _spoken(networks: Networks) -> bool:
     """Whether the decoder's side takes what content, F0 and speaker codes stand for."""
     content, pitch, speaker, generator = networks.content, networks.pitch, networks.speaker, networks.generator
-    if isinstance(generator, CodeGenerator):
-        return (
-            generator.unit_sizes == content.vocabulary
-            # One code says nothing: a generator may do without it.
-            and (generator.f0_size or 1) == pitch.codes
-            and generator.speaker_dim == speaker.channels
-            and generator.hop == content.stride * HOP
-            and generator.hop * generator.frames_per_f0 == STRIDE * HOP
-        )
+    if not generator.fits(content, pitch, speaker):
+        return False
+    if generator.fed == "codes":
+        return True
     decoder = networks.decoder
     return (
         (decoder.stem.in_channels, decoder.stride) == (content.channels, content.stride)

@@ -20,9 +20,9 @@ from published_reference import F0_CODES, SPEAKERS, UNITS, Vocoder, fairseq, pol
 import bitstream
 import unitcodec
 from bitstream import SpeechCodes
-from unitcodec.decoder import stream as synthesis
 from unitcodec.codec import Codec
 from unitcodec.command import main
+from unitcodec.decoder import stream as synthesis
 from unitcodec.formats.unit_files import UnitEntry, to_json
 
 FIELDS = (30, 4, 47)

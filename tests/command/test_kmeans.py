@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from unitcodec.formats.centroids import read_centroids
 from unitcodec.command import main
+from unitcodec.formats.centroids import read_centroids
 
 joblib = pytest.importorskip("joblib", reason="needs joblib, which scikit-learn and librosa bring")
 cluster = pytest.importorskip("sklearn.cluster", reason="needs scikit-learn, which librosa brings")

@@ -103,6 +103,7 @@ def test_closed_pipe_ends_silently(batch: Batch, start: Start, arguments: list[s
         ["encode", "a.wav", "-o", "talk.uc"],
         ["encode", "a.wav", "-j", "two\nlines"],
         ["train", "foo", "--data", "x", "--out", "y"],
+        ["train", "all", "--data", "x", "--out", "y", "--initial", "default"],
     ],
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

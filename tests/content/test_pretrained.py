@@ -20,11 +20,11 @@ import torch
 import unitcodec
 from bitstream import EntropySpec, Stream, fit_tables
 from unitcodec import model as models
-from unitcodec.encoder.stream import StreamEncoder
 from unitcodec.command import main
 from unitcodec.content import make_content
+from unitcodec.encoder.stream import StreamEncoder
 from unitcodec.errors import ModelError
-from unitcodec.training.entropy import units_of
+from unitcodec.training.entropy_stage import units_of
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec

@@ -14,7 +14,7 @@ from bitstream import EntropyModel, EntropySpec
 from unitcodec.formats.unit_files import UnitEntry, UnitsError
 from unitcodec.model import Networks
 from unitcodec.published import entropy
-from unitcodec.training.contexts import Settings
+from unitcodec.training.recurrent_training import Settings
 
 LIST = Path("list.jsonl")
 

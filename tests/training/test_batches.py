@@ -40,7 +40,7 @@ def test_shapes(corpus: Corpus, augmentation: Augmentation) -> None:
         "mean": (5,),
         "deviation": (5,),
         "other": (5, 41600),
-        "warp": (5,),
+        "vtlp": (5,),
         "clean_target": (5,),
         "nested": (5,),
     }
@@ -67,8 +67,8 @@ def test_an_equalizer_changes_the_spectrum_smoothly_and_only_what_is_heard(corpu
 
 
 def test_formants_are_moved_as_often_and_as_far_as_asked_for(corpus: Corpus) -> None:
-    assert set(Batches(corpus, 0.64, Augmentation(), 0).batch(20)["warp"]) == {1}
-    half, all_ = (Batches(corpus, 0.64, Augmentation(warp=share), 0).batch(40)["warp"] for share in (0.5, 1.0))
+    assert set(Batches(corpus, 0.64, Augmentation(), 0).batch(20)["vtlp"]) == {1}
+    half, all_ = (Batches(corpus, 0.64, Augmentation(vtlp=share), 0).batch(40)["vtlp"] for share in (0.5, 1.0))
     assert 5 < (half == 1).sum() < 35
     assert (all_ != 1).all()
     assert np.abs(np.log(all_)).max() <= 0.18

@@ -42,6 +42,21 @@ def test_a_run_goes_on_where_it_ended(tmp_path: Path) -> None:
     assert not (tmp_path / "state.pt.part").exists()
 
 
+def test_a_run_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    model, judges = torch.nn.Linear(1, 1), torch.nn.Linear(2, 2)
+    torch.save({"model": model.state_dict(), "judges": judges.state_dict(), "step": 3}, tmp_path / "state.pt")
+    parts = {"model": torch.nn.Linear(1, 1), "discriminators": torch.nn.Linear(2, 2)}
+    run = Run(tmp_path, parts, 5)
+    assert run.step == 3
+    assert torch.equal(parts["discriminators"].weight, judges.weight)
+    (tmp_path / "state.pt").rename(tmp_path / "initial.pt")
+    parts = {"model": torch.nn.Linear(1, 1), "discriminators": torch.nn.Linear(2, 2)}
+    torch.save({"model": model.state_dict()}, tmp_path / "initial.pt")
+    run = Run(tmp_path, parts, 5)
+    assert run.step == 0
+    assert torch.equal(parts["model"].weight, model.weight)
+
+
 def test_a_finished_run_does_nothing(tmp_path: Path) -> None:
     _train(*_run(tmp_path, 2))
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}

@@ -12,6 +12,7 @@ import soundfile
 import unitcodec
 import unitcodec.training
 from unitcodec.training import run
+from unitcodec.training.settings import Settings, read_settings
 
 FOLDER = Path(unitcodec.training.__file__).parent
 BRIEF: dict[str, dict[str, Any]] = {
@@ -39,4 +40,4 @@ def test_a_recipe_makes_a_model_in_one_go(name: str, manifest: Path, speech: Pat
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
 def test_a_recipe_names_settings_that_there_are(path: Path) -> None:
-    assert unitcodec.training._settings(path)["content"]["steps"] > 0
+    assert read_settings(path) != Settings()

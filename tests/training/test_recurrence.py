@@ -12,9 +12,9 @@ import torch
 
 from bitstream import EntropySpec, Stream
 from bitstream.entropy.spec import stream_title
-from unitcodec.training import contexts
-from unitcodec.training.contexts import Settings, cross_entropy, packets_of, train
+from unitcodec.training import recurrent_training
 from unitcodec.training.recurrence import Recurrence, bend, gate
+from unitcodec.training.recurrent_training import Settings, cross_entropy, packets_of, train
 
 SPEC = EntropySpec(
     rows=(Stream(8, (("f0", 0),)), Stream(5, ((0, 0),))), f0=Stream(6, (("f0", 1),)), speaker=(4,), packet_frames=16
@@ -91,7 +91,7 @@ def test_a_run_that_was_stopped_ends_like_one_that_was_not(tmp_path: Path, monke
     sequences, settings = _walks(12, 0), Settings(hidden=8, embedding=4, epochs=4, lanes=4, drop=0.0, drop_input=0.0)
     whole = train(SPEC, sequences, tmp_path / "whole", settings, sequences[:2])
     with monkeypatch.context() as patch:
-        patch.setattr(contexts, "cross_entropy", lambda *_: signal.raise_signal(signal.SIGTERM) or {})
+        patch.setattr(recurrent_training, "cross_entropy", lambda *_: signal.raise_signal(signal.SIGTERM) or {})
         with pytest.raises(SystemExit):
             train(SPEC, sequences, tmp_path / "parts", settings, sequences[:2])
     again = train(SPEC, sequences, tmp_path / "parts", settings, sequences[:2])

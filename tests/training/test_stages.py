@@ -120,7 +120,7 @@ def test_the_recipe_of_the_generator_with_an_excitation(trained: Path, manifest:
         run(stage, manifest, out, config)
     for stage in ("vocoder", "joint"):
         header = (out / stage / "log.csv").read_text().splitlines()[0].split(",")
-        assert {"mel", "judge", "adversarial", "matching", "test_mel"} <= set(header)
+        assert {"mel", "discriminator", "adversarial", "feature_matching", "test_mel"} <= set(header)
     generator = _assert_speaks(out / "model", speech).model.networks.generator
     assert isinstance(generator, ExcitedGenerator)
     assert not [name for name in generator.state_dict() if "parametrizations" in name]
@@ -138,6 +138,8 @@ def test_a_stage_that_lacks_an_earlier_one(manifest: Path, trained: Path, tmp_pa
     [
         ('{"pitch": {"speed": 3}}', "no such setting: pitch speed"),
         ('{"phoneme": {}}', "no such setting: phoneme"),
+        ('{"content": {"warp": 0.5}}', r"content\.warp is called content\.vtlp now"),
+        ('{"joint": {"judge_rate": 1e-3}}', r"joint\.judge_rate is called joint\.discriminator_rate now"),
         ('{"pitch": 3}', "no such setting: pitch"),
         ("[]", "not a JSON object"),
         ("{", "not a readable JSON file"),
@@ -203,15 +205,15 @@ def test_content_that_learns_words(
     run("content", manifest, out, _config(tmp_path, content=content, whisper=whisper))
     header, row = (out / "content" / "log.csv").read_text().splitlines()
     logged = dict(zip(header.split(","), row.split(","), strict=True))
-    assert 0 < float(logged["words"]) < 20
-    assert 0 < float(logged["test_words"]) < 20
+    assert 0 < float(logged["word_loss"]) < 20
+    assert 0 < float(logged["test_word_loss"]) < 20
 
 
 def test_decoders_that_are_held_to_the_voice_of_a_conversion(trained: Path, manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     for part in ("corpus", "pitch", "vocoder"):
         shutil.copytree(trained / part, out / part)
-    joint = {"warp": 0.5, "equalizer": 0.5, "conversion": 2.0, "steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 1.0}
+    joint = {"vtlp": 0.5, "equalizer": 0.5, "conversion": 2.0, "steps": 2, "batch": 2, "seconds": 0.64, "adversarial_from": 1.0}
     config = _config(tmp_path, content={"conversion": 0.2}, joint=joint)
     for stage in ("content", "joint"):
         run(stage, manifest, out, config)

@@ -40,14 +40,20 @@ def test_feature_matching_gives_no_gradient_to_the_target() -> None:
     assert fake.grad is not None
 
 
-def test_generator_loss_is_the_weighted_sum() -> None:
-    real_mel, fake_mel = torch.zeros(2, 80, 5), torch.full((2, 80, 5), 0.1)
-    loss = generator_loss(_verdicts(1, 1.0), _verdicts(0.5, 1.25), real_mel, fake_mel)
-    assert (float(loss.adversarial), float(loss.feature_matching), float(loss.mel)) == pytest.approx((0.5, 1.0, 0.1))
-    assert float(loss.total) == pytest.approx(0.5 + 2 * 1.0 + 45 * 0.1)
-    lighter = generator_loss(_verdicts(1, 1.0), _verdicts(0.5, 1.25), real_mel, fake_mel, feature_weight=1, mel_weight=15)
-    assert float(lighter.total) == pytest.approx(0.5 + 1.0 + 15 * 0.1)
-    assert float(generator_loss([], [], real_mel, fake_mel).total) == pytest.approx(45 * 0.1)
+def test_the_generators_loss_is_hifigans_equation() -> None:
+    mel = mel_loss(torch.zeros(2, 80, 5), torch.full((2, 80, 5), 0.1))
+    weights = {"adversarial": 1.0, "feature_matching": 2.0, "mel": 45.0, "stft": 2.5, "another": 7.0}
+    total, terms = generator_loss(_verdicts(1, 1.0), _verdicts(0.5, 1.25), {"mel": mel}, weights)
+    assert {name: float(term) for name, term in terms.items()} == pytest.approx(
+        {"adversarial": 0.5, "feature_matching": 1.0, "mel": 0.1}
+    )
+    assert float(total) == pytest.approx(0.5 + 2 * 1.0 + 45 * 0.1)
+    total, _ = generator_loss(_verdicts(1, 1.0), _verdicts(0.5, 1.25), {"mel": mel, "stft": torch.tensor(0.4)}, weights)
+    assert float(total) == pytest.approx(0.5 + 2 * 1.0 + 45 * 0.1 + 2.5 * 0.4)
+    total, _ = generator_loss([], [], {"mel": mel}, weights)
+    assert float(total) == pytest.approx(45 * 0.1)
+    with pytest.raises(KeyError):
+        generator_loss([], [], {"loudness": mel}, weights)
 
 
 def test_verdicts_of_different_discriminators_are_refused() -> None:
@@ -58,8 +64,9 @@ def test_verdicts_of_different_discriminators_are_refused() -> None:
 
 def test_half_precision_verdicts_give_float32_losses() -> None:
     half = [(score.bfloat16(), [m.bfloat16() for m in maps]) for score, maps in _verdicts(0.5, 1.0)]
-    loss = generator_loss(half, half, torch.zeros(1, 80, 2), torch.zeros(1, 80, 2))
-    assert all(term.dtype == torch.float32 for term in loss)
+    total, terms = generator_loss(half, half, {}, {"adversarial": 1.0, "feature_matching": 2.0})
+    assert total.dtype == torch.float32
+    assert all(term.dtype == torch.float32 for term in terms.values())
 
 
 def test_mel_loss() -> None:

@@ -138,7 +138,7 @@ def _write(
     from unitcodec.published import entropy
     from unitcodec.published.assembly import measure_gain
     from unitcodec.published.card import write_card
-    from unitcodec.training.contexts import Settings
+    from unitcodec.training.recurrent_training import Settings
 
     read = {path: read_list(path) for path in lists + test}
     f0_known = networks.pitch.codes > 1 and all(entry.f0 is not None for path in lists for entry in read[path])

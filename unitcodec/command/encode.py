@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from unitcodec.audio.raw import ENCODINGS, RawFormat
 from unitcodec.command.coding import Coding, coding_options
 from unitcodec.command.jobs import AUDIO_SUFFIXES, RAW_SUFFIXES, STANDARD, Direction, Job, JobError
 from unitcodec.command.output import Output
 from unitcodec.command.run import Work, loader, progress, source_name, stdin, summarize
-from unitcodec.audio.raw import ENCODINGS, RawFormat
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec

@@ -12,7 +12,6 @@ from unitcodec.command.jobs import Job, check_targets
 from unitcodec.command.output import Output
 from unitcodec.command.run import output_options, say
 from unitcodec.errors import UnitcodecError
-from unitcodec.formats.centroids import read_centroids
 
 
 class CodebookError(UnitcodecError):
@@ -32,7 +31,6 @@ def convert_kmeans(source: str, out: str, overwrite: bool, quiet: bool) -> None:
     Pickles can carry code. This one is read as data: nothing in it is executed, and a file that asks for more than a codebook
     needs is refused.
     """
-    from unitcodec.formats.centroids import read_centroids
 
     check_targets([Job(source, out)], overwrite)
     try:

@@ -8,6 +8,11 @@ from unitcodec.command.run import PATH
 from unitcodec.training import STAGES
 
 
+def _renamed(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.UsageError("--initial is called --warm-start now")
+
+
 @click.command()
 @click.argument("stage", metavar="STAGE", type=click.Choice([*STAGES, "all"]))
 @click.option("--data", metavar="MANIFEST", required=True, type=PATH, help="What to train on.")
@@ -20,7 +25,8 @@ from unitcodec.training import STAGES
 @click.option(
     "--family", type=click.Choice(["fsq", "whisper", "vqvae", "hubert", "cpc", "pretrained"]), help="Of the content encoder."
 )
-@click.option("--initial", metavar="NAME|DIR", help="Begin with the weights of a model, by name or folder.")
+@click.option("--warm-start", metavar="NAME|DIR", help="Begin with the weights of a model, by name or folder.")
+@click.option("--initial", hidden=True, expose_value=False, callback=_renamed)
 def train(
     stage: str,
     data: str,
@@ -31,7 +37,7 @@ def train(
     device: str,
     validation: str | None,
     family: str | None,
-    initial: str | None,
+    warm_start: str | None,
 ) -> None:
     """Train one stage of a model, or all in order.
 
@@ -41,4 +47,4 @@ def train(
     """
     from unitcodec.training import run
 
-    run(stage, data, out, config, resume, seed, device, validation, family, initial)
+    run(stage, data, out, config, resume, seed, device, validation, family, warm_start)

@@ -21,7 +21,8 @@ class ContentFamily(Protocol):
 
     Attributes:
         hears: "log_mel", then it is given normalised log-mel (B, 80, n) of :mod:`unitcodec.features`, n a multiple of the
-            stride; or "waveform", then samples (B, 160 n) at 16 kHz and at the reference level.
+            stride; or "waveform", then samples (B, 160 n) at 16 kHz and at the reference level; or "nothing", of models that only
+            decode, then ``context``, too, raises ModelError.
         stride: log-mel frames (100 Hz) a unit frame; the frame rate is ``100 / stride`` Hz, at most 50.
         vocabulary: alphabet of each codebook row.
         context: log-mel frames that a unit depends on before and after its own, together the receptive field.

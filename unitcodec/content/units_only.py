@@ -27,7 +27,7 @@ class UnitsOnly(nn.Module):
             raise ValueError(f"stride {stride}: units come at 100, 50, 25 or 12.5 Hz (1, 2, 4 or 8)")
         self.stride, self.vocabulary = stride, tuple(vocabulary)
 
-    hears = "waveform"
+    hears = "nothing"
     channels = 0
     spacing = 1.0
     windowed = False

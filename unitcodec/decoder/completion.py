@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -57,14 +55,8 @@ def is_collapsed(units: IntArray) -> bool:
 
 
 def predicted_durations(model: Model, units: IntArray) -> IntArray | None:
-    """Frames that each of the units (rows, n) lasts, (n,), at least 1; None where the model cannot tell.
-
-    A generator that can has ``durations``: units (1, rows, n) int64 -> frames (1, n), or None where it was not trained to.
-    """
-    predict: Any = getattr(model.networks.generator, "durations", None)
-    if predict is None:
-        return None
+    """Frames that each of the units (rows, n) lasts, (n,), at least 1; None where the model cannot tell."""
     device = next(model.networks.parameters()).device
     with torch.inference_mode(), torch.autocast(device.type, enabled=False):
-        frames = predict(torch.from_numpy(np.array(units)).long()[None].to(device))
+        frames = model.networks.generator.durations(torch.from_numpy(np.array(units)).long()[None].to(device))
     return None if frames is None else frames[0].double().round().clamp(1, MAX_FRAMES).cpu().numpy().astype(np.int32)

@@ -42,7 +42,7 @@ def entropy_of(model: Model, fingerprint: str | None) -> EntropyModel:
 def default_speaker(model: Model, entropy: EntropyModel) -> IntArray:
     """The voice that a model with a table of them sends by default; the typical one of any other model."""
     speaker = typical_speaker(entropy)
-    voice = getattr(model.networks.speaker, "voice", None)
+    voice = model.networks.speaker.voice
     if voice is not None:
         speaker[LEVEL_FIELD + 1] = voice
     return speaker

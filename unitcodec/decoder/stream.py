@@ -14,7 +14,7 @@ from ..features import level_gain
 from ..fields import Fields
 from ..model import Model, Networks
 from .concealment import mute_curve, nearest_kept
-from .piece import make_piece_decoder
+from .piece import make_speech
 
 PIECE = 4
 """Packets decoded at once: about 10 s."""
@@ -32,12 +32,12 @@ class StreamDecoder:
 
     def __init__(self, model: Model, networks: Networks, fields: Fields):
         """``networks`` are the model's own in float32, on the device of choice."""
-        self.pieces = make_piece_decoder(networks, fields)
+        self.speech = make_speech(networks, fields)
         self.spec = model.entropy.spec
         self.device = next(networks.parameters()).device
         self.ratio = self.spec.f0_hop // self.spec.unit_hop
         # In whole F0 codes.
-        self.context = -(-self.pieces.context // self.ratio) * self.ratio
+        self.context = -(-self.speech.context // self.ratio) * self.ratio
         self.gain = np.float32(10.0 ** (model.config.gain_db / 20.0) / level_gain(fields.level))
 
     def run(self, packets: Iterable[Packet], together: int | None = None) -> Iterator[FloatArray]:
@@ -85,7 +85,7 @@ class StreamDecoder:
         hop = self.spec.unit_hop
         if lost.all():
             # Nothing to be heard, however long: it takes no networks.
-            self.pieces.skip((stop - first) * hop)
+            self.speech.skip((stop - first) * hop)
             return np.zeros((stop - first) * hop, np.float32)
         hold = nearest_kept(lost)
         symbols = torch.from_numpy(np.ascontiguousarray(units[:, hold])).long()[None].to(self.device)
@@ -94,7 +94,7 @@ class StreamDecoder:
         begin, end = (first - low) * hop, (stop - low) * hop
         # In float32 whatever the caller casts to: in fewer digits the phase runs away.
         with torch.autocast(self.device.type, enabled=False):
-            result = self.pieces.decode(symbols, f0_symbols, low, begin, end).cpu().numpy() * self.gain
+            result = self.speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy() * self.gain
         if lost.any():
             # Over the surroundings too: a packet lost at a piece's border fades on both sides of it.
             result = result * mute_curve(np.repeat(lost, hop))[begin:end]

@@ -1,13 +1,16 @@
 """A pickle read as data: a machine of its own that knows no functions, so whatever the file says, nothing is ever called.
 
 Pickles name functions and the arguments to call them with, and Python's own reader calls them. Here a call becomes a
-:class:`Made`, which only remembers what it would have been; NumPy arrays, whose bytes stand in the file, are put together
+:class:`Made`, which only remembers what it would have been. NumPy arrays, whose bytes stand in the file, are put together
 from what their calls say. Names that have no business in such a file are refused when they are met.
 
-Read are plain pickles of protocols 0 to 5 and the files of joblib from 0.10 on, compressed by zlib, gzip, bz2, lzma or xz.
+Plain pickles of protocols 0 to 5 are read, and the files of joblib from 0.10 on, compressed by zlib, gzip, bz2, lzma or xz.
 
 A pickle is a program, and a short one can make much: bytes again from the same text, tuples of the same tuple. So the operations
 are counted, what is made can be no larger than the file, and no step here takes more time than the file's own bytes call for.
+``pickle.Unpickler`` with a ``find_class`` that returns stubs calls nothing either, but cannot be held to these bounds: on Python
+3.11 seven bytes that store a value at memo index 2^27 take 1 GB, and a dictionary key of 121 bytes, a tuple doubled 60 times, is
+hashed for years, and no method that could refuse is asked.
 """
 
 from __future__ import annotations
@@ -144,91 +147,101 @@ class _Machine:
     def run(self) -> Any:
         # Operations are read one by one, so that after a joblib wrapper the array's raw bytes can be taken out of their way.
         for count, (operation, argument, _) in enumerate(pickletools.genops(self.stream)):
-            name = operation.name
             if count == self.operations:
                 raise PickleRefused(f"has more than {count} operations, which arrays do not need; nothing was executed")
-            if name == "STOP":
+            if operation.name == "STOP":
                 return self.stack.pop()
-            if name in _LITERALS:
-                self.stack.append(bytes(argument) if isinstance(argument, bytearray) else argument)
-            elif name in _CONSTANTS:
-                self.stack.append(_CONSTANTS[name]())
-            elif name in _STEPS:
-                _STEPS[name](self, argument)
-            elif name not in ("PROTO", "FRAME"):
-                raise PickleRefused(f"uses the operation {name}, which arrays do not need; nothing was executed")
+            self._step(operation.name, argument)
         raise PickleRefused("ends before its value is complete")
 
-    # --- the stack and the memo
+    def _step(self, operation: str, argument: Any) -> None:
+        stack = self.stack
+        if operation in _LITERALS:
+            stack.append(bytes(argument) if isinstance(argument, bytearray) else argument)
+            return
+        match operation:
+            case "PROTO" | "FRAME":
+                pass
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                self.memo[int(argument)] = stack[-1]
+            case "MEMOIZE":
+                self.memo[len(self.memo)] = stack[-1]
+            case "GET" | "BINGET" | "LONG_BINGET":
+                stack.append(self.memo[int(argument)])
+            case "MARK":
+                self.marks.append(len(stack))
+            case "POP" if not self.marks or self.marks[-1] != len(stack):
+                stack.pop()
+            case "POP" | "POP_MARK":
+                self._above_mark()
+            case "DUP":
+                stack.append(stack[-1])
+            case "NONE":
+                stack.append(None)
+            case "NEWTRUE" | "NEWFALSE":
+                stack.append(operation == "NEWTRUE")
+            case "EMPTY_LIST":
+                stack.append([])
+            case "EMPTY_TUPLE":
+                stack.append(())
+            case "EMPTY_DICT":
+                stack.append({})
+            case "LIST":
+                stack.append(self._above_mark())
+            case "TUPLE":
+                stack.append(tuple(self._above_mark()))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                stack.append(tuple(self._popped(int(operation[-1]))))
+            case "DICT":
+                items = self._above_mark()
+                stack.append({})
+                self._set(items)
+            case "APPEND":
+                self._extend([stack.pop()])
+            case "APPENDS":
+                self._extend(self._above_mark())
+            case "SETITEM":
+                self._set(self._popped(2))
+            case "SETITEMS":
+                self._set(self._above_mark())
+            case "GLOBAL":
+                stack.append(self._name(*argument.split(" ", 1)))  # how pickletools gives the two
+            case "STACK_GLOBAL":
+                stack.append(self._name(*self._popped(2)))
+            case "BINPERSID":
+                stack.append(Made(STORED, (stack.pop(),)))
+            case "REDUCE" | "NEWOBJ":
+                stack.append(self._call(*self._popped(2)))
+            case "NEWOBJ_EX":
+                function, arguments, _ = self._popped(3)  # by keyword: none of the classes has any that matter
+                stack.append(self._call(function, arguments))
+            case "INST":
+                name = self._name(*argument.split(" ", 1))
+                stack.append(self._call(name, tuple(self._above_mark())))
+            case "OBJ":
+                function, *arguments = self._above_mark()
+                stack.append(self._call(function, tuple(arguments)))
+            case "BUILD":
+                self._build(stack.pop(), stack[-1])
+            case _:
+                raise PickleRefused(f"uses the operation {operation}, which arrays do not need; nothing was executed")
 
-    def _mark(self, _: None) -> None:
-        self.marks.append(len(self.stack))
+    # --- the stack, and what stands on it
 
     def _above_mark(self) -> list[Any]:
         start = self.marks.pop()
         items, self.stack[start:] = self.stack[start:], []
         return items
 
-    def _pop(self, _: None) -> None:
-        if self.marks and self.marks[-1] == len(self.stack):
-            self.marks.pop()
-        else:
-            self.stack.pop()
-
-    def _pop_mark(self, _: None) -> None:
-        self._above_mark()
-
-    def _dup(self, _: None) -> None:
-        self.stack.append(self.stack[-1])
-
-    def _memoize(self, _: None) -> None:
-        self.memo[len(self.memo)] = self.stack[-1]
-
-    def _put(self, index: Any) -> None:
-        self.memo[int(index)] = self.stack[-1]
-
-    def _get(self, index: Any) -> None:
-        self.stack.append(self.memo[int(index)])
-
-    # --- containers
-
-    def _list(self, _: None) -> None:
-        self.stack.append(self._above_mark())
-
-    def _append(self, _: None) -> None:
-        item = self.stack.pop()
-        self._extend([item])
-
-    def _appends(self, _: None) -> None:
-        self._extend(self._above_mark())
+    def _popped(self, count: int) -> list[Any]:
+        """What was put on the stack last, in that order."""
+        if len(self.stack) < count:
+            raise IndexError("the stack is too short")
+        items, self.stack[-count:] = self.stack[-count:], []
+        return items
 
     def _extend(self, items: list[Any]) -> None:
-        if not isinstance(self.stack[-1], list):
-            raise PickleRefused("appends to something that is no list")
-        self.stack[-1].extend(items)
-
-    def _persistent(self, _: None) -> None:
-        self.stack.append(Made(STORED, (self.stack.pop(),)))
-
-    def _tuple(self, _: None) -> None:
-        self.stack.append(tuple(self._above_mark()))
-
-    def _tuple_of(self, size: int) -> None:
-        if len(self.stack) < size:
-            raise IndexError("the stack is too short")
-        self.stack[-size:] = [tuple(self.stack[-size:])]
-
-    def _dict(self, _: None) -> None:
-        items = self._above_mark()
-        self.stack.append({})
-        self._set(items)
-
-    def _setitem(self, _: None) -> None:
-        value, key = self.stack.pop(), self.stack.pop()
-        self._set([key, value])
-
-    def _setitems(self, _: None) -> None:
-        self._set(self._above_mark())
+        _typed(self.stack[-1], list).extend(items)
 
     def _set(self, items: list[Any]) -> None:
         keys = items[::2]
@@ -239,41 +252,15 @@ class _Machine:
 
     # --- what would have been calls
 
-    def _global(self, argument: str) -> None:
-        module, _, name = argument.partition(" ")  # how pickletools gives the two
-        self._refer(module, name)
-
-    def _stack_global(self, _: None) -> None:
-        name, module = self.stack.pop(), self.stack.pop()
+    def _name(self, module: Any, name: Any = "") -> Name:
         if not isinstance(name, str) or not isinstance(module, str):
             raise PickleRefused("refers to something without a name")
-        self._refer(module, name)
-
-    def _refer(self, module: str, name: str) -> None:
         if len(module) + len(name) > MAX_NAME or not self.allowed.fullmatch(f"{module}.{name}"):
             wanted = ascii(f"{module[:80]}.{name[:80]}")[1:-1][:80]
             raise PickleRefused(f"asks for {wanted}, which the file of a k-means codebook has no need of; nothing was executed")
-        self.stack.append(Name(module, name))
+        return Name(module, name)
 
-    def _reduce(self, _: None) -> None:
-        arguments, function = self.stack.pop(), self.stack.pop()
-        self.stack.append(self._call(function, arguments))
-
-    def _newobj_ex(self, _: None) -> None:
-        self.stack.pop()  # arguments by keyword: none of the classes has any that matter
-        self._reduce(None)
-
-    def _inst(self, argument: str) -> None:
-        self._global(argument)
-        name = self.stack.pop()
-        self.stack.append(self._call(name, tuple(self._above_mark())))
-
-    def _obj(self, _: None) -> None:
-        function, *arguments = self._above_mark()
-        self.stack.append(self._call(function, tuple(arguments)))
-
-    def _build(self, _: None) -> None:
-        state, made = self.stack.pop(), self.stack[-1]
+    def _build(self, state: Any, made: Any) -> None:
         if isinstance(made, dict) and isinstance(state, dict):  # an OrderedDict, whose attributes do not matter
             self._charge(len(state))
             return
@@ -284,7 +271,9 @@ class _Machine:
         if made.function.name == "NumpyArrayWrapper":
             made.array = self._wrapped(made.state)
         elif made.function.name == "_reconstruct":
-            made.array = self._reconstructed(state)
+            # How NumPy pickles arrays: (version, shape, type, order, bytes).
+            _, shape, dtype, fortran_order, data = _typed(state, tuple)
+            made.array = as_array(self._bytes(data), _dtype(dtype), _shape(shape), bool(fortran_order))
 
     def _call(self, function: Any, arguments: Any) -> Any:
         """A call that is not made; those that only describe bytes and arrays are understood."""
@@ -305,11 +294,6 @@ class _Machine:
         elif function.name == "scalar":
             made.array = as_array(self._bytes(arguments[1]), _dtype(arguments[0]), (), False)
         return made
-
-    def _reconstructed(self, state: Any) -> NDArray[Any]:
-        """The array of the state that NumPy pickles of one: (version, shape, type, order, bytes)."""
-        _, shape, dtype, fortran_order, data = _typed(state, tuple)
-        return as_array(self._bytes(data), _dtype(dtype), _shape(shape), bool(fortran_order))
 
     def _bytes(self, value: Any) -> bytes:
         """Bytes; as Python 2 wrote them they read as text."""
@@ -339,42 +323,6 @@ _LITERALS = frozenset(
         *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
     }
 )
-_CONSTANTS: dict[str, Callable[[], Any]] = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_LIST": list,
-    "EMPTY_TUPLE": tuple,
-    "EMPTY_DICT": dict,
-}
-_STEPS: dict[str, Callable[[_Machine, Any], None]] = {
-    "MARK": _Machine._mark,
-    "POP": _Machine._pop,
-    "POP_MARK": _Machine._pop_mark,
-    "DUP": _Machine._dup,
-    "MEMOIZE": _Machine._memoize,
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Machine._put),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine._get),
-    "LIST": _Machine._list,
-    "APPEND": _Machine._append,
-    "APPENDS": _Machine._appends,
-    "BINPERSID": _Machine._persistent,
-    "TUPLE": _Machine._tuple,
-    "TUPLE1": lambda machine, _: machine._tuple_of(1),
-    "TUPLE2": lambda machine, _: machine._tuple_of(2),
-    "TUPLE3": lambda machine, _: machine._tuple_of(3),
-    "DICT": _Machine._dict,
-    "SETITEM": _Machine._setitem,
-    "SETITEMS": _Machine._setitems,
-    "GLOBAL": _Machine._global,
-    "STACK_GLOBAL": _Machine._stack_global,
-    "REDUCE": _Machine._reduce,
-    "NEWOBJ": _Machine._reduce,
-    "NEWOBJ_EX": _Machine._newobj_ex,
-    "INST": _Machine._inst,
-    "OBJ": _Machine._obj,
-    "BUILD": _Machine._build,
-}
 
 
 def _dtype(value: Any) -> np.dtype[Any]:
@@ -391,9 +339,8 @@ def _dtype(value: Any) -> np.dtype[Any]:
 
 
 def _shape(value: Any) -> tuple[int, ...]:
-    if not isinstance(value, (tuple, list)) or len(value) > MAX_AXES:
-        raise PickleRefused("has an array of no known shape")
-    if not all(isinstance(size, int) and 0 <= size < 2**40 for size in value):
+    sizes = isinstance(value, (tuple, list)) and len(value) <= MAX_AXES
+    if not sizes or not all(isinstance(size, int) and 0 <= size < 2**40 for size in value):
         raise PickleRefused("has an array of no known shape")
     return tuple(value)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from ..features import REFERENCE_LEVEL, active_level
 from ..model import ModelConfig, Networks, restore
+from ..vocoder.hifigan import CodeGenerator
 from .checkpoint import Checkpoint
 
 HEARD_SECONDS, HEARD_AT_ONCE = 20, 5
@@ -62,10 +63,15 @@ def assemble(
     return config, networks
 
 
+def code_generator(networks: Networks) -> CodeGenerator:
+    """The generator of an imported vocoder, which is fed codes."""
+    return cast(CodeGenerator, networks.generator)
+
+
 @torch.inference_mode()
 def measure_gain(networks: Networks, utterances: list[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> float:
     """dB from the level at which the vocoder speaks units (1, n) and F0 codes (m,) to the reference level, 20 dB at most."""
-    generator, heard, samples = networks.generator, [], 0
+    generator, heard, samples = code_generator(networks), [], 0
     voice = networks.speaker.decode(networks.speaker.encode(torch.zeros(1, 80, 2)))
     for units, f0 in utterances:
         frames = min(units.shape[1], HEARD_AT_ONCE * 16000 // generator.hop)

@@ -8,6 +8,7 @@ from pathlib import Path
 from bitstream import EntropyModel, RecurrentModel
 
 from ..model import ModelConfig, Networks
+from .assembly import code_generator
 from .checkpoint import Checkpoint
 from .entropy import Rates
 from .weights import digest
@@ -52,7 +53,7 @@ def _streams(networks: Networks, entropy: EntropyModel) -> str:
     spec = entropy.spec
     learned = "a recurrent network in integers" if isinstance(entropy, RecurrentModel) else "tables of integers"
     f0 = "none" if spec.f0.alphabet == 1 else f"{spec.f0.alphabet} codes at {16000 / spec.f0_hop:g} Hz"
-    durations = "predicted" if networks.generator.duration_predictor is not None else "not predicted"
+    durations = "predicted" if code_generator(networks).duration_predictor is not None else "not predicted"
     voices = f"{networks.speaker.channels} voices in a table" if networks.speaker.alphabets else "one"
     rows = [
         ("units", f"{' x '.join(str(row.alphabet) for row in spec.rows)} at {16000 / spec.unit_hop:g} Hz"),
@@ -79,7 +80,7 @@ def _differences(config: ModelConfig, networks: Networks, f0_known: bool) -> lis
         found.append("There is no content encoder: the folder decodes, and encodes nothing.")
     else:
         found.append(f"Units come from the content encoder of `config.json`: {config.content}.")
-    if networks.generator.f0_size:
+    if code_generator(networks).f0_size:
         found.append(
             f"F0 is tracked by {config.tracker} at 100 Hz and interpolated to 200 Hz; the original's tracker is YAAPT. "
             "It is normalised by the statistics of the stream (of log-F0, sent in 9 bits, taken for a log-normal "

@@ -21,8 +21,8 @@ from ..formats.unit_files import UnitEntry, UnitsError
 from ..model import Networks
 from ..pitch.published import FINE
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
-from ..training.contexts import Settings, train
-from ..training.entropy import PACKET_SAMPLES
+from ..training.entropy_stage import PACKET_SAMPLES
+from ..training.recurrent_training import Settings, train
 
 MOST_ENTRIES = 2**23
 """Of a table: 16 MB."""

@@ -16,6 +16,7 @@ from ..errors import ModelError
 from ..formats.arrays import MAX_BYTES, Array, read_npz
 from ..model import Networks
 from ..vocoder.duration import LONGEST
+from .assembly import code_generator
 
 TOLERANCE = 1e-5
 """Largest error that a sample may have, where full scale is 1."""
@@ -49,7 +50,7 @@ def compare(networks: Networks, path: Path) -> Difference:
         ModelError: naming the file: it cannot be read, or its arrays do not fit the model.
     """
     arrays = _Arrays(path)
-    generator = networks.generator
+    generator = code_generator(networks)
     units = arrays.integers("code", 2, generator.unit_sizes[0])[:, None]
     durations, f0_codes = (0, 0), (0, 0)
     if "durations" in arrays:
@@ -82,7 +83,7 @@ def _durations(networks: Networks, arrays: _Arrays, units: Tensor) -> tuple[Tens
 
 def _f0(networks: Networks, arrays: _Arrays, batch: int, codes: int) -> tuple[Tensor, tuple[int, int]]:
     """F0 codes by our quantizer, in float64 as in the codec; how many differ from those expected, of how many."""
-    track, expected = arrays.floats("f0", 3), arrays.integers("f0_codes", 2, networks.generator.f0_size)
+    track, expected = arrays.floats("f0", 3), arrays.integers("f0_codes", 2, code_generator(networks).f0_size)
     if track.shape != (batch, 1, 16 * codes) or expected.shape != (batch, codes):
         raise ModelError(f"{arrays.path}: 'f0' and 'f0_codes' do not fit 'code': {codes} codes of 16 values are wanted")
     found: Tensor = copy.deepcopy(networks.pitch).double().encode(track.double())[:, 0]

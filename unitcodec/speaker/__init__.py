@@ -18,6 +18,7 @@ class SpeakerFamily(Protocol):
     Attributes:
         alphabets: of each field of the code.
         channels: of the vector that a code stands for.
+        voice: the one that is sent whatever is heard; None where the code is that of what is heard.
     """
 
     @property
@@ -25,6 +26,9 @@ class SpeakerFamily(Protocol):
 
     @property
     def channels(self) -> int: ...
+
+    @property
+    def voice(self) -> int | None: ...
 
     def encode(self, mel: Tensor) -> Tensor:
         """Normalised log-mel (B, 80, n) at 100 Hz, n even -> codes (B, fields), int64."""

@@ -26,6 +26,8 @@ class SpeakerEncoder(nn.Module):
         self.head = nn.Linear(channels * 2, fields)
         self.quantizer = FSQ([levels] * fields)
 
+    voice: int | None = None
+
     @property
     def alphabets(self) -> tuple[int, ...]:
         """Of each field of the code."""

@@ -13,6 +13,7 @@ class NoSpeaker(nn.Module):
 
     alphabets: tuple[int, ...] = ()
     channels = 0
+    voice: int | None = None
 
     def encode(self, mel: Tensor) -> Tensor:
         """(B, 80, n) -> codes (B, 0), int64."""

@@ -9,7 +9,7 @@ import torch
 from scipy.interpolate import CubicSpline
 from scipy.signal import istft, stft
 
-from .warp import unwarped_frequency
+from .vtlp import unwarped_frequency
 
 QUEFRENCY = 30
 """Cepstral coefficients (of 1/16 ms) that make an envelope: below the period of the highest voices."""
@@ -19,7 +19,7 @@ QUEFRENCY = 30
 class Augmentation:
     """Probabilities and ranges; all of it off is ``Augmentation(0, 0, 0, 0, 0)``.
 
-    ``babble``: of the noises, how many are other people's voices. ``warp`` moves the formants of the log-mel that is heard,
+    ``babble``: of the noises, how many are other people's voices. ``vtlp`` moves the formants of the log-mel that is heard,
     ``heard_tract`` those of the waveform, ``voice`` those of target and voice too. A speaker is drawn in proportion to his hours
     to the ``hours_power``; ``clean``: only recordings that a decoder may learn from.
     """
@@ -33,8 +33,8 @@ class Augmentation:
     snr_range: tuple[float, float] = (3.0, 35.0)
     equalizer: float = 0.0
     equalizer_db: float = 5.0
-    warp: float = 0.0
-    warp_range: float = 0.18
+    vtlp: float = 0.0
+    vtlp_range: float = 0.18
     heard_tract: float = 0.0
     voice: float = 0.0
     tract_range: float = 0.12

@@ -38,7 +38,7 @@ class Crop:
     deviation: float
     other: np.ndarray
     """(T_s,) float32: another stretch of the same utterance, for the speaker encoder."""
-    warp: float
+    vtlp: float
     """How many times as high formants shall seem to the content encoder; 1 most times."""
     clean_target: float
     """1 where the recording is clean enough for a decoder to learn from, else 0."""
@@ -136,15 +136,15 @@ class Batches:
             clean, other = another_voice(rng, clean, other, tract=a.tract_range, colour_db=a.colour_db)
         heard = clean
         if a.heard_tract and rng.random() < a.heard_tract:
-            heard = vocal_tract(heard, float(np.exp(rng.uniform(-a.warp_range, a.warp_range)))).astype(np.float32)
+            heard = vocal_tract(heard, float(np.exp(rng.uniform(-a.vtlp_range, a.vtlp_range)))).astype(np.float32)
         heard, track = self._heard(heard), track_channels(f0, mean, deviation)
-        warp = self._warp()
+        vtlp = self._vtlp()
         nested = float(rng.random()) if a.nested and rng.random() < a.nested else 0.0
-        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], warp, clean_target, nested)
+        return Crop(clean, heard, track, mean, deviation, other[: int(2.6 * 16000)], vtlp, clean_target, nested)
 
-    def _warp(self) -> float:
+    def _vtlp(self) -> float:
         rng, a = self.rng, self.augmentation
-        return float(np.exp(rng.uniform(-a.warp_range, a.warp_range))) if a.warp and rng.random() < a.warp else 1.0
+        return float(np.exp(rng.uniform(-a.vtlp_range, a.vtlp_range))) if a.vtlp and rng.random() < a.vtlp else 1.0
 
     def _heard(self, clean: np.ndarray) -> np.ndarray:
         rng, a = self.rng, self.augmentation
@@ -193,12 +193,12 @@ class Batches:
             utterance = self._utterance()
             waveform = self.corpus.waveform(utterance).astype(np.float32) / 32768
             heard = self._heard(waveform * np.float32(self._facts(utterance)[0]))
-            drawn.append((utterance, heard, self._warp()))
+            drawn.append((utterance, heard, self._vtlp()))
         return drawn
 
     def batch(self, size: int, step: int = 0) -> dict[str, np.ndarray]:
         """This process's ``size`` crops of a step: clean, heard (B, T); track (B, 2, T / 160); other (B, T_s); mean, deviation,
-        warp, clean_target, nested (B,).
+        vtlp, clean_target, nested (B,).
         """
         crops = [self.crop() for _ in self._drawn(size, step)]
         return {name: np.stack([getattr(crop, name) for crop in crops]).astype(np.float32) for name in Crop.__dataclass_fields__}

@@ -13,139 +13,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..content import hear, make_content
-from ..content.fsq import ContentEncoder
+from ..content import make_content
 from ..content.whisper import WhisperEncoder
-from ..decoder.mel import decode_f0
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
 from ..formats.centroids import read_centroids
 from ..pitch.vqvae import PitchVQVAE
-from ..quantize import straight_through
-from ..speaker.encoder import SpeakerEncoder
-from ..vocoder.mel_decoder import MelDecoder
-from . import cpc, hubert, parallel
+from . import cpc, hubert
 from .augmentation import Augmentation
+from .autoencoder import SCALAR, Autoencoder, content_options, conversion_loss, decoded_pitch, decoder_options, speaker_options
 from .batches import Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
-from .feature_loss import FeatureLoss, difference, fit_map
+from .ctc import CTCLoss
+from .feature_loss import Listener
 from .kmeans import codebook, encoder_features
-from .loop import Run, cosine, set_rate
+from .loop import Run, minimise
 from .optimizer import make_optimizer
 from .prior import RateTerm
-from .spelling import Spelling
-from .warp import warped
-from .words import WordLoss
-
-FAMILIES = ("fsq", "whisper", "vqvae", "hubert", "cpc", "pretrained")
-
-
-SCALAR = ("fsq", "whisper")
-"""Those whose codes are scalar: their codebook does not move with what it is given."""
-
-
-class Autoencoder(nn.Module):
-    """The three parts that share one loss."""
-
-    def __init__(self, content: dict[str, Any], decoder: dict[str, Any] | None = None, speaker: dict[str, Any] | None = None):
-        """The arguments of :func:`unitcodec.content.make_content`, those of the mel decoder that do not follow from them, and
-        those of the speaker encoder."""
-        super().__init__()
-        self.content: Any = make_content(**content)
-        self.speaker = SpeakerEncoder(**speaker or {})
-        self.decoder = MelDecoder(rows=self.content.channels, stride=self.content.stride, **decoder or {})
-
-    def coded(
-        self,
-        waveform: Tensor,
-        warp: Tensor | None = None,
-        nested: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Waveform (B, 160 n) -> the units' values (B, channels, m), units (B, rows, m), the quantizer's loss.
-
-        With ``warp`` (B,) an encoder of log-mel hears vocal tracts of other lengths. With ``nested`` (B,), from 0 to 1,
-        scalar codes are coarser.
-        """
-        if isinstance(self.content, ContentEncoder):
-            return self.quantized(self.latent(waveform, warp), nested)
-        values, units, loss = self.content.quantize(self._heard(waveform, warp))
-        return values, units, loss
-
-    def _heard(self, waveform: Tensor, warp: Tensor | None) -> Tensor:
-        with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
-            heard = hear(self.content, waveform)
-            return warped(heard, warp) if warp is not None and self.content.hears == "log_mel" else heard
-
-    def latent(self, waveform: Tensor, warp: Tensor | None = None) -> Tensor:
-        """Of scalar codes: waveform (B, 160 n) -> what is quantized, (B, rows, m)."""
-        latent: Tensor = self.content.latent(self._heard(waveform, warp)).float()
-        return latent
-
-    def quantized(self, latent: Tensor, nested: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Of scalar codes: :meth:`latent` -> as :meth:`coded`."""
-        values, units, loss = self.content.quantizer(latent)
-        if nested is not None:
-            ladder = self.content.ladder_codes(latent)
-            rungs = torch.ceil(nested * (ladder.shape[1] - 1)).long()
-            units = ladder[torch.arange(len(ladder)), rungs]
-            values = straight_through(values, self.content.values(units))
-        return values, units, loss
-
-    def unsteadiness(self, latent: Tensor, batch: dict[str, Tensor]) -> Tensor:
-        """How far the ``latent`` (B, rows, m) of what is heard is from that of the clean crop, mean square in code steps.
-
-        Only the first learns, and only from crops that are heard otherwise than they were recorded. After the invariance of
-        Gat et al. 2023 (arXiv 2209.15483), section 3, which holds discrete units steady under augmentation.
-        """
-        changed = (batch["heard"] != batch["clean"]).any(1)
-        if not changed.any():
-            return latent.new_zeros(())
-        with torch.no_grad():
-            wanted = self.content.quantizer.bound(self.latent(batch["clean"][changed]))
-        return F.mse_loss(self.content.quantizer.bound(latent[changed]), wanted)
-
-    def decoded(self, values: Tensor, other: Tensor, pitch: Tensor) -> Tensor:
-        """The units' values, a waveform (B, 160 k) of the voice, pitch (B, 3, n) -> log-mel (B, 80, n)."""
-        speaker, _, _ = self.speaker.quantizer(self.voice(other)[..., None])
-        mel: Tensor = self.decoder(values, pitch, speaker[..., 0])
-        return mel
-
-    def voice(self, waveform: Tensor) -> Tensor:
-        """Waveform (B, 160 k) -> what the speaker encoder makes of it, before it is quantized, (B, fields)."""
-        with torch.no_grad(), torch.autocast(waveform.device.type, enabled=False):
-            heard = normalise(log_mel(waveform))
-        latent: Tensor = self.speaker.latent(heard).float()
-        return latent
-
-
-@torch.no_grad()
-def decoded_pitch(model: PitchVQVAE, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """What comes out of the F0 codec: pitch features (B, 3, n), and F0 in Hz (B, n), positive everywhere."""
-    return decode_f0(model, model.encode(batch["track"]), batch["mean"], batch["deviation"])
-
-
-AUGMENTED = ("speed", "voice", "equalizer", "warp", "heard_tract", "nested", "hours_power", "noise", "babble", "room")
-"""Settings of the stage that say how its crops are made."""
-
-
-def conversion_loss(model: Autoencoder, pitch: PitchVQVAE, values: Tensor, batch: dict[str, Tensor]) -> Tensor:
-    """How far a batch, each crop converted to the voice of the one before it, is from those voices.
-
-    The units' ``values`` (B, channels, m) are decoded with the speaker code and the F0 statistics of another crop. The speaker
-    encoder hears the log-mel; the loss is the mean distance to what it makes of the voice, in steps of its codes. It does not
-    learn by it: it would forget what tells voices apart. After the speaker consistency loss of Casanova et al. 2022, *YourTTS*
-    (arXiv 2112.02418), section 2.
-    """
-    speaker, learns = model.speaker, next(model.speaker.parameters()).requires_grad
-    features, _ = decoded_pitch(pitch, batch | {name: batch[name].roll(1, 0) for name in ("mean", "deviation")})
-    with torch.no_grad():
-        wanted = model.voice(batch["other"]).roll(1, 0)[..., None]
-        voice, _, _ = speaker.quantizer(wanted)
-    mel = model.decoder(values, features, voice[..., 0])
-    speaker.requires_grad_(False)
-    heard = speaker.latent(mel).float()[..., None]
-    speaker.requires_grad_(learns)
-    return F.l1_loss(speaker.quantizer.bound(heard), speaker.quantizer.bound(wanted))
+from .settings import ContentSettings, Options, Settings
 
 
 def conditional_entropy(units: Tensor, size: int) -> float:
@@ -161,47 +46,19 @@ def conditional_entropy(units: Tensor, size: int) -> float:
     return bits
 
 
-def content_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What :func:`unitcodec.content.make_content` is given, of all stages' settings. Raises UnitcodecError."""
-    family = settings["content"]["family"]
-    if family in SCALAR:
-        stride = settings["content"]["stride"]
-        # What is usual is left out, as in models that were made when there was nothing else.
-        ladder = settings["content"]["ladder"]
-        options = {
-            "levels": settings["content"]["levels"],
-            **({"stride": stride} if stride != 4 else {}),
-            **({"ladder": ladder} if ladder else {}),
-        }
-        return options if family == "fsq" else {"kind": family, **options, **settings[family]["encoder"]}
-    if family not in settings or "encoder" not in settings[family]:
-        raise UnitcodecError(f"unknown family of content encoders '{family}': one of {', '.join(FAMILIES)}")
-    options = hubert.encoder_options(settings[family]) if family == "hubert" else settings[family]["encoder"]
-    return {"kind": family, "codes": settings["content"]["codes"], **options}
-
-
-def decoder_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Arguments of the mel decoder that do not follow from the content encoder; what is usual is left out."""
-    return {} if not settings["decoder"]["memory"][0] else dict(settings["decoder"])
-
-
-def speaker_options(settings: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Arguments of the speaker encoder; what is usual is left out."""
-    return {} if settings["speaker"]["levels"] == 4 else dict(settings["speaker"])
-
-
-def pretrained(
-    corpus: Corpus, folder: Path, settings: dict[str, dict[str, Any]], seed: int = 0, device: str = "cpu"
-) -> nn.Module | None:
+def pretrained(corpus: Corpus, folder: Path, settings: Settings, seed: int = 0, device: str = "cpu") -> nn.Module | None:
     """The content encoder of a family that is trained before its decoder; its state is in ``folder``. None for the others."""
-    family, codes = settings["content"]["family"], settings["content"]["codes"]
+    family, codes = settings.content.family, settings.content.codes
     if family == "pretrained":
-        return _another(corpus, folder, content_options(settings), settings["pretrained"]["centroids"], seed, device)
-    stages = {"hubert": hubert.train, "cpc": cpc.train}
-    return stages[family](corpus, folder, settings[family], codes, seed, device) if family in stages else None
+        return _another(corpus, folder, content_options(settings), settings.pretrained.centroids, seed, device)
+    if family == "hubert":
+        return hubert.train(corpus, folder, settings.hubert, codes, seed, device)
+    if family == "cpc":
+        return cpc.train(corpus, folder, settings.cpc, codes, seed, device)
+    return None
 
 
-def _another(corpus: Corpus, folder: Path, options: dict[str, Any], centroids: str | None, seed: int, device: str) -> nn.Module:
+def _another(corpus: Corpus, folder: Path, options: Options, centroids: str | None, seed: int, device: str) -> nn.Module:
     """A public encoder with its published codebook, or with one of the corpus."""
     encoder: Any = make_content(**options)
     encoder.to(device)
@@ -220,156 +77,161 @@ def _another(corpus: Corpus, folder: Path, options: dict[str, Any], centroids: s
     return encoder
 
 
-def train(
-    corpus: Corpus,
-    pitch: PitchVQVAE,
-    folder: Path,
-    options: dict[str, Any],
-    settings: dict[str, Any],
-    encoder: nn.Module | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    teacher: WhisperEncoder | None = None,
-    decoder: dict[str, Any] | None = None,
-    speaker: dict[str, Any] | None = None,
-    word_loss: WordLoss | None = None,
-) -> Autoencoder:
-    """Train encoders and mel decoder.
+def augmentation(settings: ContentSettings) -> Augmentation:
+    """How the stage's crops are made."""
+    return Augmentation(
+        speed=settings.speed,
+        noise=settings.noise,
+        room=settings.room,
+        babble=settings.babble,
+        equalizer=settings.equalizer,
+        vtlp=settings.vtlp,
+        heard_tract=settings.heard_tract,
+        voice=settings.voice,
+        hours_power=settings.hours_power,
+        nested=settings.nested,
+    )
+
+
+class ContentTraining:
+    """The autoencoder and what it learns by.
 
     Args:
-        options, decoder, speaker: of the content encoder, the mel decoder and the speaker encoder.
-        encoder: the first itself, if it is trained already.
-        teacher: whose opinion the feature loss is, and which is part of a content encoder of the family whisper.
-        word_loss: by the decoder of the same teacher, if ``settings["word_loss"]`` is not 0.
+        settings: of the whole run.
+        encoder: the content encoder, if it is trained already.
+        teacher: the encoder that a content encoder of the family whisper has inside.
+        listener: whose opinion the feature loss and the word loss are, where there are any.
     """
-    torch.manual_seed(seed)
-    model = Autoencoder(options, decoder, speaker).to(device)
-    if encoder is not None:
-        model.content.load_state_dict(encoder.state_dict())
-    if teacher is not None and settings["family"] == "whisper":
-        model.content.whisper.load_state_dict(teacher.state_dict())
-    learned = [
-        parameter
-        for name, parameter in model.named_parameters()
-        if parameter.requires_grad
-        and (encoder is None or not name.startswith("content.") or name == "content.codebook.embedding")
-    ]
-    feature_loss = None
-    if settings["feature_loss"] or settings["word_loss"]:
-        assert teacher is not None
-        feature_loss = FeatureLoss(teacher, *fit_map(corpus)).to(device)
-    if settings["word_loss"]:
-        assert word_loss is not None
-        word_loss = word_loss.to(device)
-    pitch = pitch.to(device).eval()
-    held_out = held_out_speakers(corpus)
-    augmentation = Augmentation(**{name: settings[name] for name in AUGMENTED})
-    parts: dict[str, Any] = {"model": model}
-    networks, spelling = nn.ModuleList([model]), None
-    if settings["ctc"]:
-        content = model.content
-        spelling = Spelling(corpus, augmentation, content.channels, content.stride, settings["ctc_utterances"], seed, held_out)
-        parts["speller"] = spelling.network.to(device)
-        networks.append(spelling.network)
-        learned += list(spelling.network.parameters())
-    optimizer = make_optimizer(settings["optimizer"], networks, learned, settings["rate"])
-    parts["optimizer"] = optimizer
-    rate = None
-    if settings["bits"]:
-        rate = RateTerm(model.content.vocabulary, settings["bits"] * model.content.stride / 100, device=device)
-        parts["rate"] = rate
-    run = Run(folder, parts, settings["steps"])
-    batches = Batches(corpus, settings["seconds"], augmentation, seed, held_out)
-    test = validation_batches(corpus, 5.12, held_out)
 
-    def tensors(batch: dict[str, Any]) -> dict[str, Tensor]:
-        return {name: torch.from_numpy(value).to(device) for name, value in batch.items()}
+    def __init__(
+        self,
+        corpus: Corpus,
+        pitch: PitchVQVAE,
+        settings: Settings,
+        encoder: nn.Module | None = None,
+        teacher: WhisperEncoder | None = None,
+        listener: Listener | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+    ):
+        self.settings, self.device, self.listener = settings.content, device, listener
+        torch.manual_seed(seed)
+        self.model = Autoencoder(content_options(settings), decoder_options(settings), speaker_options(settings)).to(device)
+        if encoder is not None:
+            self.model.content.load_state_dict(encoder.state_dict())
+        if teacher is not None and settings.content.family == "whisper":
+            self.model.content.whisper.load_state_dict(teacher.state_dict())
+        self.learned = [
+            parameter
+            for name, parameter in self.model.named_parameters()
+            if parameter.requires_grad
+            and (encoder is None or not name.startswith("content.") or name == "content.codebook.embedding")
+        ]
+        self.pitch = pitch.to(device).eval()
+        held_out = held_out_speakers(corpus)
+        crops = augmentation(settings.content)
+        content = self.model.content
+        networks = nn.ModuleList([self.model])
+        self.ctc = None
+        if settings.content.ctc:
+            many = settings.content.ctc_utterances
+            self.ctc = CTCLoss(corpus, crops, content.channels, content.stride, many, seed, held_out)
+            networks.append(self.ctc.network.to(device))
+            self.learned += list(self.ctc.network.parameters())
+        self.optimizer = make_optimizer(settings.content.optimizer, networks, self.learned, settings.content.rate)
+        self.rate = None
+        if settings.content.bits:
+            self.rate = RateTerm(content.vocabulary, settings.content.bits * content.stride / 100, device=device)
+        self.batches = Batches(corpus, settings.content.seconds, crops, seed, held_out)
+        self.test = self._tensors(validation_batches(corpus, 5.12, held_out).batch(24))
 
-    test_batch = tensors(test.batch(24))
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What a run keeps."""
+        speller = None if self.ctc is None else self.ctc.network
+        parts = {"model": self.model, "speller": speller, "optimizer": self.optimizer, "rate": self.rate}
+        return {name: part for name, part in parts.items() if part is not None}
 
-    def validate() -> dict[str, float]:
-        model.eval()
-        with torch.no_grad():
-            mel, (pitched, _) = normalise(log_mel(test_batch["clean"])), decoded_pitch(pitch, test_batch)
-            values, units, _ = model.coded(test_batch["clean"])
-            output = model.decoded(values, test_batch["other"], pitched)
-        np.save(run.folder / "samples.npy", torch.stack([mel[:4], output[:4]], 1).cpu().numpy())
-        found = {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(model.content.vocabulary))}
-        if settings["conversion"]:
-            with torch.no_grad():
-                found["test_conversion"] = conversion_loss(model, pitch, values, test_batch).item()
-        if feature_loss is not None:
-            with torch.no_grad():
-                wanted, heard = feature_loss.states(mel), feature_loss.states(output)
-                found["test_feature_loss"] = difference(wanted, heard).mean().item()
-                if word_loss is not None:
-                    found["test_words"] = word_loss(wanted[-1], heard[-1]).mean().item()
-        if settings["nested"]:
-            with torch.no_grad():
-                rough, _, _ = model.coded(test_batch["clean"], None, torch.full((len(mel),), 0.5, device=device))
-                output = model.decoded(rough, test_batch["other"], pitched)
-                found["coarse_l1"] = F.l1_loss(output, mel).item()
-                if feature_loss is not None:
-                    found["coarse_feature_loss"] = feature_loss(mel, output).mean().item()
-        if rate is not None:
-            found["test_bits"] = rate.cost(values, units)
-        model.train()
-        return found
+    def train(self, folder: Path) -> None:
+        """All steps, or those that are left of the run in ``folder``."""
+        run = Run(folder, self.parts, self.settings.steps)
+        minimise(run, self.loss, self.learned, self.optimizer, self.settings.rate, lambda: self.validate(folder))
 
-    for step in run.steps(validate):
-        set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
-        batch = tensors(batches.batch(settings["batch"], step))
+    def _tensors(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(value).to(self.device) for name, value in batch.items()}
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.settings.bfloat16)
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
+        """Of a step's crops: the sum of the losses that the settings ask for, and each of them."""
+        settings, model = self.settings, self.model
+        batch = self._tensors(self.batches.batch(settings.batch, step))
         with torch.no_grad():
             target = normalise(log_mel(batch["clean"]))
         # Not in bfloat16, where the nearest codevector would often be another than in the codec.
-        features, _ = decoded_pitch(pitch, batch)
-        with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-            warp = batch["warp"] if settings["warp"] else None
-            if settings["family"] in SCALAR:
-                latent = model.latent(batch["heard"], warp)
-                values, units, commitment = model.quantized(latent, batch["nested"] if settings["nested"] else None)
+        features, _ = decoded_pitch(self.pitch, batch)
+        latent = None
+        with self._autocast():
+            vtlp = batch["vtlp"] if settings.vtlp else None
+            if settings.family in SCALAR:
+                latent = model.latent(batch["heard"], vtlp)
+                values, units, commitment = model.quantized(latent, batch["nested"] if settings.nested else None)
             else:
-                values, units, commitment = model.coded(batch["heard"], warp)
+                values, units, commitment = model.coded(batch["heard"], vtlp)
             output = model.decoded(values, batch["other"], features).float()
         # What noisy recordings sound like is nothing that a decoder should learn.
         share = batch["clean_target"] / batch["clean_target"].sum().clamp(min=1.0)
         error = output - target
         l1 = (error.abs().mean((1, 2)) * share).sum()
         loss = l1 + 0.5 * (error.square().mean((1, 2)) * share).sum() + commitment
-        logged: dict[str, float | Tensor] = {"l1": l1, "commitment": commitment}
-        if settings["steady"]:
-            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-                logged["unsteadiness"] = model.unsteadiness(latent, batch)
-            loss = loss + settings["steady"] * logged["unsteadiness"]
-        if settings["conversion"]:
-            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-                logged["conversion"] = conversion_loss(model, pitch, values, batch)
-            loss = loss + settings["conversion"] * logged["conversion"]
-        if spelling is not None:
-            waveforms, warp, spoken = spelling.draw(step)
-            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-                said, _, _ = model.coded(waveforms.to(device), warp.to(device) if settings["warp"] else None)
-                logged["ctc"] = spelling.loss(said, spoken)
-            loss = loss + settings["ctc"] * logged["ctc"]
-        if feature_loss is not None:
-            with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
-                with torch.no_grad():
-                    wanted = feature_loss.states(target)
-                heard = feature_loss.states(output)
-                logged["feature_loss"] = difference(wanted, heard).mean()
-                if word_loss is not None:
-                    read = slice(settings["word_crops"])
-                    logged["words"] = word_loss(wanted[-1][read], heard[-1][read]).mean()
-                    loss = loss + settings["word_loss"] * logged["words"]
-            loss = loss + settings["feature_loss"] * logged["feature_loss"]
-        if rate is not None:
-            term, told = rate.step(values, units, batch["nested"] == 0)
-            loss = loss + term
-            logged |= told
-        optimizer.zero_grad()
-        loss.backward()
-        parallel.average_gradients(learned)
-        torch.nn.utils.clip_grad_norm_(learned, 1.0)
-        optimizer.step()
-        run.log(**logged)
-    return model.eval()
+        terms: dict[str, Tensor] = {}
+        # Each under an autocast of its own, which remembers how it has cast weights: with gradients or without.
+        if settings.steady and latent is not None:
+            with self._autocast():
+                terms["unsteadiness"] = model.unsteadiness(latent, batch)
+        if settings.conversion:
+            with self._autocast():
+                terms["conversion"] = conversion_loss(model, self.pitch, values, batch)
+        if self.ctc is not None:
+            waveforms, vtlp, spoken = self.ctc.draw(step)
+            with self._autocast():
+                said, _, _ = model.coded(waveforms.to(self.device), vtlp.to(self.device) if settings.vtlp else None)
+                terms["ctc"] = self.ctc.loss(said, spoken)
+        if self.listener is not None:
+            with self._autocast():
+                terms |= self.listener(target, output, self.listener.crops)
+        weights = {**vars(settings), "unsteadiness": settings.steady}
+        for name, term in terms.items():
+            loss = loss + weights[name] * term
+        told: dict[str, float | Tensor] = {"l1": l1, "commitment": commitment, **terms}
+        if self.rate is not None:
+            bits, rate = self.rate.step(values, units, batch["nested"] == 0)
+            loss = loss + bits
+            told |= rate
+        return loss, told
+
+    @torch.no_grad()
+    def validate(self, folder: Path) -> dict[str, float]:
+        """The losses on crops of held-out speakers, of which ``folder`` gets some: samples.npy, (4, 2, 80, n) log-mels."""
+        settings, model, test = self.settings, self.model, self.test
+        model.eval()
+        mel, (pitched, _) = normalise(log_mel(test["clean"])), decoded_pitch(self.pitch, test)
+        values, units, _ = model.coded(test["clean"])
+        output = model.decoded(values, test["other"], pitched)
+        np.save(folder / "samples.npy", torch.stack([mel[:4], output[:4]], 1).cpu().numpy())
+        found = {"test_l1": F.l1_loss(output, mel).item(), "bits": conditional_entropy(units, max(model.content.vocabulary))}
+        if settings.conversion:
+            found["test_conversion"] = conversion_loss(model, self.pitch, values, test).item()
+        if self.listener is not None:
+            found |= {f"test_{name}": value.item() for name, value in self.listener(mel, output).items()}
+        if settings.nested:
+            rough, _, _ = model.coded(test["clean"], None, torch.full((len(mel),), 0.5, device=self.device))
+            output = model.decoded(rough, test["other"], pitched)
+            found["coarse_l1"] = F.l1_loss(output, mel).item()
+            if self.listener is not None:
+                found["coarse_feature_loss"] = self.listener.features(mel, output).mean().item()
+        if self.rate is not None:
+            found["test_bits"] = self.rate.cost(values, units)
+        model.train()
+        return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +11,12 @@ from torch import Tensor, nn
 
 from ..content import hear
 from ..content.cpc import CPCEncoder
-from . import parallel
 from .augmentation import Augmentation
 from .batches import Batches, Stretch, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .kmeans import codebook, encoder_features
-from .loop import Run, cosine, set_rate
+from .loop import Run, minimise
+from .settings import CPCSettings
 
 SOURCES = ("utterance", "others", "both")
 """Where negatives are drawn from: the crop itself, the other crops of its group, or half from each."""
@@ -78,31 +77,31 @@ class Predictions(nn.Module):
         return torch.stack(losses).mean(0)
 
 
-def train(corpus: Corpus, folder: Path, settings: dict[str, Any], codes: int, seed: int = 0, device: str = "cpu") -> CPCEncoder:
+def train(corpus: Corpus, folder: Path, settings: CPCSettings, codes: int, seed: int = 0, device: str = "cpu") -> CPCEncoder:
     """The networks, then a codebook of ``codes`` on the context layer; resumes in ``folder``."""
     torch.manual_seed(seed)
     # Whatever the size of the codebook, what comes before it is the same.
-    network = CPCEncoder(1, **settings["encoder"]).to(device)
-    predictions = Predictions(network.codebook.centroids.shape[1], settings["ahead"]).to(device)
+    network = CPCEncoder(1, **settings.encoder).to(device)
+    predictions = Predictions(network.codebook.centroids.shape[1], settings.ahead).to(device)
     learned = [p for name, p in network.named_parameters() if "codebook" not in name] + list(predictions.parameters())
-    optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.9, 0.98), weight_decay=1e-2)
-    run = Run(folder / "pretraining", {"model": network, "head": predictions, "optimizer": optimizer}, settings["steps"])
+    optimizer = torch.optim.AdamW(learned, settings.rate, betas=(0.9, 0.98), weight_decay=1e-2)
+    run = Run(folder / "pretraining", {"model": network, "head": predictions, "optimizer": optimizer}, settings.steps)
     held_out = held_out_speakers(corpus)
-    batches = Batches(corpus, settings["seconds"], Augmentation(speed=0), seed, held_out)
+    batches = Batches(corpus, settings.seconds, Augmentation(speed=0), seed, held_out)
 
     def loss_of(stretches: list[Stretch]) -> Tensor:
         waveform = torch.from_numpy(np.stack([stretch.waveform for stretch in stretches])).to(device)
         heard = hear(network, waveform)
-        with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
+        with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
             encoded = network.encoded(heard)
             contexts = network.contexts(encoded).transpose(1, 2)
             encoded = F.layer_norm(encoded.transpose(1, 2), encoded.shape[1:2])
             flat = encoded.reshape(-1, encoded.shape[2])
             seeds = [stretch.seed for stretch in stretches]
-            chosen = negative_frames(seeds, encoded.shape[1], settings["negatives"], settings["negatives_from"])
+            chosen = negative_frames(seeds, encoded.shape[1], settings.negatives, settings.negatives_from)
             return predictions(contexts, encoded, flat[chosen.to(device)]).mean()
 
-    test = validation_batches(corpus, settings["seconds"], held_out).stretches(16, 0)
+    test = validation_batches(corpus, settings.seconds, held_out).stretches(16, 0)
 
     def validate() -> dict[str, float]:
         network.eval()
@@ -111,18 +110,14 @@ def train(corpus: Corpus, folder: Path, settings: dict[str, Any], codes: int, se
         network.train()
         return {"test_nce": value}
 
-    for step in run.steps(validate):
-        set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
-        loss = loss_of(batches.stretches(settings["batch"], step))
-        optimizer.zero_grad()
-        loss.backward()
-        parallel.average_gradients(learned)
-        nn.utils.clip_grad_norm_(learned, 1.0)
-        optimizer.step()
-        run.log(nce=loss)
+    def loss(step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
+        value = loss_of(batches.stretches(settings.batch, step))
+        return value, {"nce": value}
+
+    minimise(run, loss, learned, optimizer, settings.rate, validate)
     network.eval()
     features = encoder_features(network, network.latent)
-    encoder = CPCEncoder(codes, **settings["encoder"]).to(device)
+    encoder = CPCEncoder(codes, **settings.encoder).to(device)
     own = {name: value for name, value in network.state_dict().items() if "codebook" not in name}
     encoder.load_state_dict(own, strict=False)
     encoder.codebook.centroids.copy_(torch.from_numpy(codebook(corpus, features, codes, folder, seed)))

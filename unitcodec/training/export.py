@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 import bitstream
 
@@ -16,7 +16,8 @@ from ..features import active_level
 from ..model import Model, ModelConfig, Networks, digest, restore, save, stored
 from ..vocoder import make_generator
 from .corpus import Corpus
-from .entropy import code_corpus, describe, fit, report
+from .entropy_stage import code_corpus, describe, fit, report
+from .recurrent_training import Settings
 
 
 def gather(
@@ -38,7 +39,7 @@ def gather(
     trained = make_generator(**config.generator)
     trained.load_state_dict(generator)
     trained.finish()
-    networks.generator.load_state_dict(trained.state_dict())
+    cast(nn.Module, networks.generator).load_state_dict(trained.state_dict())
     restore(networks, stored(networks))
     return networks.eval().requires_grad_(False)
 
@@ -72,7 +73,7 @@ def measure(corpus: Corpus, codec: Codec, utterances: int = 32) -> tuple[float, 
 def export(
     corpus: Corpus,
     entropy_run: Path,
-    settings: dict[str, Any],
+    settings: Settings,
     networks: Networks,
     config: ModelConfig,
     folder: Path,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..content.whisper import WhisperEncoder, whisper_mel
 from ..features import BANDS, HOP, active_level, level_code, level_gain, log_mel, normalise
 from .corpus import Corpus
+from .words import WordLoss
 
 FITTED = 200
 """Utterances by which one log-mel is fitted to the other."""
@@ -50,6 +51,27 @@ class FeatureLoss(nn.Module):
         heard = F.conv1d(mel, self.get_buffer("weight"), self.get_buffer("bias"), padding=TAPS // 2)
         states: list[Tensor] = self.network(heard)
         return states
+
+
+class Listener(nn.Module):
+    """What Whisper makes of a log-mel: the feature loss and, where its decoder is given, the word loss.
+
+    ``crops``: of a batch in training, all that its decoder reads.
+    """
+
+    def __init__(self, features: FeatureLoss, words: WordLoss | None = None, crops: int | None = None):
+        super().__init__()
+        self.features, self.words, self.crops = features, words, crops
+
+    def forward(self, target: Tensor, output: Tensor, crops: int | None = None) -> dict[str, Tensor]:
+        """Normalised log-mels (B, 80, n), n even -> "feature_loss" and, of the first ``crops`` or all, "word_loss"; scalars."""
+        with torch.no_grad():
+            wanted = self.features.states(target)
+        found = self.features.states(output)
+        losses = {"feature_loss": difference(wanted, found).mean()}
+        if self.words is not None:
+            losses["word_loss"] = self.words(wanted[-1][:crops], found[-1][:crops]).mean()
+        return losses
 
 
 def difference(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> Tensor:

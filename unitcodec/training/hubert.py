@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,8 @@ from .augmentation import Augmentation
 from .batches import Batches, Stretch, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .kmeans import FRAME, Features, cepstra, codebook, encoder_features, label
-from .loop import Run, cosine, set_rate
+from .loop import Run, minimise
+from .settings import HubertSettings, Options
 
 
 class MaskedPrediction(nn.Module):
@@ -67,14 +67,14 @@ def per_crop(losses: Tensor, chosen: Tensor) -> Tensor:
 
 
 def train(
-    corpus: Corpus, folder: Path, settings: dict[str, Any], codes: int, seed: int = 0, device: str = "cpu"
+    corpus: Corpus, folder: Path, settings: HubertSettings, codes: int, seed: int = 0, device: str = "cpu"
 ) -> HubertEncoder:
     """All iterations, and a codebook of ``codes`` on the layer chosen. Each resumes in its own folder below ``folder``.
 
     Returns the encoder, cut off after the layer that makes units.
     """
     network = iterate(corpus, folder, settings, seed, device)
-    features = encoder_features(network, partial(_hidden, network, settings["layer"]))
+    features = encoder_features(network, partial(_hidden, network, settings.layer))
     encoder = HubertEncoder(codes, **encoder_options(settings)).to(device)
     own = {name: value for name, value in network.state_dict().items() if "codebook" not in name}
     encoder.load_state_dict({name: own[name] for name in encoder.state_dict() if name in own}, strict=False)
@@ -82,20 +82,20 @@ def train(
     return encoder.eval()
 
 
-def iterate(corpus: Corpus, folder: Path, settings: dict[str, Any], seed: int = 0, device: str = "cpu") -> HubertEncoder:
+def iterate(corpus: Corpus, folder: Path, settings: HubertSettings, seed: int = 0, device: str = "cpu") -> HubertEncoder:
     """The network after all iterations, with all its layers; without a codebook of its own."""
     features: Features = cepstra
     network = None
-    for iteration, size in enumerate(settings["targets"], 1):
+    for iteration, size in enumerate(settings.targets, 1):
         network = _iteration(corpus, folder / f"iteration{iteration}", settings, features, size, network, seed, device)
-        features = encoder_features(network, partial(_hidden, network, settings["layer"]))
+        features = encoder_features(network, partial(_hidden, network, settings.layer))
     assert network is not None
     return network
 
 
-def encoder_options(settings: dict[str, Any]) -> dict[str, Any]:
+def encoder_options(settings: HubertSettings) -> Options:
     """Constructor arguments of the encoder that makes units."""
-    return {**settings["encoder"], "layers": settings["layer"]}
+    return {**settings.encoder, "layers": settings.layer}
 
 
 def _hidden(network: HubertEncoder, layer: int, heard: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ def _hidden(network: HubertEncoder, layer: int, heard: Tensor) -> Tensor:
 def _iteration(
     corpus: Corpus,
     folder: Path,
-    settings: dict[str, Any],
+    settings: HubertSettings,
     features: Features,
     codes: int,
     previous: HubertEncoder | None,
@@ -113,8 +113,8 @@ def _iteration(
     device: str,
 ) -> HubertEncoder:
     torch.manual_seed(seed)
-    network = HubertEncoder(codes, **settings["encoder"]).to(device)
-    if previous is not None and settings["warm"]:
+    network = HubertEncoder(codes, **settings.encoder).to(device)
+    if previous is not None and settings.warm:
         network.load_state_dict(
             {name: value for name, value in previous.state_dict().items() if "codebook" not in name}, strict=False
         )
@@ -125,10 +125,10 @@ def _iteration(
     parallel.wait()
     labels = label(corpus, features, centroids, folder / "labels.npy")
     learned = [parameter for name, parameter in network.named_parameters() if "codebook" not in name] + list(head.parameters())
-    optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.9, 0.98), weight_decay=1e-2)
-    run = Run(folder, {"model": network, "head": head, "optimizer": optimizer}, settings["steps"])
+    optimizer = torch.optim.AdamW(learned, settings.rate, betas=(0.9, 0.98), weight_decay=1e-2)
+    run = Run(folder, {"model": network, "head": head, "optimizer": optimizer}, settings.steps)
     held_out = held_out_speakers(corpus)
-    batches = Batches(corpus, settings["seconds"], Augmentation(speed=0), seed, held_out)
+    batches = Batches(corpus, settings.seconds, Augmentation(speed=0), seed, held_out)
 
     def masked(stretches: list[Stretch]) -> tuple[Tensor, Tensor, Tensor]:
         """Losses (B, n), and where they are of masked and of unmasked frames."""
@@ -136,17 +136,16 @@ def _iteration(
         frames = waveform.shape[1] // FRAME
         own = torch.from_numpy(np.stack([labels.of(s.utterance, s.first, frames) for s in stretches])).to(device)
         spans = [
-            span_mask(np.random.default_rng(s.seed), frames, settings["mask_probability"], settings["mask_length"])
-            for s in stretches
+            span_mask(np.random.default_rng(s.seed), frames, settings.mask_probability, settings.mask_length) for s in stretches
         ]
         mask = torch.from_numpy(np.stack(spans)).to(device)
         heard = hear(network, waveform)
-        with torch.autocast(device, torch.bfloat16, enabled=settings["bfloat16"]):
+        with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
             hidden = head.hide(network.front(heard), mask)
             states = network.states(hidden, len(network.layers))[-1]
         return head(states, own), mask & (own >= 0), ~mask & (own >= 0)
 
-    test = validation_batches(corpus, settings["seconds"], held_out).stretches(16, 0)
+    test = validation_batches(corpus, settings.seconds, held_out).stretches(16, 0)
 
     def validate() -> dict[str, float]:
         network.eval()
@@ -155,15 +154,11 @@ def _iteration(
         network.train()
         return {"test_masked": per_crop(losses, hidden).item(), "test_unmasked": per_crop(losses, seen).item()}
 
-    for step in run.steps(validate):
-        set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
-        losses, hidden, seen = masked(batches.stretches(settings["batch"], step))
+    def loss(step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
+        losses, hidden, seen = masked(batches.stretches(settings.batch, step))
         behind, before = per_crop(losses, hidden), per_crop(losses, seen)
-        loss = settings["masked_weight"] * behind + (1 - settings["masked_weight"]) * before
-        optimizer.zero_grad()
-        loss.backward()
-        parallel.average_gradients(learned)
-        nn.utils.clip_grad_norm_(learned, 1.0)
-        optimizer.step()
-        run.log(masked=behind, unmasked=before)
+        total = settings.masked_weight * behind + (1 - settings.masked_weight) * before
+        return total, {"masked": behind, "unmasked": before}
+
+    minimise(run, loss, learned, optimizer, settings.rate, validate)
     return network.eval()

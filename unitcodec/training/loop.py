@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..errors import UnitcodecError
 from . import parallel
 from .optimizer import Optimizer
 
-INITIAL = "initial.pt"
-"""In a stage's folder: the weights that a new run begins with, like ``state.pt`` but with some of the parts only."""
+STATE, WARM_START = "state.pt", "warm_start.pt"
+"""In a stage's folder: all of a run's parts; the weights that a new run begins with, some of the parts."""
+
+FORMER = {"judges": "discriminators", "judge_optimizer": "discriminator_optimizer"}
+"""Names of parts in older states."""
+
+
+def read_state(folder: Path) -> tuple[dict[str, Any] | None, Path]:
+    """The state that a stage left in its folder or else the one that it begins with, None if there is neither; and the file."""
+    for name in (STATE, WARM_START, "initial.pt"):  # the last is what older runs call the second
+        if (folder / name).exists():
+            state = torch.load(folder / name, map_location="cpu", weights_only=True)
+            return {FORMER.get(part, part): value for part, value in state.items()}, folder / name
+    return None, folder / STATE
 
 
 class Run:
@@ -41,11 +55,9 @@ class Run:
         self._count = 0
         self._stop = False
         self._saved_step = -1
-        path, initial = self.folder / "state.pt", self.folder / INITIAL
-        begun = path.exists()
-        path = path if begun else initial
-        if path.exists():
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        state, path = read_state(self.folder)
+        if state is not None:
+            begun = path.name == STATE
             try:
                 for name in parts if begun else state:
                     parts[name].load_state_dict(state[name])
@@ -59,11 +71,11 @@ class Run:
         if parallel.rank() > 0:
             return
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        temporary = self.folder / "state.pt.part"
+        temporary = self.folder / f"{STATE}.part"
         torch.save({**state, "step": self.step}, temporary)
-        os.replace(temporary, self.folder / "state.pt")
+        os.replace(temporary, self.folder / STATE)
 
-    def log(self, **values: float | torch.Tensor) -> None:
+    def log(self, **values: float | Tensor) -> None:
         """Add this step's values to the interval's means."""
         for name, value in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + float(torch.as_tensor(value).detach())
@@ -141,10 +153,35 @@ class Run:
             signal.signal(signal.SIGTERM, previous)
 
 
+def minimise(
+    run: Run,
+    loss: Callable[[int], tuple[Tensor, dict[str, float | Tensor]]],
+    parameters: Sequence[nn.Parameter],
+    optimizer: torch.optim.Optimizer | Optimizer,
+    rate: float,
+    validate: Callable[[], dict[str, float]],
+    clip: float = 1.0,
+) -> None:
+    """The steps of a run that is left: loss, gradients (clipped at a norm of ``clip``), update, log.
+
+    Args:
+        loss: number of the step -> what is minimised, a scalar, and what the log is told.
+        rate: the highest of the learning rates; see :func:`cosine`.
+        validate: see :meth:`Run.steps`.
+    """
+    for step in run.steps(validate):
+        set_rate(optimizer, cosine(step, run.total, rate))
+        value, told = loss(step)
+        optimizer.zero_grad()
+        value.backward()
+        parallel.average_gradients(parameters)
+        nn.utils.clip_grad_norm_(parameters, clip)
+        optimizer.step()
+        run.log(**told)
+
+
 def cosine(step: int, total: int, peak: float, warmup: int = 200, floor: float = 0.02) -> float:
     """Learning rate: linear warm-up to ``peak``, then half a cosine down to ``floor * peak``."""
-    import math
-
     if step < warmup:
         return peak * (step + 1) / warmup
     progress = (step - warmup) / max(1, total - warmup)

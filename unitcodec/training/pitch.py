@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..pitch.vqvae import PitchVQVAE
-from . import parallel
 from .augmentation import Augmentation
 from .batches import Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
-from .loop import Run, cosine, set_rate
+from .loop import Run, minimise
+from .settings import PitchSettings
 
 
 def losses(output: Tensor, track: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,14 +35,14 @@ def frame_errors(output: Tensor, track: Tensor, deviation: Tensor) -> dict[str, 
     return {"vde": vde, "gpe": gross.sum().item() / max(1, int(both.sum())), "ffe": vde + gross.sum().item() / total}
 
 
-def train(corpus: Corpus, folder: Path, settings: dict[str, Any], seed: int = 0) -> PitchVQVAE:
+def train(corpus: Corpus, folder: Path, settings: PitchSettings, seed: int = 0) -> PitchVQVAE:
     torch.manual_seed(seed)
-    model = PitchVQVAE(settings["codes"])
-    optimizer = torch.optim.AdamW(model.parameters(), settings["rate"], betas=(0.9, 0.98), weight_decay=1e-3)
+    model = PitchVQVAE(settings.codes)
+    optimizer = torch.optim.AdamW(model.parameters(), settings.rate, betas=(0.9, 0.98), weight_decay=1e-3)
     held_out = held_out_speakers(corpus)
-    run = Run(folder, {"model": model, "optimizer": optimizer}, settings["steps"])
-    batches = Batches(corpus, settings["seconds"], Augmentation(noise=0, room=0), seed, held_out)
-    test = validation_batches(corpus, settings["seconds"], held_out)
+    run = Run(folder, {"model": model, "optimizer": optimizer}, settings.steps)
+    batches = Batches(corpus, settings.seconds, Augmentation(noise=0, room=0), seed, held_out)
+    test = validation_batches(corpus, settings.seconds, held_out)
     test_batch = {name: torch.from_numpy(value) for name, value in test.batch(32).items()}
 
     def validate() -> dict[str, float]:
@@ -51,21 +50,16 @@ def train(corpus: Corpus, folder: Path, settings: dict[str, Any], seed: int = 0)
         with torch.no_grad():
             output, codes, _ = model(test_batch["track"])
         model.train()
-        use = torch.bincount(codes.reshape(-1), minlength=settings["codes"]).float()
+        use = torch.bincount(codes.reshape(-1), minlength=settings.codes).float()
         use = use / use.sum()
         bits = -(use * torch.log2(use.clamp(min=1e-9))).sum().item()
         return {**frame_errors(output, test_batch["track"], test_batch["deviation"]), "unigram_bits": bits}
 
-    for step in run.steps(validate):
-        set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
-        batch = {name: torch.from_numpy(value) for name, value in batches.batch(settings["batch"], step).items()}
-        output, _, commitment = model(batch["track"])
-        pitch, voicing = losses(output, batch["track"])
-        loss = pitch + voicing + commitment
-        optimizer.zero_grad()
-        loss.backward()
-        parallel.average_gradients(model.parameters())
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        run.log(pitch=pitch, voicing=voicing, commitment=commitment)
+    def loss(step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
+        track = torch.from_numpy(batches.batch(settings.batch, step)["track"])
+        output, _, commitment = model(track)
+        pitch, voicing = losses(output, track)
+        return pitch + voicing + commitment, {"pitch": pitch, "voicing": voicing, "commitment": commitment}
+
+    minimise(run, loss, list(model.parameters()), optimizer, settings.rate, validate)
     return model.eval()

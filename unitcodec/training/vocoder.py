@@ -15,10 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..content.whisper import WhisperEncoder
-from ..features import HOP, log_mel, normalise
+from ..features import HOP, SAMPLE_RATE, log_mel, normalise
 from ..pitch.vqvae import PitchVQVAE
-from ..vocoder import make_generator
+from ..vocoder import WaveformGenerator
 from ..vocoder.discriminators import (
     MelDiscriminator,
     MultiPeriodDiscriminator,
@@ -29,31 +28,31 @@ from ..vocoder.discriminators import (
 from ..vocoder.losses import discriminator_loss, generator_loss, mel_loss, stft_loss
 from . import parallel
 from .augmentation import Augmentation
+from .autoencoder import Autoencoder, conversion_loss, decoded_pitch
 from .batches import Batches, held_out_speakers, validation_batches
-from .content import Autoencoder, conversion_loss, decoded_pitch
 from .corpus import Corpus
-from .feature_loss import FeatureLoss, difference, fit_map
-from .loop import Run, cosine, set_rate
-from .words import WordLoss
+from .feature_loss import Listener
+from .loop import Run, minimise
+from .settings import AdversarialSettings, JointSettings, VocoderSettings
 
 EDGES = 1.28
 """Seconds that the joint stage's decoder sees more than the losses on waveforms, half of them on each side."""
 
 
-class Judges(torch.nn.Module):
+class Discriminators(torch.nn.Module):
     """All discriminators as one: waveform (B, T) -> the verdicts on it and on its log-mel. A width of 0 leaves a kind out."""
 
     GAIN = 10.0
     """Brings speech at the reference level to about unit deviation: small inputs leave the biases in charge for long."""
 
-    def __init__(self, spectrogram_channels: int, period_width: float, mel_channels: int):
+    def __init__(self, settings: AdversarialSettings):
         super().__init__()
         self.waveform = torch.nn.ModuleList()
-        if spectrogram_channels:
-            self.waveform.append(MultiResolutionDiscriminator(channels=spectrogram_channels))
-        if period_width:
-            self.waveform.append(MultiPeriodDiscriminator(width=period_width))
-        self.mel = torch.nn.ModuleList([MelDiscriminator(channels=mel_channels)] if mel_channels else [])
+        if settings.spectrogram_channels:
+            self.waveform.append(MultiResolutionDiscriminator(channels=settings.spectrogram_channels))
+        if settings.period_width:
+            self.waveform.append(MultiPeriodDiscriminator(width=settings.period_width))
+        self.mel = torch.nn.ModuleList([MelDiscriminator(channels=settings.mel_channels)] if settings.mel_channels else [])
 
     def forward(self, waveform: Tensor) -> list[Verdict]:
         mel = normalise(log_mel(waveform)) if len(self.mel) else waveform
@@ -62,145 +61,156 @@ class Judges(torch.nn.Module):
             return verdicts + [verdict for part in self.mel for verdict in part(mel)]
 
 
-def train(
-    corpus: Corpus,
-    pitch: PitchVQVAE,
-    folder: Path,
-    settings: dict[str, Any],
-    autoencoder: Autoencoder | None = None,
-    initial: dict[str, dict[str, Tensor]] | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    teacher: WhisperEncoder | None = None,
-    word_loss: WordLoss | None = None,
-) -> None:
-    """Train the generator on true log-mels or, given an ``autoencoder``, its decoder and the generator on codes.
+class Decoding:
+    """What the joint stage puts before the generator: codes -> log-mel. The decoder learns, the encoders stay as they are.
 
-    ``settings["nested"]`` of the crops have coarser codes. The joint stage's ``warp``, ``equalizer``, ``conversion``,
-    ``feature_loss`` and ``word_loss`` (by the ``teacher`` and its decoder, of what the generator says) mean what they mean in the
-    content stage.
-    A new run starts from the state dicts ``initial`` ("model", "judges") of an earlier one if given. The results are the
-    entries "model" and, in the joint stage, "decoder" of ``folder/state.pt``.
+    Args:
+        nested: share of the crops whose codes are coarser.
     """
-    torch.manual_seed(seed)
-    model = make_generator(**settings["generator"]).to(device)
-    judges = Judges(settings["spectrogram_channels"], settings["period_width"], settings["mel_channels"]).to(device)
-    if initial is not None:
-        model.load_state_dict(initial["model"])
-        if "judges" in initial:
-            judges.load_state_dict(initial["judges"])
-    parts: dict[str, Any] = {"model": model, "judges": judges}
-    learned = list(model.parameters())
-    if autoencoder is not None:
-        autoencoder = autoencoder.to(device).eval()
+
+    def __init__(self, autoencoder: Autoencoder, pitch: PitchVQVAE, settings: JointSettings, nested: float):
+        self.autoencoder, self.pitch, self.settings, self.nested = autoencoder.eval(), pitch, settings, nested
         autoencoder.content.requires_grad_(False)
         autoencoder.speaker.requires_grad_(False)
-        parts["decoder"] = autoencoder.decoder
-        learned += list(autoencoder.decoder.parameters())
-    optimizer = torch.optim.AdamW(learned, settings["rate"], betas=(0.8, 0.98), weight_decay=1e-3)
-    judge_optimizer = torch.optim.AdamW(judges.parameters(), settings["judge_rate"], betas=(0.8, 0.99))
-    pitch = pitch.to(device).eval()
-    held_out = held_out_speakers(corpus)
-    run = Run(folder, dict(**parts, optimizer=optimizer, judge_optimizer=judge_optimizer), settings["steps"])
-    # The decoder sees a longer stretch than the costlier losses do, so that its edges play no part.
-    seconds = settings["seconds"] + (0.0 if autoencoder is None else EDGES)
-    frames = round(settings["seconds"] * 100)
-    augmentation = Augmentation(noise=0, room=0, clean=True)
-    if autoencoder is not None:
-        augmentation = Augmentation(clean=True, **{name: settings[name] for name in ("voice", "equalizer", "warp", "nested")})
-    feature_loss = None
-    if teacher is not None:
-        feature_loss = FeatureLoss(teacher, *fit_map(corpus)).to(device)
-    if word_loss is not None:
-        word_loss = word_loss.to(device)
-    batches = Batches(corpus, seconds, augmentation, seed, held_out)
-    test = validation_batches(corpus, 5.12, held_out)
 
-    def tensors(batch: dict[str, Any]) -> dict[str, Tensor]:
-        return {name: torch.from_numpy(value).to(device) for name, value in batch.items()}
+    @property
+    def augmentation(self) -> Augmentation:
+        """How the stage's crops are made."""
+        own = self.settings
+        return Augmentation(clean=True, voice=own.voice, equalizer=own.equalizer, vtlp=own.vtlp, nested=self.nested)
 
-    def speak(batch: dict[str, Tensor], crop: int | None) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Generated waveform, the same stretch of the original, and the decoder's own losses."""
-        features, hz = decoded_pitch(pitch, batch)
-        target, losses = batch["clean"], {}
-        mel = normalise(log_mel(target))
-        if autoencoder is not None:
-            with torch.autocast(device, torch.bfloat16):
-                warp = batch["warp"] if settings["warp"] else None
-                nested = batch["nested"] if settings["nested"] else None
-                values, _, _ = autoencoder.coded(batch["heard"], warp, nested)
-                predicted = autoencoder.decoded(values, batch["other"], features).float()
-                if settings["conversion"]:
-                    losses["conversion"] = conversion_loss(autoencoder, pitch, values, batch)
-            losses["predicted_mel"] = F.l1_loss(predicted, mel)
-            mel = predicted
+    def predict(self, batch: dict[str, Tensor], pitch: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Crops, their pitch features (B, 3, n) and log-mel (B, 80, n) -> the decoded log-mel, and the decoder's own losses."""
+        losses: dict[str, Tensor] = {}
+        with torch.autocast(mel.device.type, torch.bfloat16):
+            vtlp = batch["vtlp"] if self.settings.vtlp else None
+            values, _, _ = self.autoencoder.coded(batch["heard"], vtlp, batch["nested"] if self.nested else None)
+            predicted = self.autoencoder.decoded(values, batch["other"], pitch).float()
+            if self.settings.conversion:
+                losses["conversion"] = conversion_loss(self.autoencoder, self.pitch, values, batch)
+        losses["predicted_mel"] = F.l1_loss(predicted, mel)
+        return predicted, losses
+
+
+class GeneratorTraining:
+    """The generator, its discriminators and, in the joint stage, what decodes the log-mel that it is given.
+
+    Args:
+        model: the generator.
+        decoding: of the joint stage; None: the generator is given true log-mels.
+        listener: whose opinion of what the generator says the feature loss and the word loss are, where there are any.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        pitch: PitchVQVAE,
+        model: WaveformGenerator,
+        discriminators: Discriminators,
+        settings: VocoderSettings | JointSettings,
+        decoding: Decoding | None = None,
+        listener: Listener | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+    ):
+        self.pitch, self.model, self.discriminators = pitch.to(device).eval(), model, discriminators
+        self.settings, self.decoding, self.listener, self.device = settings, decoding, listener, device
+        self.learned = list(model.parameters())
+        augmentation, seconds = Augmentation(noise=0, room=0, clean=True), settings.seconds
+        if decoding is not None:
+            self.learned += list(decoding.autoencoder.decoder.parameters())
+            # The decoder sees a longer stretch than the costlier losses do, so that its edges play no part.
+            augmentation, seconds = decoding.augmentation, settings.seconds + EDGES
+        self.optimizer = torch.optim.AdamW(self.learned, settings.rate, betas=(0.8, 0.98), weight_decay=1e-3)
+        self.discriminator_optimizer = torch.optim.AdamW(
+            discriminators.parameters(), settings.discriminator_rate, betas=(0.8, 0.99)
+        )
+        held_out = held_out_speakers(corpus)
+        self.batches = Batches(corpus, seconds, augmentation, seed, held_out)
+        self.test = self._tensors(validation_batches(corpus, 5.12, held_out).batch(8))
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What a run keeps."""
+        decoder = {} if self.decoding is None else {"decoder": self.decoding.autoencoder.decoder}
+        return {
+            "model": self.model,
+            "discriminators": self.discriminators,
+            **decoder,
+            "optimizer": self.optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+    def train(self, folder: Path) -> None:
+        """All steps, or those that are left of the run in ``folder``."""
+        run = Run(folder, self.parts, self.settings.steps)
+        minimise(run, self.loss, self.learned, self.optimizer, self.settings.rate, lambda: self.validate(folder), clip=10.0)
+
+    def _tensors(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(value).to(self.device) for name, value in batch.items()}
+
+    def loss(self, step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
+        """Of a step's crops: :func:`generator_loss`, and its terms. The discriminators learn first, once they take part."""
+        settings = self.settings
+        batch = self._tensors(self.batches.batch(settings.batch, step))
+        waveform, target, losses = self.speak(batch, round(settings.seconds * SAMPLE_RATE / HOP))
+        losses["stft"] = stft_loss(target, waveform)
+        wanted, spoken = normalise(log_mel(target)), normalise(log_mel(waveform))
+        if self.listener is not None:
+            with torch.autocast(self.device, torch.bfloat16):
+                losses |= self.listener(wanted, spoken, self.listener.crops)
+        losses["mel"] = mel_loss(wanted, spoken)
+        told: dict[str, float | Tensor] = dict(losses)
+        real: list[Verdict] = []
+        fake: list[Verdict] = []
+        if step >= settings.adversarial_from * settings.steps:
+            told["discriminator"] = self.discriminate(target, waveform)
+            self.discriminators.requires_grad_(False)
+            with torch.no_grad():
+                real = self.discriminators(target)
+            fake = self.discriminators(waveform)
+            self.discriminators.requires_grad_(True)
+        loss, terms = generator_loss(real, fake, losses, vars(settings))
+        return loss, {**told, **terms} if fake else told
+
+    def discriminate(self, target: Tensor, waveform: Tensor) -> Tensor:
+        """The discriminators' step: to tell the original waveforms (B, T) from the generated ones. Their loss."""
+        loss = discriminator_loss(*split_verdicts(self.discriminators(torch.cat([target, waveform.detach()]))))
+        self.discriminator_optimizer.zero_grad()
+        loss.backward()
+        parallel.average_gradients(self.discriminators.parameters())
+        self.discriminator_optimizer.step()
+        return loss.detach()
+
+    def speak(self, batch: dict[str, Tensor], crop: int | None) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """Generated waveform (B, T), the same stretch of the original, and the decoder's own losses.
+
+        ``crop``: frames, of the middle, that the generator speaks; None: all of them.
+        """
+        features, hz = decoded_pitch(self.pitch, batch)
+        target, mel = batch["clean"], normalise(log_mel(batch["clean"]))
+        losses: dict[str, Tensor] = {}
+        if self.decoding is not None:
+            mel, losses = self.decoding.predict(batch, features, mel)
         if crop is not None and mel.shape[2] > crop:
             first = (mel.shape[2] - crop) // 2
             part = slice(first, first + crop)
-            mel, features, hz, target = (
-                mel[..., part],
-                features[..., part],
-                hz[:, part],
-                target[:, first * HOP : (first + crop) * HOP],
-            )
-        with torch.autocast(device, torch.bfloat16):
-            return model(mel, features, hz), target, losses
+            mel, features, hz = mel[..., part], features[..., part], hz[:, part]
+            target = target[:, first * HOP : (first + crop) * HOP]
+        with torch.autocast(self.device, torch.bfloat16):
+            waveform: Tensor = self.model(mel, features, hz)
+        return waveform, target, losses
 
-    test_batch = tensors(test.batch(8))
-
-    def validate() -> dict[str, float]:
-        model.eval()
-        with torch.no_grad():
-            waveform, target, losses = speak(test_batch, None)
-            values = {"test_stft": stft_loss(target, waveform).item()} | {f"test_{n}": loss.item() for n, loss in losses.items()}
-            wanted, spoken = normalise(log_mel(target)), normalise(log_mel(waveform))
-            values["test_mel"] = mel_loss(wanted, spoken).item()
-            if feature_loss is not None:
-                values["test_feature_loss"] = feature_loss(wanted, spoken).mean().item()
-        model.train()
-        samples = torch.stack([target[:3], waveform[:3]], 1).flatten().cpu().numpy()
-        soundfile.write(run.folder / "samples.wav", np.clip(samples, -1, 1), 16000)
-        return values
-
-    for step in run.steps(validate):
-        set_rate(optimizer, cosine(step, settings["steps"], settings["rate"]))
-        waveform, target, losses = speak(tensors(batches.batch(settings["batch"], step)), frames)
-        spectral = stft_loss(target, waveform)
+    @torch.no_grad()
+    def validate(self, folder: Path) -> dict[str, float]:
+        """The losses on crops of held-out speakers; ``folder`` gets some of them: samples.wav, each original before its copy."""
+        self.model.eval()
+        waveform, target, losses = self.speak(self.test, None)
         wanted, spoken = normalise(log_mel(target)), normalise(log_mel(waveform))
-        if feature_loss is not None:
-            with torch.autocast(device, torch.bfloat16):
-                with torch.no_grad():
-                    true_states = feature_loss.states(wanted)
-                states = feature_loss.states(spoken)
-                losses["feature_loss"] = difference(true_states, states).mean()
-                if word_loss is not None:
-                    read = slice(settings["word_crops"])
-                    losses["word_loss"] = word_loss(true_states[-1][read], states[-1][read]).mean()
-        loss = settings["stft"] * spectral + sum(settings[name] * value for name, value in losses.items())
-        logged = {"stft": spectral.detach()} | losses
-        real: list[Verdict] = []
-        fake: list[Verdict] = []
-        if step >= settings["adversarial_from"] * settings["steps"]:
-            both = judges(torch.cat([target, waveform.detach()]))
-            judge_loss = discriminator_loss(*split_verdicts(both))
-            judge_optimizer.zero_grad()
-            judge_loss.backward()
-            parallel.average_gradients(judges.parameters())
-            judge_optimizer.step()
-            judges.requires_grad_(False)
-            with torch.no_grad():
-                real = judges(target)
-            fake = judges(waveform)
-            judges.requires_grad_(True)
-            logged["judge"] = judge_loss.detach()
-        weights = settings["feature_matching"], settings["mel"], settings["adversarial"]
-        terms = generator_loss(real, fake, wanted, spoken, *weights)
-        logged["mel"] = terms.mel.detach()
-        if fake:
-            logged.update(adversarial=terms.adversarial.detach(), matching=terms.feature_matching.detach())
-        optimizer.zero_grad()
-        (loss + terms.total).backward()
-        parallel.average_gradients(learned)
-        torch.nn.utils.clip_grad_norm_(learned, 10.0)
-        optimizer.step()
-        run.log(**logged)
+        losses |= {"stft": stft_loss(target, waveform), "mel": mel_loss(wanted, spoken)}
+        if self.listener is not None:
+            losses |= self.listener(wanted, spoken)
+        self.model.train()
+        samples = torch.stack([target[:3], waveform[:3]], 1).flatten().cpu().numpy()
+        soundfile.write(folder / "samples.wav", np.clip(samples, -1, 1), SAMPLE_RATE)
+        return {f"test_{name}": loss.item() for name, loss in losses.items()}

@@ -9,6 +9,7 @@ from .duration import DurationPredictor
 from .excited import ExcitedGenerator
 from .hifigan import CodeGenerator, Generator, MelGenerator
 from .spectral import SpectralGenerator
+from .speech import Vocoder as Vocoder
 
 WaveformGenerator = SpectralGenerator | MelGenerator | ExcitedGenerator
 

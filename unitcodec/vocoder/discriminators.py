@@ -7,13 +7,12 @@ the weight normalizations.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm, weight_norm
+from torch.nn.utils.parametrizations import weight_norm
 
 Verdict = tuple[Tensor, list[Tensor]]
 """(scores (B, N), one each place that the sub-discriminator looked at; feature maps, each (B', ...) with its own shape)."""
@@ -100,70 +99,22 @@ class MultiPeriodDiscriminator(nn.Module):
         return [d(waveform) for d in self.discriminators]
 
 
-class ScaleDiscriminator(nn.Module):
-    """Sees consecutive samples through strided, grouped convolutions (HiFi-GAN section 2.3): waveform (B, 1, T) -> verdict."""
-
-    # (channels, kernel, stride, groups), from MelGAN (arXiv 1910.06711) as HiFi-GAN's published code has them.
-    LAYERS = (
-        (128, 15, 1, 1),
-        (128, 41, 2, 4),
-        (256, 41, 2, 16),
-        (512, 41, 4, 16),
-        (1024, 41, 4, 16),
-        (1024, 41, 1, 16),
-        (1024, 5, 1, 1),
-    )
-
-    def __init__(self, width: float = 1.0, norm: Callable[[nn.Module], nn.Module] = weight_norm) -> None:
-        super().__init__()
-        convs: list[nn.Module] = []
-        previous = 1
-        for channels, kernel, stride, groups in self.LAYERS:
-            (out,) = _scaled([channels], width)
-            groups = math.gcd(groups, math.gcd(previous, out))
-            convs.append(norm(nn.Conv1d(previous, out, kernel, stride, kernel // 2, groups=groups)))
-            previous = out
-        self.stack = _Stack([*convs, norm(nn.Conv1d(previous, 1, 3, 1, 1))])
-
-    def forward(self, waveform: Tensor) -> Verdict:
-        score, maps = self.stack(waveform)
-        return score.flatten(1), maps
-
-
-class MultiScaleDiscriminator(nn.Module):
-    """HiFi-GAN's multi-scale discriminator (section 2.3): waveform (B, 1, T) -> one verdict a scale.
-
-    Scale 0 is the waveform itself, under spectral norm; each further one is average-pooled by 2, under weight norm. `width`
-    scales the channels (29.6 M parameters at 1 with 3 scales).
-    """
-
-    def __init__(self, scales: int = 3, width: float = 1.0) -> None:
-        super().__init__()
-        self.discriminators = nn.ModuleList(ScaleDiscriminator(width, weight_norm if i else spectral_norm) for i in range(scales))
-
-    def forward(self, waveform: Tensor) -> list[Verdict]:
-        verdicts: list[Verdict] = []
-        for i, discriminator in enumerate(self.discriminators):
-            if i:
-                waveform = F.avg_pool1d(waveform, 4, 2, 2)
-            verdicts.append(discriminator(waveform))
-        return verdicts
-
-
 class SpectrogramDiscriminator(nn.Module):
     """Sees one compressed magnitude spectrogram: waveform (B, 1, T) -> verdict; feature maps are (B, C, frames, bins).
 
     Two-dimensional convolutions strided along frequency only, as in UnivNet (Jang et al. 2021, arXiv 2106.07889, section
     2.2); time is seen through dilation, as in EnCodec (Défossez et al. 2022, arXiv 2210.13438, section 3.4). Magnitudes are
-    raised to `power` (0.3: about loudness), or their logarithm is taken where `power` is 0.
-    T must exceed n_fft / 2 (RuntimeError otherwise).
+    raised to POWER. T must exceed n_fft / 2 (RuntimeError otherwise).
     """
 
     window: Tensor
 
-    def __init__(self, n_fft: int, hop: int, channels: int = 16, power: float = 0.3) -> None:
+    POWER = 0.3
+    """Of a magnitude: about loudness."""
+
+    def __init__(self, n_fft: int, hop: int, channels: int = 16) -> None:
         super().__init__()
-        self.n_fft, self.hop, self.power = n_fft, hop, power
+        self.n_fft, self.hop = n_fft, hop
         window = torch.hann_window(n_fft)
         # Normalized, so that speech gives magnitudes near 1 whatever n_fft is.
         self.register_buffer("window", window / window.square().sum().sqrt(), persistent=False)
@@ -179,9 +130,8 @@ class SpectrogramDiscriminator(nn.Module):
                 waveform.float().squeeze(1), self.n_fft, self.hop, window=self.window.float(), return_complex=True
             )
             energy = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2).unsqueeze(1)
-            # The floor bounds the slope of the root and of the logarithm in digital silence.
-            energy = energy + 1e-7
-            return energy.pow(self.power / 2) if self.power else 0.5 * energy.log()
+            # The floor bounds the slope of the root in digital silence.
+            return (energy + 1e-7).pow(self.POWER / 2)
 
     def forward(self, waveform: Tensor) -> Verdict:
         score, maps = self.stack(self.spectrogram(waveform))
@@ -191,17 +141,16 @@ class SpectrogramDiscriminator(nn.Module):
 class MultiResolutionDiscriminator(nn.Module):
     """UnivNet's multi-resolution spectrogram discriminator (section 2.2): waveform (B, 1, T) -> one verdict a resolution.
 
-    `resolutions` are (FFT size, hop) in samples. `power` as for `SpectrogramDiscriminator`.
+    `resolutions` are (FFT size, hop) in samples.
     """
 
     def __init__(
         self,
         resolutions: Sequence[tuple[int, int]] = ((1024, 256), (512, 128), (256, 64)),
         channels: int = 16,
-        power: float = 0.3,
     ) -> None:
         super().__init__()
-        self.discriminators = nn.ModuleList(SpectrogramDiscriminator(n, hop, channels, power) for n, hop in resolutions)
+        self.discriminators = nn.ModuleList(SpectrogramDiscriminator(n, hop, channels) for n, hop in resolutions)
 
     def forward(self, waveform: Tensor) -> list[Verdict]:
         return [d(waveform) for d in self.discriminators]
@@ -211,18 +160,16 @@ class MelDiscriminator(nn.Module):
     """Patch discriminator on log-mel spectrograms (B, bands, T), to sharpen predicted ones: -> a list of one verdict.
 
     Strided 2-D convolutions after the patch discriminator of Isola et al. 2017 (arXiv 1611.07004, section 3.2): each score
-    judges a patch of 77 bands by 21 frames. With `conditional`, a second spectrogram of the same shape (such as
-    the blurred prediction to be sharpened) is shown as a second picture plane, so that detail must also fit what it refines.
-    Raises ValueError for another number of bands, or a condition given where none is expected or the reverse.
+    judges a patch of 77 bands by 21 frames. Raises ValueError for another number of bands.
     """
 
-    def __init__(self, bands: int = 80, channels: int = 32, conditional: bool = False) -> None:
+    def __init__(self, bands: int = 80, channels: int = 32) -> None:
         super().__init__()
-        self.bands, self.conditional = bands, conditional
+        self.bands = bands
         c = channels
         # (in, out, kernel, stride), each pair (bands, frames): frequency is thinned first, being finer than what is judged.
         layers: list[tuple[int, int, tuple[int, int], tuple[int, int]]] = [
-            (1 + conditional, c, (5, 5), (2, 1)),
+            (1, c, (5, 5), (2, 1)),
             (c, c, (5, 3), (2, 1)),
             (c, 2 * c, (5, 3), (2, 2)),
             (2 * c, 2 * c, (3, 3), (1, 1)),
@@ -231,9 +178,8 @@ class MelDiscriminator(nn.Module):
         ]
         self.stack = _Stack([weight_norm(nn.Conv2d(i, o, k, s, (k[0] // 2, k[1] // 2))) for i, o, k, s in layers])
 
-    def forward(self, mel: Tensor, condition: Tensor | None = None) -> list[Verdict]:
-        if mel.shape[1] != self.bands or self.conditional != (condition is not None):
-            raise ValueError(f"expected {self.bands} bands and {'a' if self.conditional else 'no'} condition")
-        planes = [mel] if condition is None else [mel, condition]
-        score, maps = self.stack(torch.stack(planes, 1))
+    def forward(self, mel: Tensor) -> list[Verdict]:
+        if mel.shape[1] != self.bands:
+            raise ValueError(f"expected {self.bands} bands, not {mel.shape[1]}")
+        score, maps = self.stack(mel[:, None])
         return [(score.flatten(1), maps)]

@@ -30,12 +30,13 @@ from ..features import HOP
 from . import excitation
 from .hifigan import Generator
 from .spectral import FFT, SpectralGenerator
+from .speech import ExcitedSpeech, FedLogMel, Source
 
 QUIET = -6.0
 """Log magnitude with which the head's own spectra begin: 70 dB below a waveform of full scale."""
 
 
-class ExcitedGenerator(nn.Module):
+class ExcitedGenerator(FedLogMel, nn.Module):
     """Normalised log-mel (B, 80, n), pitch features (B, 3, n) and an excitation -> waveform (B, 160 n).
 
     Args:
@@ -83,6 +84,10 @@ class ExcitedGenerator(nn.Module):
         # A sample lies in the head's windows, and these in frames of the source network.
         shaped = FFT // HOP + -(-4 * self.generator.istft // HOP)
         return hidden + max(shaped, self.generator.receptive_field)
+
+    def speech(self, source: Source) -> ExcitedSpeech:
+        """What speaks the codes of a stream."""
+        return ExcitedSpeech(self, source)
 
     def finish(self) -> None:
         """Fold what only training needs."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +20,16 @@ from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
 from ..features import HOP
 from ..layers import fold
+from ..pitch.vqvae import STRIDE
 from . import excitation
 from .duration import DurationPredictor
 from .snake import AntiAliasedSnake
+from .speech import CodeSpeech, FedLogMel, MelSpeech, Source
+
+if TYPE_CHECKING:
+    from ..content import ContentFamily
+    from ..pitch import PitchFamily
+    from ..speaker import SpeakerFamily
 
 _SLOPE = 0.1  # of the leaky ReLU: HiFi-GAN section 2.2
 
@@ -237,6 +244,23 @@ class CodeGenerator(nn.Module):
         self.duration_predictor = duration_predictor
         self.generator = generator
 
+    fed: Literal["log_mel", "codes"] = "codes"
+
+    def fits(self, content: ContentFamily, pitch: PitchFamily, speaker: SpeakerFamily) -> bool:
+        """Whether alphabets and rates are its own."""
+        return (
+            self.unit_sizes == content.vocabulary
+            # One code says nothing: a generator may do without it.
+            and (self.f0_size or 1) == pitch.codes
+            and self.speaker_dim == speaker.channels
+            and self.hop == content.stride * HOP
+            and self.hop * self.frames_per_f0 == STRIDE * HOP
+        )
+
+    def speech(self, source: Source) -> CodeSpeech:
+        """What speaks the codes of a stream."""
+        return CodeSpeech(self, source)
+
     @property
     def hop(self) -> int:
         """Samples of waveform a unit frame."""
@@ -300,10 +324,10 @@ class CodeGenerator(nn.Module):
         self.remove_weight_norm()
 
 
-class MelGenerator(nn.Module):
-    """`Generator` behind the interface of `SpectralGenerator`: normalised log-mel and pitch features at 100 Hz -> waveform.
+class MelGenerator(FedLogMel, nn.Module):
+    """`Generator` on normalised log-mel and pitch features at 100 Hz -> waveform.
 
-    Two neighbouring frames make one of the generator's at 50 Hz. The excitation is not used. `options` are those of
+    Two neighbouring frames make one of the generator's at 50 Hz. There is no excitation. `options` are those of
     :class:`Generator`.
 
     Raises ValueError if rates and `istft` do not make 320 samples of two frames, and as :class:`Generator` does.
@@ -329,16 +353,19 @@ class MelGenerator(nn.Module):
         """Frames (100 Hz) to each side on which a frame of output depends."""
         return 2 * self.generator.receptive_field
 
+    def speech(self, source: Source) -> MelSpeech:
+        """What speaks the codes of a stream."""
+        return MelSpeech(self, source)
+
     def finish(self) -> None:
         """Fold what only training needs."""
         self.generator.remove_weight_norm()
 
-    def generate(self, mel: Tensor, pitch: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
-        """(B, 80, n), (B, 3, n), n even, -> waveform (B, 160 n)."""
-        del pulses, noise
+    def generate(self, mel: Tensor, pitch: Tensor) -> Tensor:
+        """Normalised log-mel (B, 80, n), pitch features (B, 3, n), n even, -> waveform (B, 160 n)."""
         waveform: Tensor = self.generator(fold(torch.cat([mel, pitch], 1), 2)).float()[:, 0]
         return waveform
 
     def forward(self, mel: Tensor, pitch: Tensor, f0: Tensor) -> Tensor:
-        """Normalised log-mel (B, 80, n), pitch features (B, 3, n), n even, -> (B, 160 n); F0 in Hz is not used."""
-        return self.generate(mel, pitch, f0, f0)
+        """As :meth:`generate`, called as generators with an excitation are trained: F0 (B, n) in Hz is not used."""
+        return self.generate(mel, pitch)

@@ -6,14 +6,13 @@ arXiv 1910.11480, section 2.2). Every loss is a scalar float32 tensor, also when
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unitcodec.vocoder.discriminators import Verdict
+from .discriminators import Verdict
 
 STFT_RESOLUTIONS = ((512, 80, 400), (1024, 160, 800), (256, 32, 160))
 """(FFT size, hop, window) in samples at 16 kHz: windows of 25, 50 and 10 ms, as Yamamoto et al. 2020 have them at 24 kHz."""
@@ -79,32 +78,26 @@ def _magnitude(waveform: Tensor, n_fft: int, hop: int, size: int) -> Tensor:
     return (spectrum.real.square() + spectrum.imag.square()).clamp_min(1e-7).sqrt()
 
 
-class GeneratorLoss(NamedTuple):
-    """`total` to minimize, and its unweighted parts to log; all scalars."""
-
-    total: Tensor
-    adversarial: Tensor
-    feature_matching: Tensor
-    mel: Tensor
-
-
 def generator_loss(
-    real: Sequence[Verdict],
-    fake: Sequence[Verdict],
-    real_mel: Tensor,
-    fake_mel: Tensor,
-    feature_weight: float = 2.0,
-    mel_weight: float = 45.0,
-    adversarial_weight: float = 1.0,
-) -> GeneratorLoss:
-    """``sum_k [L_adv(G; D_k) + 2 L_fm(G; D_k)] + 45 L_mel(G)``: HiFi-GAN eq. 7 (weights of section 2.4).
+    real: Sequence[Verdict], fake: Sequence[Verdict], reconstruction: Mapping[str, Tensor], weights: Mapping[str, float]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """``L_G = sum_j [L_adv(G; D_j) + lambda_fm L_fm(G; D_j)] + lambda_r L_recon(G)``: HiFi-GAN eq. 7.
 
-    `real` and `fake` are the verdicts of all sub-discriminators (concatenate the lists of several discriminators; none where
-    they do not take part yet), `real_mel` and `fake_mel` log-mels (B, bands, T). The real verdicts may come from
-    ``torch.no_grad()``.
+    Args:
+        real, fake: verdicts of all sub-discriminators (concatenate the lists of several discriminators; none where they do not
+            take part yet). The real ones may come from ``torch.no_grad()``.
+        reconstruction: the terms of L_recon by name, scalars, such as :func:`mel_loss` and :func:`stft_loss`.
+        weights: of the terms "adversarial", "feature_matching" and each of ``reconstruction``. HiFi-GAN has 1, 2 and, on the
+            log-mel alone, 45 (section 2.4).
+
+    Returns:
+        The scalar to minimize, and its terms by name, unweighted.
+
+    Raises ValueError when the lists of verdicts differ in length.
     """
-    adversarial = adversarial_loss(fake)
-    feature_matching = feature_matching_loss(real, fake)
-    mel = mel_loss(real_mel, fake_mel)
-    total = adversarial_weight * adversarial + feature_weight * feature_matching + mel_weight * mel
-    return GeneratorLoss(total, adversarial, feature_matching, mel)
+    terms = {
+        **reconstruction,
+        "adversarial": adversarial_loss(fake),
+        "feature_matching": feature_matching_loss(real, fake),
+    }
+    return sum((weights[name] * term for name, term in terms.items()), torch.zeros(())), terms

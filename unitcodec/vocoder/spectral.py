@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..features import BANDS, FLOOR, HOP, WINDOW, denormalise, mel_filters
 from ..layers import ConvNeXtBlock
 from . import excitation
+from .speech import ExcitedSpeech, FedLogMel, Source
 
 FFT = 640
 
@@ -22,7 +23,7 @@ MOST_MATCHED = 3.0
 """Of a band's gain in one pass of :meth:`SpectralGenerator.matched`, up or down, as a natural logarithm: 26 dB."""
 
 
-class SpectralGenerator(nn.Module):
+class SpectralGenerator(FedLogMel, nn.Module):
     """Normalised log-mel (B, 80, n) and pitch features (B, 3, n) -> filters; with an excitation -> waveform (B, 160 n)."""
 
     window: Tensor
@@ -63,6 +64,10 @@ class SpectralGenerator(nn.Module):
         """Log amplitude of the harmonic filter, of the noise filter, and phase of the harmonic filter; each (B, 321, n)."""
         harmonic, noise, angle = self.head(hidden).float().chunk(3, 1)
         return harmonic, noise, angle
+
+    def speech(self, source: Source) -> ExcitedSpeech:
+        """What speaks the codes of a stream."""
+        return ExcitedSpeech(self, source)
 
     def finish(self) -> None:
         """Fold what only training needs: nothing here."""

@@ -1,6 +1,6 @@
-"""Transcripts as a help for the content encoder: from units that keep the words a small network can spell them.
+"""Connectionist temporal classification (CTC; Graves et al. 2006): a small network has to spell the transcripts from the units.
 
-Connectionist temporal classification (Graves et al. 2006) beside the loss of the decoder; the network is thrown away afterwards.
+A loss beside that of the decoder, which helps the units to keep the words. The network is thrown away afterwards.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST_LETTERS = 200
 """Of an alphabet; what is rarer is left out of the transcripts."""
 
 
-class Speller(nn.Module):
+class CTCHead(nn.Module):
     """The units' values (B, channels, m) -> log-probabilities (B, 2 m, letters + 1), twice a unit frame; index 0 is the blank."""
 
     def __init__(self, channels: int, letters: int, width: int = 256, blocks: int = 6, kernel: int = 9):
@@ -48,7 +48,7 @@ def alphabet(texts: Sequence[str]) -> str:
     return "".join(sorted(letters[np.argsort(-counts, kind="stable")][:MOST_LETTERS]))
 
 
-class Spelling:
+class CTCLoss:
     """The term of the loss: whole utterances with transcripts, drawn and heard as the crops are.
 
     Args:
@@ -78,7 +78,7 @@ class Spelling:
         self.batches = Batches(corpus, 1.0, augmentation, seed + 1, held_out, chosen)
         self.utterances, self.hop = utterances, stride * HOP
         self.letters = {letter: index for index, letter in enumerate(alphabet([u.transcript for u in chosen]), 1)}
-        self.network = Speller(channels, len(self.letters))
+        self.network = CTCHead(channels, len(self.letters))
 
     def spelled(self, utterance: Utterance) -> list[int]:
         """Indices of the letters of its transcript."""
@@ -90,7 +90,7 @@ class Spelling:
         most = max(len(waveform) for _, waveform, _ in drawn)
         most = -(-most // (8 * HOP)) * 8 * HOP
         waveforms = np.stack([np.pad(waveform, (0, most - len(waveform))) for _, waveform, _ in drawn])
-        return torch.from_numpy(waveforms), torch.tensor([warp for _, _, warp in drawn]), [utterance for utterance, _, _ in drawn]
+        return torch.from_numpy(waveforms), torch.tensor([vtlp for _, _, vtlp in drawn]), [utterance for utterance, _, _ in drawn]
 
     def loss(self, values: Tensor, utterances: Sequence[Utterance]) -> Tensor:
         """The units' values (B, channels, m) of :meth:`draw`'s waveforms -> nats a letter."""

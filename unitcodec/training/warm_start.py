@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import model as models
 from ..errors import UnitcodecError
 from ..vocoder import make_generator
-from .content import SCALAR, Autoencoder, content_options, decoder_options, speaker_options
-from .loop import INITIAL
+from .autoencoder import SCALAR, Autoencoder, content_options, decoder_options, speaker_options
+from .loop import WARM_START
+from .settings import Settings
 from .teacher import read_whisper
 
 BEGINNING = ("pitch", "content", "vocoder")
@@ -32,7 +33,7 @@ CODE_COUNT = 100.0
 """Vectors that each F0 code shall seem to have had lately, about as many as in a batch."""
 
 
-def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> None:
+def begin(name: str | Path, out: Path, settings: Settings) -> None:
     """Put a model's weights where the stages BEGINNING of the run ``out`` look for their first ones.
 
     A stage whose weights shall stay need not be run. A HiFi-GAN with an excitation begins with a model's source-filter generator
@@ -40,7 +41,7 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
 
     Args:
         name: of a packaged model, or a folder.
-        settings: stage -> settings; they must describe the model, but for the levels of its units and voice and the number
+        settings: they must describe the model, but for the levels of its units and voice and the number
             of F0 codes; rows of units may be added. With another number the stage ``pitch`` begins by itself.
 
     Raises:
@@ -48,12 +49,12 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
     """
     model = models.load(name)
     networks, config = model.networks, model.config
-    speaks = settings["vocoder"]["generator"]
+    speaks = settings.vocoder.generator
     excited = speaks.get("excitation") and config.generator.get("kind") == "spectral"
-    family = settings["content"]["family"]
+    family = settings.content.family
     if family not in SCALAR:
         raise UnitcodecError(
-            f"--initial: a content encoder of the family '{family}' cannot begin with a model's weights; "
+            f"--warm-start: a content encoder of the family '{family}' cannot begin with a model's weights; "
             f"only {' and '.join(SCALAR)}"
         )
     options = content_options(settings)
@@ -62,7 +63,7 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
         options = {name: value for name, value in options.items() if name in ("levels", "stride")}
     wanted = {
         "content": options,
-        "pitch": {"codes": settings["pitch"]["codes"]},
+        "pitch": {"codes": settings.pitch.codes},
         "speaker": config.speaker if config.speaker.get("kind", "encoder") == "encoder" else {},
         "generator": {"kind": "spectral", **speaks.get("source", {})} if excited else speaks,
     }
@@ -90,23 +91,24 @@ def begin(name: str | Path, out: Path, settings: dict[str, dict[str, Any]]) -> N
             if unexpected or any(not name.startswith(ADDED) for name in missing):
                 raise RuntimeError(f"{missing}, {unexpected}")
             if any(name.startswith("whisper.") for name in missing):
-                parts.content.whisper.load_state_dict(read_whisper(settings["whisper"]["checkpoint"]).state_dict())
+                parts.content.whisper.load_state_dict(read_whisper(settings.whisper.checkpoint).state_dict())
     except RuntimeError as error:
         raise UnitcodecError(f"{name}: its networks have other widths than those that are trained here") from error
     codebook = networks.pitch.quantizer
     # Else the first batch would replace it: a folder does not hold the moving averages.
     codebook.counts.fill_(CODE_COUNT)
     codebook.sums.copy_(codebook.codebook * CODE_COUNT)
-    generator: Any = networks.generator
+    generator = cast(nn.Module, networks.generator)
     if excited:
-        generator = make_generator(**speaks)
-        generator.source.load_state_dict(networks.generator.state_dict())
+        around: Any = make_generator(**speaks)
+        around.source.load_state_dict(generator.state_dict())
+        generator = around
     weights = {"pitch": networks.pitch, "content": parts, "vocoder": generator}
     for stage in BEGINNING:
         if stage == "pitch" and "pitch" not in wanted:
             continue
         (out / stage).mkdir(parents=True, exist_ok=True)
-        torch.save({"model": weights[stage].state_dict()}, out / stage / INITIAL)
+        torch.save({"model": weights[stage].state_dict()}, out / stage / WARM_START)
 
 
 def widened(weights: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:

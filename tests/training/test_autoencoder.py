@@ -1,4 +1,4 @@
-"""What the content stage's losses see and teach."""
+"""What the losses that take the whole autoencoder see and teach."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from unitcodec.pitch.vqvae import PitchVQVAE
-from unitcodec.training.content import Autoencoder, conversion_loss, decoded_pitch
+from unitcodec.training.autoencoder import Autoencoder, conversion_loss, decoded_pitch
 
 
 def _batch(voices: torch.Tensor) -> dict[str, torch.Tensor]:

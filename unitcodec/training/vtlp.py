@@ -1,4 +1,4 @@
-"""Vocal tracts of other lengths, for the content encoder's ears: what it writes down should not depend on them.
+"""Vocal tract length perturbation (VTLP): the units that an encoder of log-mel hears should not depend on the speaker's size.
 
 Jaitly and Hinton 2013, *Vocal tract length perturbation (VTLP) improves speech recognition*.
 """

@@ -25,9 +25,9 @@ from ..encoder.packet import at_reference_level, context_samples, encode_f0, pac
 from ..encoder.rate import nearest
 from ..features import HOP, LEVEL_CODES, SAMPLE_RATE, active_level, level_code, log_mel, normalise
 from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE
-from ..speaker.encoder import SpeakerEncoder
-from .contexts import Settings, train
+from ..speaker import SpeakerFamily
 from .corpus import Corpus
+from .recurrent_training import Settings, train
 
 IntArray = NDArray[np.int32]
 PACKET_SAMPLES = 40960
@@ -39,7 +39,7 @@ CODES = "codes.safetensors"
 
 @torch.inference_mode()
 def code_corpus(
-    corpus: Corpus, content: ContentFamily, pitch: PitchVQVAE, speaker: SpeakerEncoder, nested: float = 0.0, seed: int = 0
+    corpus: Corpus, content: ContentFamily, pitch: PitchVQVAE, speaker: SpeakerFamily, nested: float = 0.0, seed: int = 0
 ) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
     """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), by the encoder's own parts.
 
@@ -122,10 +122,10 @@ def describe(
     )
 
 
-def fit(folder: Path, spec: EntropySpec, settings: dict[str, Any], seed: int = 0) -> EntropyModel:
+def fit(folder: Path, spec: EntropySpec, settings: Settings) -> EntropyModel:
     """Train the entropy model of ``spec`` on what :func:`save_codes` left in ``folder``, or go on, or take what is there."""
     utterances = load_codes(folder)
-    net = train(spec, [(units, f0) for units, f0, _ in utterances], folder, Settings(**settings, seed=seed))
+    net = train(spec, [(units, f0) for units, f0, _ in utterances], folder, settings)
     return net.quantize(speaker_frequencies(spec, np.stack([speaker for _, _, speaker in utterances])))
 
 

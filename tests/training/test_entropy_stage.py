@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from unitcodec.content import make_content
-from unitcodec.training.entropy import units_of
+from unitcodec.training.entropy_stage import units_of
 
 FRAMES = 64
 """Of a packet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unitcodec.errors import UnitcodecError
-from unitcodec.training.contexts import Settings
+from unitcodec.training.recurrent_training import Settings
 
 
 def test_settings_of_training() -> None:

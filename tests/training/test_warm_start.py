@@ -15,7 +15,7 @@ from bitstream import fit_tables
 from unitcodec.errors import ModelError, UnitcodecError
 from unitcodec.model import ModelConfig, Networks, digest, save, stored
 from unitcodec.training import run
-from unitcodec.training.entropy import describe
+from unitcodec.training.entropy_stage import describe
 from unitcodec.training.teacher import read_whisper
 
 STEPS = {"content": {"steps": 1, "batch": 2, "seconds": 1.28, "rate": 1e-9}, "joint": {"steps": 1, "batch": 2, "seconds": 0.64}}
@@ -41,7 +41,7 @@ def _config(folder: Path, default_model: Path, **changes: object) -> Path:
 
 def test_stages_go_on_from_a_model(default_model: Path, manifest: Path, tmp_path: Path) -> None:
     config, networks = _config(tmp_path, default_model), unitcodec.load("default", device="cpu").model.networks
-    run("content", manifest, tmp_path, config, initial="default")
+    run("content", manifest, tmp_path, config, warm_start="default")
     trained = torch.load(tmp_path / "content" / "state.pt", weights_only=True)["model"]
     for part in ("content", "speaker", "decoder"):
         for name, weight in getattr(networks, part).state_dict().items():
@@ -50,10 +50,10 @@ def test_stages_go_on_from_a_model(default_model: Path, manifest: Path, tmp_path
     run("joint", manifest, tmp_path, config)
     assert torch.load(tmp_path / "joint" / "state.pt", weights_only=True)["step"] == 1
     # Nor need the content stage have been run.
-    run("joint", manifest, tmp_path / "joint alone", config, initial="default")
+    run("joint", manifest, tmp_path / "joint alone", config, warm_start="default")
     assert not (tmp_path / "joint alone" / "content" / "state.pt").exists()
     # A stage with a state goes on from that.
-    run("content", manifest, tmp_path, _config(tmp_path, default_model), initial="default")
+    run("content", manifest, tmp_path, _config(tmp_path, default_model), warm_start="default")
     after = torch.load(tmp_path / "content" / "state.pt", weights_only=True)
     assert after["step"] == 1
     assert all(torch.equal(trained[name], weight) for name, weight in after["model"].items())
@@ -84,7 +84,7 @@ def test_whisper_joins_a_model_that_was_trained_without(
         decoder={"memory": [1, 6, 2]},
         whisper={"checkpoint": str(published_whisper)},
     )
-    run("content", manifest, tmp_path / "out", config, initial=without_whisper)
+    run("content", manifest, tmp_path / "out", config, warm_start=without_whisper)
     trained = torch.load(tmp_path / "out" / "content" / "state.pt", weights_only=True)["model"]
     for name, weight in read_whisper(published_whisper).state_dict().items():
         assert torch.equal(trained[f"content.whisper.{name}"], weight)
@@ -99,7 +99,7 @@ def test_rows_of_units_are_added_unheard(without_whisper: Path, manifest: Path, 
         manifest,
         tmp_path,
         _config(tmp_path, without_whisper, content=STEPS["content"] | content),
-        initial=without_whisper,
+        warm_start=without_whisper,
     )
     trained = torch.load(tmp_path / "content" / "state.pt", weights_only=True)["model"]
     before = unitcodec.load(without_whisper, device="cpu").model.networks
@@ -109,13 +109,13 @@ def test_rows_of_units_are_added_unheard(without_whisper: Path, manifest: Path, 
     assert trained["decoder.stem.weight"][:, 2].abs().max() < 1e-6
     with pytest.raises(UnitcodecError, match="its content is made with"):
         fewer = _config(tmp_path, without_whisper, content=STEPS["content"] | {"family": "fsq", "levels": [6]})
-        run("content", manifest, tmp_path / "fewer", fewer, initial=without_whisper)
+        run("content", manifest, tmp_path / "fewer", fewer, warm_start=without_whisper)
 
 
 def test_the_f0_stage_keeps_its_codebook(default_model: Path, manifest: Path, tmp_path: Path) -> None:
     codes = unitcodec.load("default", device="cpu").model.networks.pitch.codes
     pitch = {"codes": codes, "steps": 1, "batch": 2, "seconds": 1.28, "rate": 1e-9}
-    run("pitch", manifest, tmp_path, _config(tmp_path, default_model, pitch=pitch), initial="default")
+    run("pitch", manifest, tmp_path, _config(tmp_path, default_model, pitch=pitch), warm_start="default")
     before = unitcodec.load("default", device="cpu").model.networks.pitch.quantizer.codebook
     after = torch.load(tmp_path / "pitch" / "state.pt", weights_only=True)["model"]["quantizer.codebook"]
     assert torch.linalg.norm(after - before) < 0.1 * torch.linalg.norm(before)
@@ -130,8 +130,8 @@ def test_finer_codes_and_another_f0_code_go_on_from_a_model(default_model: Path,
     if ladder := settings["content"].get("ladder"):
         settings["content"]["ladder"] = [ladder[0] + 1, *ladder]
     config.write_text(json.dumps(settings))
-    run("pitch", manifest, tmp_path, config, initial="default")
-    run("content", manifest, tmp_path, config, initial="default")
+    run("pitch", manifest, tmp_path, config, warm_start="default")
+    run("content", manifest, tmp_path, config, warm_start="default")
     assert torch.load(tmp_path / "pitch" / "state.pt", weights_only=True)["model"]["quantizer.codebook"].shape[0] == 9
     trained = torch.load(tmp_path / "content" / "state.pt", weights_only=True)["model"]
     before = unitcodec.load("default", device="cpu").model.networks.content.state_dict()
@@ -141,9 +141,9 @@ def test_finer_codes_and_another_f0_code_go_on_from_a_model(default_model: Path,
 def test_restarting_begins_with_the_model_again(default_model: Path, manifest: Path, tmp_path: Path) -> None:
     vocoder = {"steps": 1, "batch": 2, "seconds": 0.64}
     config = _config(tmp_path, default_model, vocoder=vocoder)
-    run("vocoder", manifest, tmp_path, config, initial="default")
+    run("vocoder", manifest, tmp_path, config, warm_start="default")
     first = (tmp_path / "vocoder" / "state.pt").stat().st_mtime_ns
-    run("vocoder", manifest, tmp_path, config, resume=False, initial="default")
+    run("vocoder", manifest, tmp_path, config, resume=False, warm_start="default")
     assert (tmp_path / "vocoder" / "state.pt").stat().st_mtime_ns != first
     trained = torch.load(tmp_path / "vocoder" / "state.pt", weights_only=True)["model"]
     for name, weight in unitcodec.load("default", device="cpu").model.networks.generator.state_dict().items():
@@ -152,13 +152,13 @@ def test_restarting_begins_with_the_model_again(default_model: Path, manifest: P
 
 def test_hifigan_with_an_excitation_begins_around_a_models_generator(default_model: Path, manifest: Path, tmp_path: Path) -> None:
     vocoder = {"steps": 1, "batch": 2, "seconds": 0.64, "generator": {"kind": "hifigan", "excitation": True}}
-    run("vocoder", manifest, tmp_path, _config(tmp_path, default_model, vocoder=vocoder), initial="default")
+    run("vocoder", manifest, tmp_path, _config(tmp_path, default_model, vocoder=vocoder), warm_start="default")
     trained = torch.load(tmp_path / "vocoder" / "state.pt", weights_only=True)["model"]
     for name, weight in unitcodec.load("default", device="cpu").model.networks.generator.state_dict().items():
         assert torch.allclose(trained[f"source.{name}"], weight, atol=2e-5)
     vocoder["generator"] = {"kind": "hifigan", "excitation": True, "source": {"channels": 64}}
     with pytest.raises(UnitcodecError, match="its generator is made with"):
-        run("vocoder", manifest, tmp_path / "other", _config(tmp_path, default_model, vocoder=vocoder), initial="default")
+        run("vocoder", manifest, tmp_path / "other", _config(tmp_path, default_model, vocoder=vocoder), warm_start="default")
 
 
 def test_a_model_of_other_widths(narrow_folder: Path, manifest: Path, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_model_of_other_widths(narrow_folder: Path, manifest: Path, tmp_path: 
     settings = {"content": {"levels": [7, 5, 4, 3]}, "pitch": {"codes": 12}, "vocoder": {"generator": generator}}
     (tmp_path / "settings.json").write_text(json.dumps(settings))
     with pytest.raises(UnitcodecError, match="its content is made with"):
-        run("content", manifest, tmp_path / "out", tmp_path / "settings.json", initial=folder)
+        run("content", manifest, tmp_path / "out", tmp_path / "settings.json", warm_start=folder)
 
 
 @pytest.mark.parametrize(
@@ -186,10 +186,10 @@ def test_settings_that_describe_another_model(
     default_model: Path, manifest: Path, tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(UnitcodecError, match=message):
-        run("content", manifest, tmp_path / "out", _config(tmp_path, default_model, **changes), initial="default")
+        run("content", manifest, tmp_path / "out", _config(tmp_path, default_model, **changes), warm_start="default")
     assert not list((tmp_path / "out").rglob("*.pt"))
 
 
 def test_a_model_that_is_not_there(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model 'absent'"):
-        run("pitch", manifest, tmp_path / "out", initial="absent")
+        run("pitch", manifest, tmp_path / "out", warm_start="absent")

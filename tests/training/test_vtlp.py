@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from unitcodec.training.warp import warped
+from unitcodec.training.vtlp import warped
 
 
 def _peak(mel: torch.Tensor) -> float:

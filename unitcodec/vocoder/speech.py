@@ -1,0 +1,191 @@
+"""Codes of a stream -> its samples, piece by piece. Each generator supplies what speaks by it: :meth:`.Vocoder.speech`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from ..features import HOP, SAMPLE_RATE
+from . import excitation
+
+if TYPE_CHECKING:
+    from ..content import ContentFamily
+    from ..pitch import PitchFamily
+    from ..speaker import SpeakerFamily
+    from .hifigan import CodeGenerator, MelGenerator
+
+
+class Source(Protocol):
+    """What a model's other networks make of the codes of one stream, for its generator to speak.
+
+    Attributes:
+        unit_hop: samples a unit frame.
+        context: unit frames to each side that the log-mel of a frame depends on.
+    """
+
+    @property
+    def unit_hop(self) -> int: ...
+
+    @property
+    def context(self) -> int: ...
+
+    def voice(self) -> Tensor:
+        """The vector that the stream's speaker code stands for, (1, channels)."""
+        ...
+
+    def decode(self, units: Tensor, f0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Units (1, rows, m) and F0 codes (1, k) -> normalised log-mel (1, 80, n), pitch features (1, 3, n), F0 (1, n) in Hz."""
+        ...
+
+    def lost_f0(self) -> float:
+        """Hz, of what stands in the place of lost packets."""
+        ...
+
+
+class Speech(Protocol):
+    """One stream's voice. Pieces are spoken in order."""
+
+    @property
+    def context(self) -> int:
+        """Unit frames to each side that a piece has to be given."""
+        ...
+
+    def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
+        """Units (1, rows, n) from unit frame ``low`` of the stream on, F0 codes (1, m) -> their samples [begin, end), (k,)."""
+        ...
+
+    def skip(self, samples: int) -> None:
+        """So many are silent and not spoken."""
+        ...
+
+
+class Vocoder(Protocol):
+    """What the codec needs of a generator, a ``torch.nn.Module``.
+
+    Attributes:
+        fed: "codes", or "log_mel" of a mel decoder before it.
+        context: frames to each side on which a frame of output depends: of log-mel (100 Hz), or of units where it is fed codes.
+    """
+
+    @property
+    def fed(self) -> Literal["log_mel", "codes"]: ...
+
+    @property
+    def context(self) -> int: ...
+
+    def finish(self) -> None:
+        """Fold what only training needs."""
+        ...
+
+    def fits(self, content: ContentFamily, pitch: PitchFamily, speaker: SpeakerFamily) -> bool:
+        """Whether it takes the codes, or the log-mel of the codes, of these families."""
+        ...
+
+    def speech(self, source: Source) -> Speech:
+        """What speaks the codes of a stream."""
+        ...
+
+    def durations(self, units: Tensor) -> Tensor | None:
+        """Units without repetitions (B, codebooks, n) -> frames that each lasts (B, n), at least one; None if it cannot tell."""
+        ...
+
+
+class FedLogMel:
+    """What generators have in common that a mel decoder goes before."""
+
+    fed: Literal["log_mel", "codes"] = "log_mel"
+
+    def durations(self, units: Tensor) -> Tensor | None:
+        """None: how long units last such a generator cannot tell."""
+        return None
+
+    def fits(self, content: ContentFamily, pitch: PitchFamily, speaker: SpeakerFamily) -> bool:
+        """Whatever the codes: the mel decoder is what has to fit."""
+        return True
+
+
+class ExcitedVocoder(Vocoder, Protocol):
+    """A generator that is given pulses and noise."""
+
+    def generate(self, mel: Tensor, pitch: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
+        """Normalised log-mel (B, 80, n), pitch features (B, 3, n), excitations (B, 160 n) -> waveform (B, 160 n)."""
+        ...
+
+
+class CodeSpeech:
+    """By a generator that is fed codes: nothing is carried from piece to piece."""
+
+    def __init__(self, generator: CodeGenerator, source: Source):
+        self.generator, self.voice = generator, source.voice()
+
+    @property
+    def context(self) -> int:
+        return self.generator.context
+
+    def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
+        waveform: Tensor = self.generator(units, f0, self.voice)[0, 0, begin:end]
+        return waveform
+
+    def skip(self, samples: int) -> None:
+        pass
+
+
+class MelSpeech:
+    """By a generator that is fed log-mel alone: nothing is carried from piece to piece."""
+
+    def __init__(self, generator: MelGenerator, source: Source):
+        self.generator, self.source = generator, source
+
+    @property
+    def context(self) -> int:
+        return _context(self.generator, self.source)
+
+    def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
+        mel, features, _ = self.source.decode(units, f0)
+        part = _frames(self.generator, begin, end)
+        waveform = self.generator.generate(mel[..., part], features[..., part])
+        return waveform[0, begin - part.start * HOP : end - part.start * HOP]
+
+    def skip(self, samples: int) -> None:
+        pass
+
+
+class ExcitedSpeech:
+    """By a generator with an excitation: the phase at the end of a piece is where the next begins."""
+
+    def __init__(self, generator: ExcitedVocoder, source: Source):
+        self.generator, self.source, self.phase = generator, source, 0.0
+        self._lost_f0: float | None = None
+
+    @property
+    def context(self) -> int:
+        return _context(self.generator, self.source)
+
+    def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
+        mel, features, hz = self.source.decode(units, f0)
+        hz = excitation.sample_f0(hz)
+        cycles = excitation.phase(hz, torch.tensor([self.phase], dtype=torch.float64, device=hz.device), begin)
+        self.phase = float(cycles[0, end - 1])
+        part = _frames(self.generator, begin, end)
+        first = part.start * HOP
+        pulses = excitation.voiced_pulses(hz, cycles, features[:, 2])[:, first : end + self.generator.context * HOP]
+        noise = excitation.white_noise(low * self.source.unit_hop + first, pulses.shape[1], mel.device)[None]
+        return self.generator.generate(mel[..., part], features[..., part], pulses, noise)[0, begin - first : end - first]
+
+    def skip(self, samples: int) -> None:
+        """The phase goes on at the F0 of what is lost."""
+        if self._lost_f0 is None:
+            self._lost_f0 = self.source.lost_f0()
+        self.phase = (self.phase + samples * self._lost_f0 / SAMPLE_RATE) % 1.0
+
+
+def _context(generator: Vocoder, source: Source) -> int:
+    """Unit frames to each side: the generator's, which it counts in log-mel frames, and those of the log-mel."""
+    return -(-generator.context * HOP // source.unit_hop) + source.context
+
+
+def _frames(generator: Vocoder, begin: int, end: int) -> slice:
+    """Log-mel frames that the samples [begin, end) take. The mel decoder sees further than the generator, which costs more."""
+    return slice(max(0, begin // HOP - generator.context), -(-end // HOP) + generator.context)
