@@ -19,6 +19,9 @@ ENTROPY_FILES = "entropy*.safetensors"
 """A model folder may keep earlier entropy models beside its own, so that what was coded with them can still be read."""
 
 MODELS_VARIABLE = "UNITCODEC_MODELS"
+Stamp = tuple[int, int, int]
+"""What tells that a file is another: inode, time and size; the clock alone may have been set back."""
+
 _PROVIDERS = ("unitcodec",)
 """Python packages that bring models, in a folder `models`. They are looked up as for an import, but not imported."""
 
@@ -37,7 +40,9 @@ def find_entropy_model(fingerprint: str) -> EntropyModel:
     packaged models; models once loaded are kept. Raises UnknownModel, or InvalidEntropyModel if the file is unsound.
     """
     for path, stamp in _found(fingerprint):
-        return _load(path, stamp)
+        model = _load(path, stamp)
+        if model.fingerprint == fingerprint:  # else another file of that size was written over it, at the same time by its clock
+            return model
     raise _unknown(fingerprint)
 
 
@@ -49,7 +54,7 @@ def find_model_folders(fingerprint: str) -> list[Path]:
     return folders
 
 
-def _found(fingerprint: str) -> Iterator[tuple[Path, tuple[int, int]]]:
+def _found(fingerprint: str) -> Iterator[tuple[Path, Stamp]]:
     for path in _candidates():
         stamp = _stamp(path)
         if stamp is not None and _fingerprint(path, stamp) == fingerprint:
@@ -84,16 +89,16 @@ def _candidates() -> list[Path]:
     return [path for folder in (*named, *packaged_folders()) for path in sorted(folder.glob(f"[!.]*/{ENTROPY_FILES}"))]
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 @lru_cache(maxsize=1024)
-def _fingerprint(path: Path, stamp: tuple[int, int]) -> str | None:
+def _fingerprint(path: Path, stamp: Stamp) -> str | None:
     """The fingerprint in a file's metadata, None for what is no such file; the tables are not read.
 
     `stamp` renews the answer when the file changes.
@@ -107,5 +112,5 @@ def _fingerprint(path: Path, stamp: tuple[int, int]) -> str | None:
 
 
 @lru_cache(maxsize=16)
-def _load(path: Path, stamp: tuple[int, int]) -> EntropyModel:
+def _load(path: Path, stamp: Stamp) -> EntropyModel:
     return load(path)

@@ -92,6 +92,17 @@ def test_what_a_flac_holds_of_another_file_is_not_the_next_one() -> None:
     assert files_of(data[:42] + block + data[42:]) == [range(len(data) + len(block))]
 
 
+@pytest.mark.parametrize("announced", [2**33, 2**63 - 1, 2**63, 2**64 - 2])
+def test_a_size_beyond_every_file(announced: int) -> None:
+    data = bytearray(file(format="W64", subtype="PCM_16"))
+    at = data.index(b"data\xf3\xac\xd3\x11")
+    data[at + 16 : at + 24] = announced.to_bytes(8, "little")
+    size = sound_size(bytes(data))
+    assert size is not None
+    assert "cut short" in (size.problem or "")
+    assert files_of(bytes(data)) == [range(len(data))]
+
+
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"RIFF\0\0\0\0WAVE", b"fLaC" + bytes(50), b".snd", b"riff" + bytes(8), b"caff\0"])
 def test_what_says_nothing(data: bytes) -> None:
     assert sound_size(data) is None

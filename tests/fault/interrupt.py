@@ -3,13 +3,16 @@
     python tests/fault/interrupt.py --files 200 --kills 50          # beside it, as root: --disk FOLDER, of a small file system
 
 Codes a corpus of short files undisturbed, and again with ``encode FOLDER --jobs 2 --skip-existing`` killed at random moments
-(SIGKILL to the command, to all of its processes or to one of its workers) and started again, until it ends by itself. Then the
-same on a full disk, and one file through slow and broken pipes. Stops at what is not as it should be. Needs /proc.
+(SIGKILL to the command, to all of its processes or to one of its workers and then the command; nine of ten while files are
+coded, the others while it starts) and started again, until it ends by itself. Then the same on a full disk, and one file
+through slow and broken pipes. Stops at what is not as it should be. Needs /proc.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import multiprocessing
 import os
 import random
 import resource
@@ -51,8 +54,46 @@ def encode(
     corpus: Path, out: Path, model: Path, *options: str, stderr: int | BinaryIO = subprocess.PIPE
 ) -> subprocess.Popen[bytes]:
     """Begin to, in a process group of its own."""
-    command = [*COMMAND, "encode", "-q", "-r", str(corpus), "-o", str(out), "--model", str(model), *options]
-    return subprocess.Popen(command, env=ENVIRONMENT, stderr=stderr, start_new_session=True)
+    command = [*COMMAND, *_encode(corpus, out, model), *options]
+    return subprocess.Popen(command, env=ENVIRONMENT, stderr=stderr, process_group=0)
+
+
+def _encode(corpus: Path, out: Path, model: Path) -> tuple[str, ...]:
+    return ("encode", "-q", "-r", str(corpus), "-o", str(out), "--model", str(model))
+
+
+class Forked:
+    """The same command, of a process that has the modules already: it starts in no time. It has no workers."""
+
+    _context = multiprocessing.get_context("forkserver")
+
+    def __init__(self, arguments: Sequence[str], words: Path) -> None:
+        self._context.set_forkserver_preload(["cli", "torch", "unitcodec.codec", "unitcodec.command.coding"])
+        self._process = self._context.Process(target=_run, args=(arguments, words))
+        self._process.start()
+        self.pid = self._process.pid or 0
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def wait(self) -> None:
+        self._process.join()
+
+
+def _run(arguments: Sequence[str], words: Path) -> None:
+    from cli import main
+
+    os.setpgid(0, 0)
+    with words.open("ab", buffering=0) as file:
+        os.dup2(file.fileno(), 2)
+    sys.exit(main(arguments))
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -60,28 +101,40 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def kill_at_random(corpus: Path, out: Path, model: Path, kills: int, seed: int = 0) -> dict[str, int]:
-    """Code the corpus with so many interruptions; how many there were, and of which kind."""
-    rng, done = random.Random(seed), {"runs": 0, "command": 0, "all": 0, "worker": 0}
-    expected, groups = sum(1 for _ in corpus.rglob("*.wav")), list[int]()
+def kill_at_random(corpus: Path, out: Path, model: Path, kills: int, seed: int = 0, fresh: float = 1.0) -> dict[str, int]:
+    """Code the corpus with so many interruptions; how many there were, of which kind, and how many while files were coded.
+
+    ``fresh``: the share of runs that are commands with two workers, which take seconds to start; the others are forked.
+    """
+    rng, done = random.Random(seed), {"runs": 0, "command": 0, "all": 0, "worker": 0, "forked": 0, "while coding": 0}
+    expected, groups, words = sum(1 for _ in corpus.rglob("*.wav")), list[int](), out.with_name("words")
     while True:
-        left = kills - done["command"] - done["all"] - done["worker"]
-        made = len(list(out.rglob("*.uc"))) if out.exists() else 0
-        # Not a pipe, whose end would be waited for: what the killed one's workers still do, they do beside the next.
-        words = tempfile.TemporaryFile()  # noqa: SIM115
-        process = encode(corpus, out, model, "--jobs", "2", "--skip-existing", stderr=words)
+        left = kills - done["command"] - done["all"] - done["worker"] - done["forked"]
+        process: Forked | subprocess.Popen[bytes]
+        words.write_bytes(b"")
+        if rng.random() < fresh:
+            # Not a pipe, whose end would be waited for: what the killed one's workers still do, they do beside the next.
+            with words.open("ab") as file:
+                process = encode(corpus, out, model, "--jobs", "2", "--skip-existing", stderr=file)
+        else:
+            process = Forked([*_encode(corpus, out, model), "--skip-existing"], words)
         groups.append(process.pid)
         done["runs"] += 1
-        if left:
-            # Spread over the files that are left, and between two of them.
-            wanted = made + rng.randint(0, max(1, 2 * (expected - made) // max(1, left)))
-            while process.poll() is None and sum(1 for _ in out.rglob("*.uc")) < wanted:
+        if left and rng.random() < 0.1:
+            time.sleep(5 * rng.random())  # while it starts
+            _kill(process, rng, done, False)
+        elif left:
+            while process.poll() is None and not _coding(process.pid, out):
                 time.sleep(0.01)
-            time.sleep(rng.random() ** 3)
-            _kill(process, rng.choice(("command", "all", "worker")), done)
+            made = _made(out)
+            # Spread over the files that are left; two of them may end while the command is killed.
+            wanted = made + rng.randint(1, max(1, 2 * (expected - made) // left - 5))
+            while process.poll() is None and _made(out) < wanted:
+                time.sleep(0.01)
+            time.sleep(0.3 * rng.random())
+            _kill(process, rng, done, True)
         process.wait()
-        words.seek(0)
-        said = words.read()
+        said = words.read_bytes()
         # A worker that has only begun to start when the command is killed: Python says so, and nothing can be done.
         assert b"Traceback" not in said or b"multiprocessing/spawn.py" in said, said.decode()
         for name, data in outputs(out).items() if out.exists() else ():
@@ -93,6 +146,21 @@ def kill_at_random(corpus: Path, out: Path, model: Path, kills: int, seed: int =
     return done
 
 
+def _made(out: Path) -> int:
+    return sum(1 for _ in out.rglob("*.uc")) if out.exists() else 0
+
+
+def _coding(process: int, out: Path) -> bool:
+    """Whether the command or a worker of it has begun a file that is not whole yet."""
+    parts = out.rglob(".unitcodec-*.part") if out.exists() else ()
+    makers = {int(path.name.split("-")[1]) for path in parts}
+    return process in makers or process in map(_parent, makers)
+
+
+def _parent(process: int) -> int:
+    return int((_words(Path(f"/proc/{process}/stat"))[1:2] or ["0"])[0])
+
+
 def _is_there(group: int) -> bool:
     try:
         os.killpg(group, 0)
@@ -101,25 +169,27 @@ def _is_there(group: int) -> bool:
     return True
 
 
-def _kill(process: subprocess.Popen[bytes], whom: str, done: dict[str, int]) -> None:
+def _kill(process: Forked | subprocess.Popen[bytes], rng: random.Random, done: dict[str, int], coding: bool) -> None:
+    whom = "forked" if isinstance(process, Forked) else rng.choice(("command", "all", "worker"))
+    workers = _workers(process.pid) if whom == "worker" else []
     if process.poll() is not None:
         return
-    workers = [child for child in _children(process.pid) if "spawn_main" in _command(child)]
     if whom == "all":
         os.killpg(process.pid, signal.SIGKILL)
-    elif whom == "worker" and workers:
-        try:
+    elif workers:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(workers[-1], signal.SIGKILL)
-            done["worker"] += 1
-        except ProcessLookupError:
-            return
-        time.sleep(random.random())  # the command goes on, and would come to its end
-        whom = "command"
+        time.sleep(0.3 * rng.random())  # the command goes on, and would come to its end
         process.kill()
     else:
-        whom = "command"
+        whom = "command" if whom == "worker" else whom
         process.kill()
     done[whom] += 1
+    done["while coding"] += coding
+
+
+def _workers(process: int) -> list[int]:
+    return [child for child in _children(process) if "spawn_main" in _command(child)]
 
 
 def _children(process: int) -> list[int]:
@@ -211,7 +281,7 @@ def pipes(source: Path, model: Path) -> None:
         assert b"Traceback" not in said, said
 
 
-def check(files: int, kills: int, disk: Path | None = None, seed: int = 0) -> None:
+def check(files: int, kills: int, disk: Path | None = None, seed: int = 0, fresh: float = 1.0) -> None:
     """All of it. Raises AssertionError."""
     with tempfile.TemporaryDirectory(prefix="fault-") as name:
         folder = Path(name)
@@ -223,7 +293,7 @@ def check(files: int, kills: int, disk: Path | None = None, seed: int = 0) -> No
         sound = outputs(folder / "whole")
         assert len(sound) == files
         begin = time.monotonic()
-        done = kill_at_random(corpus, folder / "out", model, kills, seed)
+        done = kill_at_random(corpus, folder / "out", model, kills, seed, fresh)
         found = outputs(folder / "out")
         assert found.keys() == sound.keys(), found.keys() ^ sound.keys()
         assert found == sound
@@ -253,9 +323,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--disk", type=Path, help="a folder on a small file system of its own, which is filled up")
+    parser.add_argument("--fresh", type=float, default=1.0, help="share of runs that start anew, with two workers, not forked")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
-    check(options.files, options.kills, options.disk, options.seed)
+    check(options.files, options.kills, options.disk, options.seed, options.fresh)
     return 0
 
 

@@ -15,4 +15,4 @@ import interrupt
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
 def test_what_is_killed_can_be_gone_on_with_and_nothing_is_half_written() -> None:
-    interrupt.check(files=20, kills=4)
+    interrupt.check(files=20, kills=4, fresh=0.5)

@@ -37,7 +37,9 @@ from bitstream import (
     PacketWriter,
     SpeechCodes,
 )
+from bitstream.entropy.spec import SAMPLE_RATE
 from bitstream.stream.header import VERSION
+from bitstream.stream.reader import MAX_SILENCE
 from bitstream.stream.walk import MAX_GAP
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -48,7 +50,7 @@ LEAST_PACKET = 3
 
 
 def most_packets(data: bytes) -> int:
-    """How many packets bytes can account for: one is lost with an end that is not there, some before what tells its number."""
+    """How many packets bytes can account for, but for those lost before one that tells its number, which MAX_SILENCE limits."""
     return len(data) // LEAST_PACKET + 1 + MAX_GAP
 
 
@@ -88,7 +90,7 @@ def _stream(data: bytes, model: EntropyModel = MODEL, modes: tuple[bitstream.OnE
             info = bitstream.inspect(data, given)
         except BitstreamError:
             continue
-        assert len(info.packets) <= most_packets(data)
+        assert sum(packet.ok for packet in info.packets) <= most_packets(data)
     return read
 
 
@@ -102,7 +104,7 @@ def _reader(data: bytes) -> bool:
             assert [packet.first_frame for packet in reader] == [packet.first_frame for packet in packets[1:]]
         except BitstreamError:
             continue
-        assert len(packets) <= most_packets(data)
+        assert sum(not packet.lost for packet in packets) <= most_packets(data)
         read = True
     return read
 
@@ -171,7 +173,9 @@ def _loaded(data: bytes) -> EntropyModel:
 
 def _plausible(codes: SpeechCodes, data: bytes, model: EntropyModel) -> None:
     model.check_symbols(codes.units, codes.f0)
-    assert codes.units.shape[1] <= model.spec.packet_frames * most_packets(data)
+    lost = sum(stop - start for start, stop in codes.lost)
+    assert lost * model.spec.unit_hop <= MAX_SILENCE * SAMPLE_RATE
+    assert codes.units.shape[1] - lost <= model.spec.packet_frames * most_packets(data)
 
 
 TARGETS = (_stream, _reader, _edit, _datagrams, _model)

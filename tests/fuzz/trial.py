@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import operator
 import random
 import re
 import signal
@@ -10,6 +12,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -32,6 +35,10 @@ class Figures:
     slow: int = 0
     slowest: float = 0.0
     memory: float = 0.0
+
+    def __add__(self, other: Figures) -> Figures:
+        counts = (getattr(self, name) + getattr(other, name) for name in ("cases", "refused", "accepted", "escapes", "slow"))
+        return Figures(self.reader, *counts, max(self.slowest, other.slowest), max(self.memory, other.memory))
 
     @property
     def sound(self) -> bool:
@@ -102,6 +109,10 @@ def _peak(reset: bool = False) -> float:
 
 def _too_long(number: int, frame: object) -> NoReturn:
     raise TimeoutError(f"more than {HANG:g} s of processor time")
+
+
+def total(rows: Iterable[Figures]) -> Figures:
+    return functools.reduce(operator.add, rows, Figures("all"))
 
 
 def table(rows: list[Figures]) -> str:

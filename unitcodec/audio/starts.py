@@ -48,7 +48,7 @@ _BEHIND_TAG = (b"\xff", b"ID3", b"APETAGEX", b"TAG", b"fLaC", b"RIFF", b"\0")
 
 def kind_at(data: Bytes, position: int = 0) -> str | None:
     """The kind of the file that begins there; None where none does whose beginning is unmistakable."""
-    found = _START.match(data, position)
+    found = _START.match(data, min(position, len(data)))  # stated sizes have up to 64 bits
     return None if found is None else found.lastgroup
 
 

@@ -32,6 +32,8 @@ def convert_kmeans(source: str, out: str, overwrite: bool, quiet: bool) -> None:
     needs is refused.
     """
 
+    from unitcodec.formats.centroids import read_centroids
+
     check_targets([Job(source, out)], overwrite)
     try:
         centroids = read_centroids(source)

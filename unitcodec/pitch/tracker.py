@@ -6,6 +6,7 @@ each 10 ms (value i at sample 160 * i), ``n = ceil(T / 160)``.
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -31,6 +32,8 @@ CONTEXT = 3840
 
 @lru_cache(maxsize=1)
 def _swift_session() -> Any:
+    # ONNX Runtime from 1.29 on tells its maker of each session, over the network, unless this is set before its import.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from swift_f0 import SwiftF0
 
     # One thread: the result must not depend on how many the machine has.

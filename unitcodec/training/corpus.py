@@ -52,6 +52,30 @@ class Corpus:
         return self.f0[utterance.f0_start : utterance.f0_start + utterance.frames]
 
 
+def read_rows(manifest: Path) -> list[dict[str, str]]:
+    """The lines of a manifest below its first, by column. Raises UnitcodecError, naming manifest and line."""
+    try:
+        # Some editors put a byte order mark before the first column's name.
+        with open(manifest, newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            columns = next(reader, [])
+            lines = [(reader.line_num, fields) for fields in reader if fields]
+    except (OSError, ValueError) as error:
+        raise UnitcodecError(f"{manifest}: cannot be read: {error}") from error
+    except csv.Error as error:  # a field above 131,072 characters
+        raise UnitcodecError(f"{manifest}: line {reader.line_num}: {error}") from error
+    if not lines or not {"path", "speaker"} <= set(columns):
+        raise UnitcodecError(
+            f"{manifest}: needs a header line with path and speaker, separated by tabs, and a line for each file"
+        )
+    for line, fields in lines:
+        if len(fields) != len(columns):
+            raise UnitcodecError(
+                f"{manifest}: line {line} has {len(fields)} tab-separated fields, the first line has {len(columns)}"
+            )
+    return [dict(zip(columns, fields, strict=True)) for _, fields in lines]
+
+
 def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
     """Read every file that ``manifest`` (TSV with columns path, speaker and optionally transcript) names; keep it in ``folder``.
 
@@ -60,15 +84,7 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
     folder that holds another manifest's files.
     """
     folder = Path(folder)
-    try:
-        with open(manifest, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-    except (OSError, ValueError) as error:
-        raise UnitcodecError(f"{manifest}: cannot be read: {error}") from error
-    if not rows or not {"path", "speaker"} <= set(rows[0]):
-        raise UnitcodecError(
-            f"{manifest}: needs a header line with path and speaker, separated by tabs, and a line for each file"
-        )
+    rows = read_rows(manifest)
     if (folder / "index.json").exists():
         corpus = Corpus(folder)
         if [utterance.path for utterance in corpus.utterances] != [row["path"] for row in rows]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -208,6 +209,27 @@ def test_models_are_found_by_fingerprint(
     assert bitstream.find_entropy_model(golden_model.fingerprint) is bitstream.find_entropy_model(golden_model.fingerprint)
     assert bitstream.pack(bitstream.unpack(data)) == data
     assert bitstream.inspect(data).bits is not None
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_model_is_never_another_whatever_its_time_says(in_place: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that takes another's place, of the same size and the same time of change, as when the clock is set back."""
+    spec = EntropySpec(rows=(Stream(4),), f0=Stream(3), speaker=(2,))
+    first, second = (random_model(spec, np.random.default_rng(seed)) for seed in (0, 1))
+    path = tmp_path / "m" / "entropy.safetensors"
+    path.parent.mkdir()
+    monkeypatch.setenv("UNITCODEC_MODELS", str(tmp_path))
+    path.write_bytes(first.to_bytes())
+    os.utime(path, (2**32, 2**32))  # in the future
+    _ = bitstream.find.find_model_folders(first.fingerprint)
+    if not in_place:
+        path = path.rename(path.with_suffix(".old")).with_suffix(".safetensors")
+    path.write_bytes(second.to_bytes())
+    os.utime(path, (2**32, 2**32))
+    with pytest.raises(UnknownModel):
+        bitstream.find_entropy_model(first.fingerprint)
+    if not in_place:
+        assert bitstream.find_entropy_model(second.fingerprint).fingerprint == second.fingerprint
 
 
 @pytest.mark.parametrize("kind", ["v1", "recurrent"])
