@@ -229,7 +229,7 @@ def ssl(folder: Path) -> Codec:
 
 @needs_transformers
 def test_how_a_stream_is_cut_does_not_show(ssl: Codec, speech: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unitcodec.encoder.stream.ACTIVE_SECONDS", 1)
+    monkeypatch.setattr("unitcodec.encoder.opening.ACTIVE_SECONDS", 1)
     said, _ = soundfile.read(speech, dtype="float32")
     said = np.concatenate([said, said[::-1]])[:150003]
     whole = ssl.encode(said, 16000)

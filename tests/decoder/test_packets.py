@@ -12,7 +12,7 @@ import torch
 
 import bitstream
 from bitstream import PacketReader
-from unitcodec.decoder import piece as speaking
+from unitcodec.vocoder import speech as speaking
 from unitcodec.decoder.packets import packets_between
 
 if TYPE_CHECKING:

@@ -154,8 +154,8 @@ def test_one_packet_at_a_time_needs_the_next_one(narrow: Codec) -> None:
 
 def test_long_silence_is_not_synthesised(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder, spoken = StreamDecoder(narrow.model, narrow.model.networks, FIELDS), []
-    decode_piece = decoder.pieces.decode
-    monkeypatch.setattr(decoder.pieces, "decode", lambda *a: spoken.append(a[2]) or decode_piece(*a))
+    decode_piece = decoder.speech.speak
+    monkeypatch.setattr(decoder.speech, "speak", lambda *a: spoken.append(a[2]) or decode_piece(*a))
     wave = np.concatenate(list(decoder.run(_packets(narrow.model, 40 * PACKET, tuple(range(3, 38))))))
     assert len(wave) == 40 * PACKET
     assert len(spoken) == 2

@@ -221,7 +221,7 @@ def test_a_model_is_never_another_whatever_its_time_says(in_place: bool, tmp_pat
     monkeypatch.setenv("UNITCODEC_MODELS", str(tmp_path))
     path.write_bytes(first.to_bytes())
     os.utime(path, (2**32, 2**32))  # in the future
-    _ = bitstream.find.find_model_folders(first.fingerprint)
+    _ = bitstream.entropy.find.find_model_folders(first.fingerprint)
     if not in_place:
         path = path.rename(path.with_suffix(".old")).with_suffix(".safetensors")
     path.write_bytes(second.to_bytes())
