@@ -1,4 +1,4 @@
-"""Speak, and hear what is left of it at some 352 bit/s: python examples/microphone.py [SECONDS]. Needs pip install sounddevice.
+"""Speak, and hear what is left of it at some 353 bit/s: python examples/microphone.py [SECONDS]. Needs pip install sounddevice.
 
 The first sound comes after some 8 s of speech, which tell the encoder level and voice.
 """

@@ -1,4 +1,4 @@
-"""Speech at a typical 352 bit/s, capped at 365 for files from 5 s on.
+"""Speech at a typical 353 bit/s, capped at 365 for files from 5 s on.
 
 >>> import unitcodec
 >>> codec = unitcodec.load()

@@ -28,7 +28,7 @@ _FLAGS = ("excitation", "reverse", "normalise", "normalize", "limit_rate")
 _NUMBERS = ("scale", "gain_db", "bitrate")
 _TEXTS = ("name", "kind", "front_end", "activation", "checkpoint", "revision", "tracker", "precision")
 _OPTIONAL = ("layer", "hidden", "upsample_kernels", "durations", "revision", "normalize", "source")
-_MAY_BE_ZERO = ("blocks", "memory", "context", "layer", "voice", "f0", "speaker", "istft", "voice_search")
+_MAY_BE_ZERO = ("blocks", "memory", "context", "layer", "voice", "f0", "speaker", "istft", "voice_search", "matching")
 
 
 @dataclass(frozen=True)
