@@ -173,6 +173,9 @@ def test_an_entropy_model_of_other_streams(folder: Path) -> None:
         ({"content": {"levels": "8888"}}, "levels is '8888'"),
         ({"content": {"channels": [-1, 8]}}, "channels is"),
         ({"pitch": {"codes": 10**15}}, "codes is 1000000000000000; it must be a whole number from 1 to 32768"),
+        ({"generators": {}}, "no option is called 'generators'"),
+        ({"generator": {"kind": "spectral", "matching": -1}}, "matching is -1"),
+        ({"generator": {"kind": "spectral", "matching": 1000}}, "generator reaches"),
         ({"generator": {"kind": "os.system"}}, "unknown generator 'os.system'"),
         ({"generator": {"kind": []}}, "kind is"),
         ({"tracker": []}, "tracker is"),
@@ -207,6 +210,12 @@ def test_configurations_that_are_not_ours(folder: Path, change: dict[str, object
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     _refused(folder, pattern)
+
+
+def test_a_configuration_without_a_name(folder: Path) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "name"}))
+    _refused(folder, "config.json: name is missing")
 
 
 def test_a_voice_is_searched_with_a_mel_decoder_or_not_at_all(narrow_folder: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,10 @@ class ModelConfig:
             if values.get("format") != FORMAT:
                 raise ModelError(f"model format {shown(values.get('format'))}; this version reads {FORMAT}")
             _check(values)
+            if unknown := values.keys() - {each.name for each in fields(ModelConfig)}:
+                raise ModelError(f"no option is called {shown(min(unknown))}")
+            if "name" not in values:
+                raise ModelError("name is missing")
             config = ModelConfig(**values)
             config._check_values()
         except OSError as error:
@@ -73,8 +77,6 @@ class ModelConfig:
             raise ModelError(f"{path}: {error}") from error
         except (ValueError, RecursionError) as error:
             raise ModelError(f"{path}: not JSON, or cut short") from error
-        except TypeError as error:  # an option that there is not
-            raise ModelError(f"{path}: {error}") from error
         return config
 
     def _check_values(self) -> None:

@@ -75,6 +75,11 @@ def test_a_program_that_fails(run: Run, stream: Path) -> None:
     assert run(stream) == (1, [f"unitcodec: {stream}: aplay failed: status 3"])
 
 
+def test_what_a_program_says_that_calls_it_done(run: Run, stream: Path) -> None:
+    _program("ffplay", "cat >/dev/null; echo 'audio open failed' >&2")
+    assert run(stream) == (0, ["unitcodec: ffplay: audio open failed"])
+
+
 def test_sounddevice(run: Run, narrow: Codec, stream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard = bytearray()
 

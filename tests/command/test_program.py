@@ -8,12 +8,13 @@ import signal
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 import soundfile
 from invocation import FULL, Batch, Command, Start, files, run
 
-from unitcodec.command import main
+from unitcodec.command import main, program
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
@@ -50,6 +51,24 @@ def test_interrupted_work_leaves_nothing(
     cure = "; the same command with --skip-existing goes on from here" * (jobs > 1)
     assert stderr.decode().splitlines() == ([f"unitcodec: interrupted{cure}"] if number == signal.SIGINT else [])
     assert files(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "words"), [(SystemExit(143), 143, []), (KeyboardInterrupt(), 130, ["unitcodec: interrupted"])]
+)
+def test_a_signal_while_an_extension_is_imported(
+    ending: BaseException, status: int, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def work() -> None:
+        # What pybind11 makes of an exception in a module's initialisation.
+        raise ImportError("initialization failed") from ending
+
+    try:
+        found = program.run(work, [], "work")
+    except SystemExit as error:
+        found = error.code
+    assert (found, capsys.readouterr().err.splitlines()) == (status, words)
 
 
 def test_an_interrupt_while_processes_start_is_one_line(tones: tuple[str, ...], start: Start, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import torch
 
 import bitstream
 from bitstream import PacketReader
-from unitcodec.vocoder import speech as speaking
 from unitcodec.decoder.packets import packets_between
+from unitcodec.vocoder import speech as speaking
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec

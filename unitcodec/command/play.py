@@ -13,7 +13,7 @@ import click
 
 from unitcodec.command.decode import Part, Speech, part_options
 from unitcodec.command.opener import Opener, model_was_asked_for
-from unitcodec.command.run import PATH, each, model_options, progress, quiet_option, source_name
+from unitcodec.command.run import PATH, each, model_options, progress, quiet_option, say, source_name
 from unitcodec.errors import UnitcodecError
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def _run(command: Sequence[str], feed: Callable[[IO[bytes]], None]) -> None:
         said = errors.read(4096).decode(errors="replace").strip().splitlines()
     if status:
         raise PlayerError(f"{command[0]} failed: {said[-1] if said else f'status {status}'}")
+    if said:
+        say(f"unitcodec: {command[0]}: {said[-1]}")  # ffplay plays nothing and calls it done where there is no sound card
 
 
 def _by_device(sounddevice: Any, blocks: Iterable[Samples], num_samples: int | None) -> None:

@@ -50,6 +50,11 @@ def _run(command: click.Command, arguments: Sequence[str] | None, name: str) -> 
             say(f"unitcodec: {_usage(error)}")
         return error.exit_code
     except Exception as error:
+        if (ending := _ending(error)) is not None:
+            if isinstance(ending, SystemExit):
+                raise ending from None
+            say("unitcodec: interrupted")
+            return 130
         if not expected(error):
             raise
         complain(error, "standard output" if _of_echo(error) else None)
@@ -97,6 +102,13 @@ def _usage(error: click.ClickException) -> str:
 def _terminate(number: int, frame: object) -> NoReturn:
     """SIGTERM as an exception, so that temporary files are removed on the way out."""
     raise SystemExit(128 + number)
+
+
+def _ending(error: BaseException | None) -> SystemExit | KeyboardInterrupt | None:
+    """What a signal raised, if that is why ``error`` came: a C extension that is being imported makes an ImportError of it."""
+    while error is not None and not isinstance(error, (SystemExit, KeyboardInterrupt)):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _of_echo(error: Exception) -> bool:

@@ -61,7 +61,7 @@ def read_rows(manifest: Path) -> list[dict[str, str]]:
             columns = next(reader, [])
             lines = [(reader.line_num, fields) for fields in reader if fields]
     except (OSError, ValueError) as error:
-        raise UnitcodecError(f"{manifest}: cannot be read: {error}") from error
+        raise UnitcodecError(f"{manifest}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except csv.Error as error:  # a field above 131,072 characters
         raise UnitcodecError(f"{manifest}: line {reader.line_num}: {error}") from error
     if not lines or not {"path", "speaker"} <= set(columns):
@@ -103,7 +103,7 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
             try:
                 audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
             except (OSError, soundfile.SoundFileError) as error:
-                raise UnitcodecError(f"{path}: cannot be read: {error}") from error
+                raise UnitcodecError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
             mono = audio.mean(1)
             if rate != SAMPLE_RATE:
                 mono = soxr.resample(mono, rate, SAMPLE_RATE)
