@@ -19,6 +19,9 @@ from .speech import ExcitedSpeech, FedLogMel, Source
 
 FFT = 640
 
+TINY = 1e-14
+"""Added to a power before its root, the slope of which is to be finite in silence."""
+
 MOST_MATCHED = 3.0
 """Of a band's gain in one pass of :meth:`SpectralGenerator.matched`, up or down, as a natural logarithm: 26 dB."""
 
@@ -92,12 +95,15 @@ class SpectralGenerator(FedLogMel, nn.Module):
         Noise is louder and softer from frame to frame and band to band than its filter, and so is what it adds to pulses. A
         recogniser hears that. Each pass filters the waveform once more, by what its bands lack.
         """
-        target = denormalise(mel.float())
+        target = denormalise(mel.float()).transpose(1, 2)
         for _ in range(self.matching):
-            spectra = excitation.overlap_frames(waveform, FFT, HOP, self.window)
-            lacks = target - torch.log(self.bands @ spectra.abs() + FLOOR)
-            gain = self.shares.T @ lacks.clamp(-MOST_MATCHED, MOST_MATCHED)
-            waveform = excitation.overlap_add(spectra * torch.exp(gain), FFT, HOP, self.window)
+            # Frames before bins, as the transform has them, and real numbers: that is half of the time.
+            spectra = torch.view_as_real(excitation.overlap_frames(waveform, FFT, HOP, self.window).transpose(1, 2))
+            magnitude = (spectra[..., 0].square() + spectra[..., 1].square() + TINY).sqrt()
+            lacks = target - torch.log(magnitude @ self.bands.T + FLOOR)
+            gain = torch.exp(lacks.clamp(-MOST_MATCHED, MOST_MATCHED) @ self.shares)
+            changed = torch.view_as_complex(spectra * gain[..., None]).transpose(1, 2)
+            waveform = excitation.overlap_add(changed, FFT, HOP, self.window)
         return waveform
 
     def forward(self, mel: Tensor, pitch: Tensor, f0: Tensor) -> Tensor:
