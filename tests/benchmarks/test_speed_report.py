@@ -55,10 +55,9 @@ def test_cases_tell_what_they_are(narrow_folder: Path, capfd: pytest.CaptureFixt
     assert (cases["pack"]["group"], cases["pack"]["yardstick"]) == ("bitstream", "loop")
     four = cases["decode[cpu-t1-b4]"]
     assert (four["group"], four["device"], four["threads"], four["batch"]) == ("codec", "cpu", 1, 4)
-    # Four utterances are four times the work at about the same speed.
-    one = cases["decode[cpu-t1-b1]"]
-    assert 1.5 < four["per_yardstick"] / one["per_yardstick"] < 8
-    assert 0.4 < four["times_real_time"] / one["times_real_time"] < 2.5
+    # Four utterances are four times the speech. How much longer they take is for the benchmark to say: it is left out of this.
+    more = {name: four[name] / cases["decode[cpu-t1-b1]"][name] for name in ("per_yardstick", "times_real_time")}
+    assert pytest.approx(more["per_yardstick"] * more["times_real_time"], rel=0.6) == 4
     assert capfd.readouterr().err.count("x real time") == 4
 
 
