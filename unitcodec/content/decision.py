@@ -21,7 +21,7 @@ from .fsq import ContentEncoder
 MARGIN = 2.0**-12
 """Steps from a code to the next. So far at least a value of float32 must be from the border between two codes, else float64 is
 asked. On 41 recordings with 27,652 latents the largest difference of the two was 4e-5, one in a thousand above 9e-6. One
-window in eight is asked again."""
+window in five is asked again (13 of 61, with a ladder)."""
 
 
 class Rungs:
