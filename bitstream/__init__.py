@@ -6,8 +6,8 @@
     for packet in PacketReader(pipe):           # packet by packet, each as soon as its bytes are there
     with PacketWriter(pipe, entropy, speaker) as writer:
 
-Three rooms: `entropy` (what comes next, and the range coder: probabilities <-> payloads), `stream` (header, packets, end),
-`datagram`. This package needs NumPy and constriction, and nothing of the codec itself: a program that counts, cuts, checks
+Four rooms: `entropy` (what comes next, and the range coder: probabilities <-> payloads), `stream` (header, packets, end),
+`datagram`, `live` (packets of a fraction of a second). This package needs NumPy and constriction, and nothing of the codec itself: a program that counts, cuts, checks
 or forwards streams starts in milliseconds. The format is described, byte by byte, in docs/bitstream.md.
 """
 
@@ -33,6 +33,8 @@ from bitstream.errors import (
     UnknownModel,
     UnsupportedVersion,
 )
+from bitstream.live.packet import LiveCoder, LivePacket
+from bitstream.live.stream import LiveReader, LiveWriter
 from bitstream.stream.container import inspect, iter_packets, pack, unpack
 from bitstream.stream.edit import cut, join
 from bitstream.stream.info import PacketInfo, StreamInfo
@@ -53,6 +55,10 @@ __all__ = [
     "InvalidCodes",
     "InvalidEntropyModel",
     "NotUnitcodec",
+    "LiveCoder",
+    "LivePacket",
+    "LiveReader",
+    "LiveWriter",
     "OnError",
     "Packet",
     "PacketCoder",

@@ -23,8 +23,10 @@ from bitstream.entropy.find import find_sibling
 from . import model as models
 from .audio.recording import Rate, Recording, as_block, batch_blocks, mono_blocks
 from .decoder.conversion import convert
+from .decoder.live import LiveDecoder
 from .decoder.packets import packets_between, packets_of
 from .decoder.stream import PIECE, StreamDecoder, decode_whole
+from .encoder.live import MOST_BITRATE, LiveEncoder
 from .encoder.rate import above_zero
 from .encoder.stream import StreamEncoder
 from .errors import AudioError, ModelError
@@ -218,6 +220,16 @@ class Codec:
     def analysis(self, bitrate: float | None = None) -> StreamEncoder:
         """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
         return StreamEncoder(self.model, self._double, bitrate, self._float)
+
+    def encoder(
+        self, frames: int = 8, bitrate: float = MOST_BITRATE, slot: int | None = None, pauses: bool = False
+    ) -> LiveEncoder:
+        """A live stream's encoder: ``push`` samples as they come, get packets. See :class:`.encoder.live.LiveEncoder`."""
+        return LiveEncoder(self.model, self._double, self._float, frames, bitrate, slot, pauses)
+
+    def decoder(self, frames: int = 8) -> LiveDecoder:
+        """A live stream's decoder: ``push`` packets as they come, get samples. See :class:`.decoder.live.LiveDecoder`."""
+        return LiveDecoder(self.model, self._float, frames)
 
     def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> Iterator[bytes]:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.

@@ -101,16 +101,45 @@ def _in_groups(work: Callable[[list[G]], list[T]], given: Sequence[G], lengths: 
     return [made[index] for index in range(len(given))]
 
 
+def encode_after(model: Predictor, before: Sequence[tuple[Distribution, int]], packet: Packet) -> bytes:
+    """One payload of symbols that have distributions of their own, and of a packet behind them."""
+    first = [(sum(distribution.frequencies[:symbol]), distribution.frequencies[symbol]) for distribution, symbol in before]
+    edges = _edges(model, Batch.of_packets([packet]))[..., 0]
+    return encode(np.concatenate([np.array(first, np.int64).reshape(-1, 2).T, edges], axis=1), model.spec.precision)
+
+
+def decode_after(
+    model: Predictor, before: Sequence[Distribution], payload: bytes, shape: tuple[int, int]
+) -> tuple[list[int], Packet]:
+    """Inverse of `encode_after`; zero bytes may follow the payload. Raises Damaged."""
+    batch = Batch.of_shapes(len(model.spec.rows), [shape])
+    decoder = FewDecoders([payload], model.spec.precision)
+    # What is certain is not coded.
+    values = [decoder.symbols([each])[0][0] if len(each.frequencies) > 1 else 0 for each in before]
+    lanes = model.lanes(batch)
+    for name, position, count in batch.steps(model.spec):
+        batch.symbols(name)[:count, position] = decoder.symbols(lanes.few(name, position, count))[0]
+    if decoder.broken[0] or decoder.payloads(near)[0].ljust(len(payload), b"\0") != payload:
+        raise Damaged("the payload is no output of the range coder")
+    return values, batch.packets()[0]
+
+
 def _encode(model: Predictor, packets: Sequence[Packet], tail: Tail) -> list[bytes]:
-    batch, precision = Batch.of_packets(packets), model.spec.precision
+    batch = Batch.of_packets(packets)
+    edges = _edges(model, batch)
+    return batch.restored([encode(edges[..., lane], model.spec.precision, tail) for lane in range(len(packets))])
+
+
+def _edges(model: Predictor, batch: Batch) -> NDArray[np.int64]:
+    """(2, symbols, packets) left edges and widths, in coding order; a width of 0 where a packet has no such symbol."""
     number = {(name, position): step for step, (name, position, _) in enumerate(batch.steps(model.spec))}
-    edges = np.zeros((2, len(number), len(packets)), dtype=np.int64)
+    edges = np.zeros((2, len(number), len(batch.order)), dtype=np.int64)
     for name, positions, has, chosen, frequencies in _known(model, batch):
         upper = np.take_along_axis(np.cumsum(frequencies, axis=-1), chosen, axis=-1)[..., 0]
         width = np.take_along_axis(frequencies, chosen, axis=-1)[..., 0]
         rows = [number[name, position] for position in positions]
         edges[:, rows, : has.shape[1]] = (upper - width) * has, width * has
-    return batch.restored([encode(edges[..., lane], precision, tail) for lane in range(len(packets))])
+    return edges
 
 
 def _decode(model: Predictor, given: Sequence[tuple[bytes, tuple[int, int]]], tail: Tail) -> list[Packet | Damaged]:

@@ -99,18 +99,22 @@ class EntropyModel(ABC):
         """Raise InvalidCodes unless units (rows, n) and f0 (m,) lie in their alphabets."""
         check_symbols(self.spec, units, f0)
 
+    def check_speaker(self, fields: IntArray) -> IntArray:
+        """The speaker fields (fields,) themselves. Raises InvalidCodes if they are not the model's."""
+        if len(fields) != len(self.spec.speaker):
+            raise InvalidCodes(f"{len(fields)} speaker fields given; the model has {len(self.spec.speaker)}")
+        for i, (field, alphabet) in enumerate(zip(fields.tolist(), self.spec.speaker, strict=True)):
+            if field >= alphabet:
+                raise InvalidCodes(f"speaker field {i} is {field}; its alphabet ends at {alphabet - 1}")
+        return fields
+
     def pack_speaker(self, speaker: ArrayLike) -> bytes:
         """Speaker fields -> bytes. Raises InvalidCodes if they are not the model's.
 
         Range-coded by `speaker_frequencies`; without these one mixed-radix number, the first field most significant,
         big-endian, spec.speaker_bytes long.
         """
-        fields = as_codes("speaker", speaker, 1)
-        if len(fields) != len(self.spec.speaker):
-            raise InvalidCodes(f"{len(fields)} speaker fields given; the model has {len(self.spec.speaker)}")
-        for i, (field, alphabet) in enumerate(zip(fields.tolist(), self.spec.speaker, strict=True)):
-            if field >= alphabet:
-                raise InvalidCodes(f"speaker field {i} is {field}; its alphabet ends at {alphabet - 1}")
+        fields = self.check_speaker(as_codes("speaker", speaker, 1))
         if self.speaker_frequencies is None:
             return to_radix(fields.tolist(), self.spec.speaker)
         edges = [(sum(part[:field]), part[field]) for part, field in zip(self._speaker_parts(), fields, strict=True)]
@@ -138,6 +142,14 @@ class EntropyModel(ABC):
     def _speaker_parts(self) -> list[list[int]]:
         assert self.speaker_frequencies is not None
         return [part.tolist() for part in np.split(self.speaker_frequencies, np.cumsum(self.spec.speaker)[:-1])]
+
+    def speaker_distributions(self) -> list[Distribution]:
+        """Of each speaker field; as even as integers allow where the model has none."""
+        if self.speaker_frequencies is not None:
+            return [Distribution(part) for part in self._speaker_parts()]
+        whole = 2**self.spec.precision
+        shares = [[whole // size + (value < whole % size) for value in range(size)] for size in self.spec.speaker]
+        return [Distribution(part) for part in shares]
 
     def cost(self, codes: SpeechCodes) -> dict[str, float]:
         """Bits by stream, "units.0" ... "f0" and "speaker": the exact sum of -log2 of the integer frequencies.

@@ -14,6 +14,7 @@ from bitstream.entropy.find import find_entropy_model
 from bitstream.entropy.model import EntropyModel
 from bitstream.entropy.spec import F0
 from bitstream.errors import InvalidCodes, UnknownModel
+from bitstream.live.stream import LiveReader, inspect_live, is_live
 from bitstream.stream.framing import Layout
 from bitstream.stream.header import read_header
 from bitstream.stream.info import PacketInfo, StreamInfo
@@ -97,6 +98,10 @@ def inspect(data: Data, entropy: EntropyModel | None = None, max_seconds: float 
     """
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise TypeError(f"inspect takes a stream's bytes, not {type(data).__name__}; {_CURES[hasattr(data, 'tobytes')]}")
+    if is_live(bytes(memoryview(data)[:3])):
+        data = bytes(data)
+        entropy = entropy or find_entropy_model(LiveReader(io.BytesIO(data)).model)
+        return inspect_live(data, entropy, Limit(entropy.spec, max_seconds))
     source = Source(data)
     try:
         header, entropy = open_stream(source, entropy)

@@ -12,6 +12,8 @@ from bitstream.stream.varint import read_varint
 
 MAGIC = b"\xf5U"
 VERSION = 2
+LIVE_VERSION = 3
+"""Of streams of live packets."""
 CRC_START = 0xFFFF
 
 
@@ -44,6 +46,8 @@ def read_header(source: Source) -> Header:
     if len(start) < 3:
         raise _truncated(source, start)
     version = start[2]
+    if version == LIVE_VERSION:
+        raise UnsupportedVersion("a stream of live packets (version 3) is played from its start: unitcodec decode, or bitstream.LiveReader")
     if not 1 <= version <= VERSION:
         raise UnsupportedVersion(f"unitcodec stream version {version}; this reader knows versions 1 to {VERSION}")
     num_samples, at = _read_num_samples(source) if version == 1 else (None, 7)

@@ -6,12 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from io import BufferedReader
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import click
 
 from unitcodec.command.clock import clock, length, seconds
 from unitcodec.command.coding import Coding, coding_options
+from unitcodec.command.live import LiveSpeech
 from unitcodec.command.jobs import STANDARD, STREAM_SUFFIXES, Direction, Job
 from unitcodec.command.opener import Opener, model_was_asked_for
 from unitcodec.command.output import Output
@@ -96,6 +98,16 @@ class Speech:
         self.reader.seek(0)
 
     @property
+    def size(self) -> int:
+        """Bytes of the stream so far."""
+        return self.reader.offset
+
+    @property
+    def spoken(self) -> int:
+        """Samples; of a pipe when it has ended."""
+        return (self.reader.num_samples or 0) if self.num_samples is None else self.num_samples
+
+    @property
     def duration(self) -> float | None:
         return None if self.num_samples is None else self.num_samples / self.codec.sample_rate
 
@@ -103,6 +115,17 @@ class Speech:
         yield from self.codec.decompress_blocks(self.reader, start=self.part.start, duration=self.part.duration)
         if self.reader.lost > self._told:
             say(f"unitcodec: {self.name}: {self.reader.lost} packets are damaged or missing; concealed")
+
+
+def opened(name: str, stream: Checked | BinaryIO, opener: Opener, part: Part) -> Speech | LiveSpeech:
+    """What a stream says, of whatever kind it is. Raises what these do, and UnitcodecError for a part of a live one."""
+    from bitstream.live.stream import is_live
+
+    if not is_live(stream.data if isinstance(stream, Checked) else cast(BufferedReader, stream).peek(3)):
+        return Speech(name, stream, opener, part)
+    if not part.whole:
+        raise UnitcodecError("a stream of live packets is played from its start; --start and --duration are for other files")
+    return LiveSpeech(name, stream, opener, part.on_error)
 
 
 @click.command()
@@ -156,12 +179,11 @@ def _decode(opener: Opener, part: Part, kind: str, rate: int, overwrite: bool, q
 
 def _speak(opener: Opener, part: Part, kind: str, rate: int, overwrite: bool, quiet: bool, job: Job) -> None:
     # From one pipe into another every packet is played when it comes, so what it says of its end comes too late.
-    live = job.source == STANDARD and job.target == STANDARD and part.whole and not stdin().seekable()
-    stream = stdin() if live else part.read(job.source)
+    piped = job.source == STANDARD and job.target == STANDARD and part.whole and not stdin().seekable()
+    stream, name = stdin() if piped else part.read(job.source), source_name(job.source)
     with Output(job.target, job.parents, overwrite) as output:
-        speech = Speech(source_name(job.source), stream, opener, part)
+        speech = opened(name, stream, opener, part)
         begin = time.perf_counter()
         write_sound(output, progress(speech, speech.duration, job.source, quiet), speech.num_samples, kind, rate)
     if not quiet:
-        num_samples = (speech.reader.num_samples or 0) if speech.num_samples is None else speech.num_samples
-        summarize(job, num_samples, speech.reader.offset if part.whole else None, time.perf_counter() - begin)
+        summarize(job, speech.spoken, speech.size if part.whole else None, time.perf_counter() - begin)

@@ -13,6 +13,7 @@ import click
 from unitcodec.audio.raw import ENCODINGS, RawFormat
 from unitcodec.command.coding import Coding, coding_options
 from unitcodec.command.jobs import AUDIO_SUFFIXES, RAW_SUFFIXES, STANDARD, Direction, Job, JobError
+from unitcodec.command.live import LiveOptions, asked_for, live_options
 from unitcodec.command.output import Output
 from unitcodec.command.run import Work, loader, progress, source_name, stdin, summarize
 
@@ -32,6 +33,7 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
     "-b", "--bitrate", type=float, callback=_positive, metavar="BPS",
     help="Bit/s of the whole file, for fewer than speech takes by itself: met within a minute, from about 170 up.",
 )  # fmt: skip
+@live_options
 @click.option("--salvage", is_flag=True, help="Code what there is of a file that is damaged or cut short.")
 @click.option("--raw", is_flag=True, help="IN is bare samples: say their --rate, --channels and --format.")
 @click.option("--rate", type=click.IntRange(1, 1 << 20), metavar="HZ", help="Sample rate of --raw.")
@@ -40,6 +42,10 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
 def encode(
     coding: Coding,
     bitrate: float | None,
+    live: bool,
+    packet: str | None,
+    cbr: int | None,
+    dtx: bool,
     salvage: bool,
     raw: bool,
     rate: int | None,
@@ -50,11 +56,15 @@ def encode(
 
     OUT is IN with the suffix .uc by default; - is standard input or output. From a pipe, WAV and --raw samples are coded as they
     come, and each packet is written when it is ready; other kinds are copied to a temporary file first.
+
+    A file's first packet waits for 8 s of speech. With --live the first leaves after half a second, and -b is the most that
+    packets take, 450 bit/s by default.
     """
+    options = asked_for(live, packet, cbr, dtx)
     samples = _raw_format(raw, rate, channels, encoding)
     jobs = coding.jobs(Direction(reads=RAW_SUFFIXES if raw else AUDIO_SUFFIXES, suffix=".uc"))
     model = coding.model, coding.device
-    return coding.run(jobs, partial(_encoder, model, samples, salvage, coding.overwrite, coding.quiet, bitrate))
+    return coding.run(jobs, partial(_encoder, model, samples, salvage, coding.overwrite, coding.quiet, bitrate, options))
 
 
 def _raw_format(raw: bool, rate: int | None, channels: int | None, encoding: str | None) -> RawFormat | None:
@@ -68,9 +78,15 @@ def _raw_format(raw: bool, rate: int | None, channels: int | None, encoding: str
 
 
 def _encoder(
-    model: tuple[str, str], raw: RawFormat | None, salvage: bool, overwrite: bool, quiet: bool, bitrate: float | None
+    model: tuple[str, str],
+    raw: RawFormat | None,
+    salvage: bool,
+    overwrite: bool,
+    quiet: bool,
+    bitrate: float | None,
+    live: LiveOptions | None,
 ) -> Work[Job]:
-    return partial(_encode_one, loader(*model), raw, salvage, overwrite, quiet, bitrate)
+    return partial(_encode_one, loader(*model), raw, salvage, overwrite, quiet, bitrate, live)
 
 
 def _encode_one(
@@ -80,6 +96,7 @@ def _encode_one(
     overwrite: bool,
     quiet: bool,
     bitrate: float | None,
+    live: LiveOptions | None,
     job: Job,
 ) -> None:
     from unitcodec.audio import open_reader
@@ -89,7 +106,8 @@ def _encode_one(
         codec = load()
         begin = time.perf_counter()
         size = 0
-        for data in codec.compress_blocks(progress(reader, reader.duration, job.source, quiet), bitrate):
+        blocks = progress(reader, reader.duration, job.source, quiet)
+        for data in live.packets(codec, blocks, bitrate) if live else codec.compress_blocks(blocks, bitrate):
             output.write(data)
             size += len(data)
     if not quiet:

@@ -46,6 +46,10 @@ class Opener:
         reader = PacketReader(stream, on_error=on_error, max_seconds=max_seconds)
         return self._codec(reader.header.model), reader
 
+    def codec(self, fingerprint: str) -> Codec:
+        """The codec that speaks the streams of an entropy model. Raises ModelError, and UnitcodecError if there is none."""
+        return self._default() if self._asked else self._codec(fingerprint)
+
     def _named_or_default(self, data: bytes) -> Codec:
         from bitstream import BitstreamError
         from bitstream.stream.header import read_header

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from unitcodec.command.decode import Part, Speech, part_options
+from unitcodec.command.decode import Part, opened, part_options
 from unitcodec.command.opener import Opener, model_was_asked_for
 from unitcodec.command.run import PATH, each, model_options, progress, quiet_option, say, source_name
 from unitcodec.errors import UnitcodecError
@@ -55,7 +55,7 @@ def play(
     part = Part(start, duration, "salvage" if salvage else "conceal" if conceal else "strict")
 
     def work(source: str) -> None:
-        speech = Speech(source_name(source), part.read(source), opener, part)
+        speech = opened(source_name(source), part.read(source), opener, part)
         blocks = progress(speech, speech.duration, source, quiet)
         if isinstance(player, tuple):
             _by_program(player, blocks, speech.num_samples)

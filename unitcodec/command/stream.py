@@ -47,6 +47,7 @@ def read_checked(source: str, on_error: OnError, max_seconds: float | None = Non
     Raises Damaged for what ``on_error`` does not allow, and TooLong for what ``max_seconds``, as for PacketReader, does not.
     """
     from bitstream import BitstreamError, Damaged, TooLong, inspect
+    from bitstream.live.stream import is_live
     from unitcodec.command.report import damage
 
     data = read_stream(source, any_bytes=on_error == "salvage")
@@ -60,10 +61,11 @@ def read_checked(source: str, on_error: OnError, max_seconds: float | None = Non
         say(f"unitcodec: {source_name(source)}: {words(error)}; its packets are looked for")
         return Checked(data)
     problem = damage(facts)
+    live = is_live(data)
     if problem is None:
-        return Checked(data, None if facts.bits is None else facts.num_samples)  # no bits: its model was not at hand
+        return Checked(data, facts.num_samples if live or facts.bits is not None else None)  # no bits: its model was not at hand
     if on_error == "strict" or (on_error == "conceal" and not facts.complete):
         cure = "--conceal plays the rest" if facts.complete else "--salvage plays what is there"
         raise Damaged(f"{problem}; {cure}")
     say(f"unitcodec: {source_name(source)}: {problem}{_outcome(facts)}")
-    return Checked(data)
+    return Checked(data, facts.num_samples if live else None)

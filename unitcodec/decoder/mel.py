@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,28 +19,41 @@ def decode_f0(pitch: PitchVQVAE, codes: Tensor, mean: Tensor, deviation: Tensor)
     Args:
         pitch: the F0 decoder.
         codes: (B, 1, m).
-        mean, deviation: (B,), of log-F0 (F0 in Hz).
+        mean, deviation: (B,), of log-F0 (F0 in Hz); or (B, k), where k = m if each code has its own.
 
     Returns:
         Pitch features (B, 3, 8 m), see :func:`.pitch_features`, and F0 (B, 8 m) in Hz, positive also where unvoiced.
     """
     output = pitch.decode(codes)
+    mean, deviation = (each.reshape(len(each), -1) for each in (mean, deviation))
+    mean, deviation = (each.repeat_interleave(output.shape[2] // each.shape[1], 1) for each in (mean, deviation))
     track = torch.stack([output[:, 0], (output[:, 1] > 0).to(output.dtype)], 1)
-    hz = torch.exp(track[:, 0] * deviation[:, None] + mean[:, None]).clamp(*F0_RANGE)
+    hz = torch.exp(track[:, 0] * deviation + mean).clamp(*F0_RANGE)
     return pitch_features(track, mean, deviation), hz
 
 
 def decode_pitch(networks: Networks, f0: Tensor, fields: Fields) -> tuple[Tensor, Tensor]:
     """:func:`decode_f0` of the F0 codes (1, m) of a stream with these fields."""
-    like = next(networks.pitch.parameters())
-    mean, deviation = (like.new_tensor([value]) for value in mean_and_deviation(fields.mean, fields.deviation))
-    return decode_f0(networks.pitch, f0[:, None], mean, deviation)
+    return _decode_pitch(networks, f0, [(fields.mean, fields.deviation)])
 
 
 def decode_mel(networks: Networks, units: Tensor, f0: Tensor, fields: Fields) -> tuple[Tensor, Tensor, Tensor]:
     """Units (1, rows, m) and F0 codes (1, k) -> normalised log-mel (1, 80, n), pitch features (1, 3, n), F0 (1, n) in Hz."""
-    features, hz = decode_pitch(networks, f0, fields)
+    return decode_mel_of(networks, units, f0, [(fields.mean, fields.deviation)], fields.voice)
+
+
+def decode_mel_of(
+    networks: Networks, units: Tensor, f0: Tensor, statistics: Sequence[tuple[int, int]], voice: Sequence[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """:func:`decode_mel` of codes of F0's mean and deviation that are one for all, or one for each F0 code."""
+    features, hz = _decode_pitch(networks, f0, statistics)
     frames = units.shape[2] * networks.content.stride
     features, hz = features[..., :frames], hz[:, :frames]
-    voice = torch.tensor([fields.voice], device=units.device)
-    return networks.decoder(networks.content.values(units), features, networks.speaker.decode(voice)), features, hz
+    vector = networks.speaker.decode(torch.tensor([list(voice)], device=units.device))
+    return networks.decoder(networks.content.values(units), features, vector), features, hz
+
+
+def _decode_pitch(networks: Networks, f0: Tensor, statistics: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+    like = next(networks.pitch.parameters())
+    mean, deviation = zip(*(mean_and_deviation(*each) for each in statistics), strict=True)
+    return decode_f0(networks.pitch, f0[:, None], like.new_tensor([mean]), like.new_tensor([deviation]))

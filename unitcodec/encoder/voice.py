@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from ..features import HOP
 from ..fields import Fields
 from ..model import Networks
 from ..pitch.vqvae import STRIDE
+from ..speaker.encoder import Descent
+from ..vocoder.mel_decoder import MelDecoder
 
 SEGMENT = 128
 """Frames (10 ms) that a step looks at: many steps on different speech do more than few on much."""
@@ -98,24 +101,72 @@ def search_voice(
     Returns:
         None where ``searched`` does not know.
     """
-    prepared, kind = [], next(networks.parameters()).dtype
-    with torch.inference_mode(False), torch.no_grad():
-        for excerpt in excerpts:
-            mel = excerpt.mel[None].to(kind, copy=True)
-            features, _ = decode_pitch(networks, excerpt.f0[None].clone(), fields)
-            values = networks.content.values(excerpt.units[None].clone())
-            if mel.shape[2] >= STRIDE:
-                prepared.append((values.to(mel.dtype), features.to(mel.dtype), mel))
+    prepared = [each for excerpt in excerpts if (each := _prepared(networks, excerpt, fields)) is not None]
     if not prepared:
         return fields
 
     def error(step: int, vector: Tensor) -> Tensor:
-        values, features, mel = prepared[step % len(prepared)]
-        frames = min(SEGMENT, mel.shape[2] // STRIDE * STRIDE)
-        first = int((mel.shape[2] - frames) * (GOLDEN * step % 1.0)) // STRIDE * STRIDE
-        part, stride = slice(first, first + frames), networks.decoder.stride
-        decoded = networks.decoder(values[..., first // stride : (first + frames) // stride], features[..., part], vector)
-        return F.smooth_l1_loss(decoded, mel[..., part], beta=SMOOTH)
+        return prepared[step % len(prepared)].error(step, vector)
 
-    voice = networks.speaker.searched(torch.tensor([fields.voice], device=prepared[0][2].device), error, steps, margin)
+    voice = networks.speaker.searched(torch.tensor([fields.voice], device=prepared[0].mel.device), error, steps, margin)
     return None if voice is None else replace(fields, voice=tuple(voice[0].tolist()))
+
+
+class VoiceSearch:
+    """:func:`search_voice` while a stream goes on: a step whenever there is something new to be heard.
+
+    Args:
+        networks: with a mel decoder; all is computed in their type.
+        steps: of the search, in all.
+    """
+
+    def __init__(self, networks: Networks, steps: int) -> None:
+        self._networks, self._steps = networks, steps
+        self._descent: Descent | None = None
+
+    @property
+    def begun(self) -> bool:
+        return self._descent is not None
+
+    @property
+    def done(self) -> bool:
+        return self._descent is not None and self._descent.done
+
+    def step(self, fields: Fields, excerpt: Excerpt) -> tuple[int, ...]:
+        """The voice after one step more; the first one starts from that of the fields."""
+        prepared = _prepared(self._networks, excerpt, fields)
+        if self._descent is None:
+            self._descent = self._networks.speaker.descent(torch.tensor([fields.voice], device=excerpt.mel.device), self._steps)
+        if prepared is None or self._descent is None:
+            return fields.voice
+        self._descent.step(partial(prepared.error, 0))
+        return tuple(self._descent.codes()[0].tolist())
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An excerpt as the mel decoder takes it: unit values (1, channels, m), pitch features (1, 3, n), and the log-mel (1, 80, n)."""
+
+    decoder: MelDecoder
+    values: Tensor
+    features: Tensor
+    mel: Tensor
+
+    def error(self, step: int, vector: Tensor) -> Tensor:
+        """Of the log-mel decoded with a speaker vector (1, channels), in a segment that every step has elsewhere."""
+        frames = min(SEGMENT, self.mel.shape[2] // STRIDE * STRIDE)
+        first = int((self.mel.shape[2] - frames) * (GOLDEN * step % 1.0)) // STRIDE * STRIDE
+        part, stride = slice(first, first + frames), self.decoder.stride
+        decoded = self.decoder(self.values[..., first // stride : (first + frames) // stride], self.features[..., part], vector)
+        return F.smooth_l1_loss(decoded, self.mel[..., part], beta=SMOOTH)
+
+
+def _prepared(networks: Networks, excerpt: Excerpt, fields: Fields) -> _Prepared | None:
+    """None of one that is shorter than an F0 code."""
+    with torch.inference_mode(False), torch.no_grad():
+        mel = excerpt.mel[None].to(next(networks.parameters()).dtype, copy=True)
+        if mel.shape[2] < STRIDE:
+            return None
+        features, _ = decode_pitch(networks, excerpt.f0[None].clone(), fields)
+        values = networks.content.values(excerpt.units[None].clone())
+        return _Prepared(networks.decoder, values.to(mel.dtype), features.to(mel.dtype), mel)

@@ -15,6 +15,8 @@ from ..quantize import VQ
 
 MEAN_CODES, MEAN_MIN, MEAN_MAX = 64, float(np.log(60.0)), float(np.log(420.0))
 DEVIATION_CODES, DEVIATION_MIN, DEVIATION_MAX = 8, 0.06, 0.41
+FEW_FRAMES, TYPICAL_DEVIATION = 100, 0.2
+"""What is taken for granted of the deviation counts as so many voiced frames (10 ms)."""
 STRIDE = 8
 """F0 values (100 Hz) a code (12.5 Hz)."""
 
@@ -26,7 +28,21 @@ def statistics(f0: FloatArray) -> tuple[int, int]:
     voiced = f0[f0 > 0].astype(np.float64)
     if len(voiced) == 0:
         return MEAN_CODES // 2, DEVIATION_CODES // 2
-    mean, deviation = np.log(voiced).mean(), np.log(voiced).std()
+    return statistics_codes(float(np.log(voiced).mean()), float(np.log(voiced).std()))
+
+
+def live_statistics(f0: FloatArray) -> tuple[int, int]:
+    """:func:`statistics` of a stream that has just begun: few voiced frames tell little of how far F0 will move."""
+    voiced = f0[f0 > 0].astype(np.float64)
+    if len(voiced) == 0:
+        return statistics(f0)
+    seen = len(voiced) / (len(voiced) + FEW_FRAMES)
+    variance = seen * np.log(voiced).var() + (1.0 - seen) * TYPICAL_DEVIATION**2
+    return statistics_codes(float(np.log(voiced).mean()), float(np.sqrt(variance)))
+
+
+def statistics_codes(mean: float, deviation: float) -> tuple[int, int]:
+    """Mean and standard deviation of log-F0 (F0 in Hz) -> their codes, the nearest."""
     mean_code = np.rint((mean - MEAN_MIN) / (MEAN_MAX - MEAN_MIN) * (MEAN_CODES - 1))
     deviation_code = np.rint((deviation - DEVIATION_MIN) / (DEVIATION_MAX - DEVIATION_MIN) * (DEVIATION_CODES - 1))
     return int(np.clip(mean_code, 0, MEAN_CODES - 1)), int(np.clip(deviation_code, 0, DEVIATION_CODES - 1))

@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor, nn
 
-from .encoder import SpeakerEncoder
+from .encoder import Descent, SpeakerEncoder
 from .none import NoSpeaker
 from .table import SpeakerTable
 
@@ -39,6 +39,10 @@ class SpeakerFamily(Protocol):
 
         None if what decides comes within ``margin`` of where it would decide otherwise.
         """
+        ...
+
+    def descent(self, codes: Tensor, steps: int) -> Descent | None:
+        """That search step by step; None where the kind has nothing to choose from."""
         ...
 
     def decode(self, codes: Tensor) -> Tensor:

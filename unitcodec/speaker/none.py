@@ -23,6 +23,9 @@ class NoSpeaker(nn.Module):
         """Codes (B, 0) as they are."""
         return codes
 
+    def descent(self, codes: Tensor, steps: int) -> None:
+        """None: there is nothing to search."""
+
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, 0) -> vectors (B, 0)."""
         return codes.to(dtype)

@@ -39,6 +39,9 @@ class SpeakerTable(nn.Module):
         """Codes (B, 1) as they are: the voice that is sent is configured."""
         return codes
 
+    def descent(self, codes: Tensor, steps: int) -> None:
+        """None: there is nothing to search."""
+
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, 1) -> one-hot vectors (B, size)."""
         return F.one_hot(codes[:, 0].long(), self.size).to(dtype)

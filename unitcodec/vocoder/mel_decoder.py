@@ -68,10 +68,11 @@ def pitch_features(track: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
 
     Args:
         track: (B, 2, n) normalised log-F0 and voicing in [0, 1].
-        mean, deviation: (B,) statistics of log-F0 (F0 in Hz).
+        mean, deviation: statistics of log-F0 (F0 in Hz), (B,) or (B, n).
 
     Returns:
         (B, 3, n): log-F0 re 150 Hz in units of half an octave, the normalised log-F0, voicing.
     """
-    log_f0 = track[:, 0] * deviation[:, None] + mean[:, None]
+    mean, deviation = (each.reshape(len(each), -1) for each in (mean, deviation))
+    log_f0 = track[:, 0] * deviation + mean
     return torch.stack([(log_f0 - 5.01) / 0.3466, track[:, 0], track[:, 1]], 1)

@@ -1,0 +1,163 @@
+"""A live packet <-> its bytes. docs/bitstream.md, section 10."""
+
+from __future__ import annotations
+
+from binascii import crc_hqx
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bitstream.codes import as_codes
+from bitstream.entropy.lockstep import decode_after, encode_after
+from bitstream.entropy.model import EntropyModel
+from bitstream.errors import Damaged, InvalidCodes
+from bitstream.stream.header import CRC_START, LIVE_VERSION
+
+IntArray = NDArray[np.int32]
+
+TURNS = 8
+"""In so many packets each speaker field is sent once."""
+NUMBERS = 64
+"""Packets are numbered modulo this."""
+LATE = 56
+"""A packet whose number is so far ahead of the one that is due has come late, or twice."""
+OVERHEAD = 2
+"""Bytes beside the payload: head and check."""
+SAMPLES_BYTES = 2
+"""Of an end, behind its head: how many samples of it count."""
+NOISE_LEVELS = 128
+"""Alphabet of a pause's noise level, in dB below full scale."""
+
+Kind = Literal["speech", "opening", "pause", "end"]
+KINDS: tuple[Kind, ...] = ("speech", "opening", "pause", "end")
+"""By bits 7 and 6 of the head."""
+
+
+@dataclass(frozen=True, eq=False)
+class LivePacket:
+    """What a live packet says.
+
+    Attributes:
+        kind: "speech"; "opening", speech with all speaker fields; "pause", from here on nobody speaks; "end", the last of speech.
+        number: of the packet in its stream, modulo 64.
+        units, f0: (rows, n), (m,); empty in a pause.
+        fields: speaker fields by index, as far as the packet carries them.
+        noise: of a pause, the level of the noise in dB below full scale.
+        samples: those that count; of an end they may be fewer, or none.
+    """
+
+    kind: Kind
+    number: int
+    units: IntArray = field(default_factory=lambda: np.zeros((0, 0), np.int32))
+    f0: IntArray = field(default_factory=lambda: np.zeros(0, np.int32))
+    fields: Mapping[int, int] = field(default_factory=dict)
+    noise: int = 0
+    samples: int = 0
+
+
+class LiveCoder:
+    """Live packets of one length <-> bytes.
+
+    Args:
+        entropy: the model of the codes.
+        frames: unit frames a packet; it covers whole F0 frames and is no longer than a packet of a file.
+
+    Raises InvalidCodes for another number of frames.
+    """
+
+    def __init__(self, entropy: EntropyModel, frames: int) -> None:
+        spec = entropy.spec
+        if not 1 <= frames <= min(spec.packet_frames, 255) or frames * spec.unit_hop % spec.f0_hop:
+            raise InvalidCodes(f"live packets of {frames} unit frames: no whole F0 frames, or more than {spec.packet_frames}")
+        self.entropy, self.frames, self.samples = entropy, frames, frames * spec.unit_hop
+        self._f0_frames = self.samples // spec.f0_hop
+        self._distributions = entropy.speaker_distributions()
+        self._salt = crc_hqx(bytes([LIVE_VERSION, frames]) + bytes.fromhex(entropy.fingerprint), CRC_START)
+
+    def turn(self, number: int) -> range:
+        """The speaker fields that packet ``number`` carries if it is no opening."""
+        return range(number % TURNS, len(self._distributions), TURNS)
+
+    def speech(
+        self,
+        number: int,
+        units: ArrayLike,
+        f0: ArrayLike,
+        speaker: ArrayLike,
+        opening: bool = False,
+        samples: int | None = None,
+    ) -> bytes:
+        """Packet ``number`` with units (rows, frames), f0 (m,) and its share of the speaker fields (fields,), or all.
+
+        ``samples``: it is the last, no opening, and so many of its samples count.
+
+        Raises InvalidCodes for codes that are not the model's or make no whole packet.
+        """
+        units, f0, speaker = as_codes("units", units, 2), as_codes("f0", f0, 1), as_codes("speaker", speaker, 1)
+        if (units.shape[1], len(f0)) != (self.frames, self._f0_frames):
+            raise InvalidCodes(f"{units.shape[1]} unit and {len(f0)} F0 frames; live packets have {self.frames} and {self._f0_frames}")
+        self.entropy.check_symbols(units, f0)
+        self.entropy.check_speaker(speaker)
+        sent = self._sent(number, opening)
+        payload = encode_after(self.entropy, [(self._distributions[i], int(speaker[i])) for i in sent], (units, f0))
+        if samples is not None:
+            return self._seal("end", number, samples.to_bytes(SAMPLES_BYTES, "big") + payload)
+        return self._seal("opening" if opening else "speech", number, payload)
+
+    def speaker_bits(self, number: int, speaker: ArrayLike, opening: bool = False) -> float:
+        """What the speaker fields of such a packet cost."""
+        fields = np.asarray(speaker)
+        share = [self._distributions[i].frequencies[int(fields[i])] for i in self._sent(number, opening)]
+        return float(self.entropy.spec.precision * len(share) - np.log2(share).sum())
+
+    def pause(self, number: int, noise: int) -> bytes:
+        """From packet ``number`` on nobody speaks, and there is noise so many dB below full scale."""
+        return self._seal("pause", number, bytes([min(max(noise, 0), NOISE_LEVELS - 1)]))
+
+    def read(self, data: bytes) -> LivePacket:
+        """Inverse of the others. Zero bytes may follow a payload, before the check: they fill a fixed slot.
+
+        Raises Damaged.
+        """
+        kind, number, samples = self.head(data)
+        payload = data[1:-1] if kind != "end" else data[1 + SAMPLES_BYTES : -1]
+        if kind == "pause":
+            if not payload or payload[0] >= NOISE_LEVELS or any(payload[1:]):
+                raise Damaged("a live packet that begins a pause is malformed")
+            return LivePacket(kind, number, noise=payload[0], samples=samples)
+        sent = self._sent(number, kind == "opening")
+        values, (units, f0) = decode_after(
+            self.entropy, [self._distributions[i] for i in sent], payload, (self.frames, self._f0_frames)
+        )
+        return LivePacket(kind, number, units, f0, dict(zip(sent, values, strict=True)), samples=samples)
+
+    def head(self, data: bytes) -> tuple[Kind, int, int]:
+        """Kind, number and samples of a packet, which is verified but not decoded. Raises Damaged."""
+        if len(data) < OVERHEAD or self._check(data[:-1]) != data[-1:]:
+            raise Damaged(f"a live packet of {len(data)} bytes is damaged or of another stream: its check does not match")
+        kind, samples = KINDS[data[0] >> 6], self.samples
+        if kind == "end":
+            samples = int.from_bytes(data[1 : 1 + SAMPLES_BYTES], "big")
+            if len(data) < OVERHEAD + SAMPLES_BYTES or samples > self.samples:
+                raise Damaged("a live packet that ends a stream is malformed")
+        return kind, data[0] & NUMBERS - 1, samples
+
+    def _sent(self, number: int, opening: bool) -> range:
+        return range(len(self._distributions)) if opening else self.turn(number)
+
+    def _seal(self, kind: Kind, number: int, payload: bytes) -> bytes:
+        body = bytes([KINDS.index(kind) << 6 | number % NUMBERS]) + payload
+        return body + self._check(body)
+
+    def _check(self, covered: bytes) -> bytes:
+        return bytes([crc_hqx(covered, self._salt) & 0xFF])
+
+    def filled(self, packet: bytes, size: int) -> bytes:
+        """A packet, with zero bytes behind its payload, of ``size`` bytes. Raises InvalidCodes if it is longer."""
+        if len(packet) > size:
+            raise InvalidCodes(f"a live packet of {len(packet)} bytes does not fit into {size}")
+        body = packet[:-1].ljust(size - 1, b"\0")
+        return body + self._check(body)

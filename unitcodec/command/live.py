@@ -1,0 +1,136 @@
+"""Live streams for ``encode`` and ``decode``: packets as they come, each as soon as it can be."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import click
+
+from unitcodec.command.jobs import JobError
+from unitcodec.command.opener import Opener
+from unitcodec.command.run import say
+from unitcodec.command.stream import Checked
+from unitcodec.errors import UnitcodecError
+
+if TYPE_CHECKING:
+    from bitstream import OnError
+    from unitcodec.audio import Samples
+    from unitcodec.codec import Codec
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """Of ``encode --live``: unit frames a packet, bytes of each, whether pauses are left out."""
+
+    frames: int
+    slot: int | None
+    pauses: bool
+
+    def packets(self, codec: Codec, blocks: Iterable[Samples], bitrate: float | None) -> Iterator[bytes]:
+        """Blocks of samples -> the bytes of a stream of live packets, in pieces as they are ready."""
+        from bitstream import LiveWriter
+        from unitcodec.encoder.live import MOST_BITRATE
+
+        try:
+            encoder = codec.encoder(self.frames, bitrate or MOST_BITRATE, self.slot, self.pauses)
+        except ValueError as error:
+            raise UnitcodecError(str(error)) from error
+        stream = io.BytesIO()
+        writer = LiveWriter(stream, encoder.coder)
+        for block in blocks:
+            for packet in encoder.push(block):
+                writer.write(packet)
+            yield taken(stream)
+        for packet in encoder.flush():
+            writer.write(packet)
+        yield taken(stream)
+
+
+def taken(stream: io.BytesIO) -> bytes:
+    """What was written to the stream, which is empty afterwards."""
+    data = stream.getvalue()
+    stream.seek(0)
+    stream.truncate()
+    return data
+
+
+PACKET_FRAMES = {0.16: 4, 0.32: 8, 0.64: 16, 1.28: 32, 2.56: 64}
+"""Seconds of a packet, and its unit frames."""
+
+
+def live_options(command: Command) -> Command:
+    """The options ``--live``, ``--packet``, ``--cbr`` and ``--dtx``."""
+    for add in (
+        click.option("--dtx", is_flag=True, help="Of --live: send next to nothing while nobody speaks."),
+        click.option("--cbr", type=click.IntRange(8, 255), metavar="BYTES", help="Of --live: every packet takes so many bytes, exactly."),
+        click.option(
+            "--packet", type=click.Choice([f"{length:g}" for length in PACKET_FRAMES]), metavar="SECONDS",
+            help="Of --live: speech in a packet: 0.16, 0.32, 0.64, 1.28 or 2.56.  [default: 0.32]",
+        ),
+        click.option("--live", is_flag=True, help="Speak at once: packets that stand alone, each half a second after its first sample."),
+    ):  # fmt: skip
+        command = add(command)
+    return command
+
+
+def asked_for(live: bool, packet: str | None, cbr: int | None, dtx: bool) -> LiveOptions | None:
+    """Raises JobError for options that need ``--live``."""
+    if not live:
+        if (packet, cbr, dtx) != (None, None, False):
+            raise JobError("--packet, --cbr and --dtx are about --live packets")
+        return None
+    return LiveOptions(PACKET_FRAMES[float(packet or 0.32)], cbr, dtx)
+
+
+class LiveSpeech:
+    """Blocks of the samples that a stream of live packets decodes to.
+
+    Attributes:
+        num_samples: how many; None if only the end of a pipe will tell.
+        size, spoken: bytes of the stream, and samples, so far.
+    """
+
+    def __init__(self, name: str, stream: Checked | BinaryIO, opener: Opener, on_error: OnError) -> None:
+        """``name`` is for messages. Raises BitstreamError for the header."""
+        from bitstream import LiveReader
+
+        self._name, self._salvage = name, on_error == "salvage"
+        data = stream.data if isinstance(stream, Checked) else None
+        self._reader = LiveReader(stream if data is None else io.BytesIO(data))
+        self.codec = opener.codec(self._reader.model)
+        self._decoder = self.codec.decoder(self._reader.frames)
+        self.num_samples = stream.num_samples if isinstance(stream, Checked) else None
+        self.spoken = 0
+
+    @property
+    def size(self) -> int:
+        return self._reader.size
+
+    @property
+    def duration(self) -> float | None:
+        return None if self.num_samples is None else self.num_samples / self.codec.sample_rate
+
+    def __iter__(self) -> Iterator[Samples]:
+        from bitstream import Truncated
+
+        with contextlib.suppress(Truncated):  # said below
+            for packet in self._reader:
+                yield self._counted(self._decoder.push(packet))
+        complete = self._decoder.ended
+        yield self._counted(self._decoder.flush())
+        if self.num_samples is not None:
+            return
+        if self._decoder.lost:
+            say(f"unitcodec: {self._name}: {self._decoder.lost} live packets are damaged or missing; concealed")
+        if not complete and not self._salvage:
+            raise Truncated("the end of the stream is missing; --salvage plays what is there")
+
+    def _counted(self, samples: Samples) -> Samples:
+        self.spoken += len(samples)
+        return samples

@@ -1,0 +1,256 @@
+"""Live packets -> samples, each packet heard a fixed time after it came.
+
+The decoder looks as far ahead as that time allows: log-mel and F0 of a frame are decoded with at least :data:`AHEAD` of codes
+behind it and stay as they are; the generator speaks what has all of its context. So no cut between packets is heard, and how
+they were handed over does not show.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bitstream import Damaged
+from bitstream.live.packet import LATE, NUMBERS, LiveCoder
+
+from ..errors import ModelError
+from ..features import HOP, SAMPLE_RATE, level_gain
+from ..fields import Fields, IntArray
+from ..model import Model, Networks
+from ..vocoder.excitation import white_noise
+from ..vocoder.speech import Speech
+from .concealment import nearest_kept
+from .conversion import typical_speaker
+from .mel import decode_mel_of
+
+AHEAD = 6
+"""Unit frames behind one that its log-mel is decoded with, at least."""
+
+BACK = 38
+"""Unit frames before it: all that the mel decoder sees."""
+
+HELD = 0.3
+"""Seconds that what is lost is held as it was before it fades."""
+
+FADE = 0.1
+"""Seconds that it takes to fade, and to come back."""
+
+SOFTENED = 8
+"""Samples that the noise of pauses is an average of: that of rooms is no hiss."""
+
+FloatArray = NDArray[np.float32]
+
+
+class LiveDecoder:
+    """The decoder of one live stream: ``push`` its packets, then ``flush``.
+
+    Args:
+        model: whose generator is fed log-mel.
+        networks: its own in float32, on the device of choice.
+        frames: unit frames a packet.
+
+    Attributes:
+        lost: packets in whose place something else was spoken.
+        ended: whether the end of the stream was heard.
+
+    Raises ModelError for a model whose generator is fed codes, bitstream.InvalidCodes for a number of frames that makes no packet.
+    """
+
+    def __init__(self, model: Model, networks: Networks, frames: int = 8) -> None:
+        if networks.generator.fed != "log_mel":
+            raise ModelError(f"model '{model.config.name}': its vocoder is fed codes; live speech needs one that is fed log-mel")
+        self.coder = LiveCoder(model.entropy, frames)
+        self.packet = self.coder.samples
+        self._networks, self._spec = networks, model.entropy.spec
+        self._device = next(networks.parameters()).device
+        self._ratio, self._stride = self._spec.f0_hop // self._spec.unit_hop, self._spec.unit_hop // HOP
+        self._gain = 10.0 ** (model.config.gain_db / 20.0)
+        self._fields = typical_speaker(model.entropy)
+        self._frozen = _Frozen(networks, self._stride, self._spec.unit_hop)
+        self._speech: Speech = networks.generator.speech(self._frozen)
+        self._around = networks.generator.context  # frames of 10 ms
+        # Of the unit frames from _start on: codes; what noise there is instead (NaN: they are lost); the fields they were coded by.
+        self._units = np.zeros((len(self._spec.rows), 0), np.int32)
+        self._f0 = np.zeros(0, np.int32)
+        self._noise = np.zeros(0)
+        self._coded_by = np.zeros((0, 3), np.int32)
+        self._start = 0
+        self._spoken = 0  # samples given
+        self._pause: int | None = None  # its noise, dB below full scale
+        self._next: int | None = None  # number of the packet that is due
+        self.ended = False
+        self.lost = 0
+
+    @property
+    def delay(self) -> float:
+        """Seconds from the end of a packet to that of the samples that it lets the decoder give."""
+        return (AHEAD * self._spec.unit_hop + self._around * HOP) / SAMPLE_RATE
+
+    def push(self, packet: bytes | None) -> FloatArray:
+        """A packet's bytes, or None for one that is missing when its time has come -> the samples (n,) that are ready.
+
+        What is damaged counts as missing; what comes late or twice is passed over. Where the numbers tell that packets are
+        missing before this one, something stands in their place: speech for a moment, then silence.
+        """
+        if packet is None:
+            return self._fill(1)
+        try:
+            read = self.coder.read(packet)
+        except Damaged:
+            return np.zeros(0, np.float32)
+        missing = 0 if self._next is None else (read.number - self._next) % NUMBERS
+        if missing >= LATE or self.ended:
+            return np.zeros(0, np.float32)
+        ready = [self._fill(missing)] if missing else []
+        if read.kind == "pause":
+            self._pause = read.noise
+            self._next = (read.number + 1) % NUMBERS
+            return np.concatenate([*ready, self._rest(1)])
+        self._pause = None
+        for field, value in read.fields.items():
+            self._fields[field] = value
+        self._append(read.units, read.f0, 0.0)
+        self._next, self.ended = (read.number + 1) % NUMBERS, read.kind == "end"
+        return np.concatenate([*ready, self._finish(read.samples) if self.ended else self._advance(False)])
+
+    def flush(self) -> FloatArray:
+        """The samples that were waiting for what follows; of a stream whose end was not heard."""
+        if self.ended:
+            return np.zeros(0, np.float32)
+        self.ended = True
+        return self._finish(self.packet)
+
+    def _fill(self, packets: int) -> FloatArray:
+        """What stands in the place of packets that did not come: in a pause none were sent."""
+        if self._next is not None:
+            self._next = (self._next + packets) % NUMBERS
+        if self._pause is not None:
+            return self._rest(packets)
+        self.lost += packets
+        self._append(*self._nothing(packets), np.nan)
+        return self._advance(False)
+
+    def _rest(self, packets: int) -> FloatArray:
+        assert self._pause is not None
+        self._append(*self._nothing(packets), 10.0 ** (-self._pause / 20.0))
+        return self._advance(False)
+
+    def _nothing(self, packets: int) -> tuple[IntArray, IntArray]:
+        frames = self.coder.frames * packets
+        return np.zeros((len(self._units), frames), np.int32), np.zeros(frames // self._ratio, np.int32)
+
+    def _append(self, units: IntArray, f0: IntArray, noise: float) -> None:
+        """``noise``: amplitude that stands in the place of speech; 0: it is speech; NaN: it is lost."""
+        count = units.shape[1]
+        self._units, self._f0 = np.concatenate([self._units, units], 1), np.concatenate([self._f0, f0])
+        self._noise = np.concatenate([self._noise, np.full(count, noise)])
+        self._coded_by = np.concatenate([self._coded_by, np.repeat(self._fields[None, :3], count, 0)])
+
+    def _finish(self, samples: int) -> FloatArray:
+        """To the end, ``samples`` into the last packet."""
+        end = max(0, (self._start + self._units.shape[1]) * self._spec.unit_hop - self.packet + samples)
+        last = self._advance(True)
+        return last[: max(0, len(last) - max(0, self._spoken - end))]
+
+    @torch.inference_mode()
+    def _advance(self, complete: bool) -> FloatArray:
+        """Decode what has its surroundings, or everything -> the samples."""
+        received = self._start + self._units.shape[1]
+        known = received if complete else received - AHEAD
+        if known * self._stride > self._frozen.end:
+            self._decode(known)
+        ready = self._frozen.end - (0 if complete else self._around)
+        ready = min(ready, self._frozen.end) * HOP
+        if ready <= self._spoken:
+            return np.zeros(0, np.float32)
+        with torch.autocast(self._device.type, enabled=False):
+            samples = self._frozen.speak(self._speech, self._spoken, ready).cpu().numpy()
+        samples = self._frozen.loud(samples, self._spoken, ready)
+        self._spoken = ready
+        self._frozen.forget(ready // HOP - 2 * self._around)
+        return np.asarray(samples, np.float32)
+
+    def _decode(self, known: int) -> None:
+        """Log-mel and F0 of the unit frames up to ``known``, which stay as they are now."""
+        gone = self._noise != 0
+        hold = nearest_kept(gone)
+        pitch_hold = np.minimum(hold[:: self._ratio] // self._ratio, len(self._f0) - 1)
+        units = torch.from_numpy(np.ascontiguousarray(self._units[:, hold])).long()[None].to(self._device)
+        f0 = torch.from_numpy(self._f0[pitch_hold]).long()[None].to(self._device)
+        by = self._coded_by[hold]
+        mel, features, hz = decode_mel_of(
+            self._networks, units, f0, by[:: self._ratio, :2].tolist(), Fields.from_codes(self._fields).voice
+        )
+        gain = np.array([self._gain / level_gain(int(level)) for level in by[:, 2]])
+        gain *= _fading(self._noise, self._spec.unit_hop)
+        first = self._frozen.end - self._start * self._stride
+        part = slice(first, (known - self._start) * self._stride)
+        self._frozen.append(mel[..., part], features[..., part], hz[:, part], *(np.repeat(each, self._stride)[part] for each in (gain, np.nan_to_num(self._noise))))
+        keep = max(0, known - BACK) // self._ratio * self._ratio
+        drop = max(0, keep - self._start)
+        self._units, self._f0 = self._units[:, drop:], self._f0[drop // self._ratio :]
+        self._noise, self._coded_by = self._noise[drop:], self._coded_by[drop:]
+        self._start += drop
+
+
+def _fading(noise: NDArray[np.float64], unit_hop: int) -> NDArray[np.float64]:
+    """Gain of each frame's speech: what is lost is held for a while after the last frame that is kept, and then fades."""
+    gain, gone = np.ones(len(noise)), 0
+    for index, one in enumerate(noise):
+        gone = gone + 1 if np.isnan(one) else 0
+        gain[index] = 0.0 if one > 0 else np.clip(1.0 - (gone * unit_hop / SAMPLE_RATE - HELD) / FADE, 0.0, 1.0)
+    return gain
+
+
+class _Frozen:
+    """Decoded log-mel and F0 of a stream, from frame ``start`` on, as a generator's :class:`.vocoder.speech.Source`."""
+
+    context = 0
+
+    def __init__(self, networks: Networks, stride: int, unit_hop: int) -> None:
+        self.networks, self.stride, self.unit_hop = networks, stride, unit_hop
+        device = next(networks.parameters()).device
+        self.start = 0
+        self._mel, self._features = torch.zeros(1, 80, 0, device=device), torch.zeros(1, 3, 0, device=device)
+        self._hz, self._gain, self._noise = torch.zeros(1, 0, device=device), np.zeros(0), np.zeros(0)
+
+    @property
+    def end(self) -> int:
+        return self.start + self._mel.shape[2]
+
+    def append(self, mel: Tensor, features: Tensor, hz: Tensor, gain: NDArray[np.float64], noise: NDArray[np.float64]) -> None:
+        self._mel, self._features = torch.cat([self._mel, mel], 2), torch.cat([self._features, features], 2)
+        self._hz = torch.cat([self._hz, hz], 1)
+        self._gain, self._noise = np.concatenate([self._gain, gain]), np.concatenate([self._noise, noise])
+
+    def speak(self, speech: Speech, first: int, last: int) -> Tensor:
+        """Samples [first, last) of the stream, (n,)."""
+        start = self.start * HOP
+        none = torch.zeros(1, 1, 0, dtype=torch.long)
+        return speech.speak(none, none[0], self.start // self.stride, first - start, last - start)
+
+    def loud(self, samples: FloatArray, first: int, last: int) -> FloatArray:
+        """Samples [first, last) as loud as they are to be, and the noise of pauses; both go straight from frame to frame."""
+        frames = (np.arange(first, last) - self.start * HOP) / HOP
+        gain, noise = (np.interp(frames, np.arange(len(each)), each) for each in (self._gain, self._noise))
+        if noise.any():
+            white = white_noise(first, last - first + SOFTENED - 1).numpy()
+            noise *= np.convolve(white, np.full(SOFTENED, SOFTENED**-0.5), "valid")
+        return np.asarray(samples * gain + noise, np.float32)
+
+    def forget(self, before: int) -> None:
+        """Drop the frames before this one, in whole unit frames."""
+        drop = max(0, before // self.stride * self.stride - self.start)
+        self._mel, self._features, self._hz = self._mel[..., drop:], self._features[..., drop:], self._hz[:, drop:]
+        self._gain, self._noise, self.start = self._gain[drop:], self._noise[drop:], self.start + drop
+
+    def voice(self) -> Tensor:
+        raise NotImplementedError("a generator that is fed log-mel asks for no voice")
+
+    def lost_f0(self) -> float:
+        return 150.0
+
+    def decode(self, units: Tensor, f0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self._mel, self._features, self._hz

@@ -1,0 +1,299 @@
+"""Samples as they come -> live packets: each leaves a fraction of a second after its last sample was heard.
+
+Nothing is sent once and for all. What a stream says of its speaker (F0 statistics, level, voice) is estimated anew with each
+packet and travels little by little, so that speech begins at once and whoever tunes in later soon has it all. The encoder
+goes by what it has sent, not by what it knows: so does the decoder.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bitstream.live.packet import NOISE_LEVELS, OVERHEAD, SAMPLES_BYTES, LiveCoder
+
+from ..audio.recording import as_block
+from ..content.decision import Candidates, Decision
+from ..errors import AudioError
+from ..features import HOP, SAMPLE_RATE, active_level, block_power, level_code, level_gain, log_mel, normalise
+from ..decoder.conversion import typical_speaker
+from ..fields import Fields, IntArray
+from ..model import Model, Networks
+from ..pitch.tracker import CONTEXT, TRACKERS
+from ..pitch.vqvae import STRIDE, live_statistics
+from .buffer import Buffer
+from .packet import at_reference_level, encode_f0
+from .rate import CODER_BITS, finest, nearest
+from .voice import SEGMENT, Excerpt, VoiceSearch
+
+AHEAD = 2560
+"""Samples (160 ms) behind a packet that its codes are chosen by."""
+
+BACK = 20480
+"""Samples (1.28 s) before it. More tells words better, and takes more time."""
+
+HEARD = 8.0
+"""Seconds of speech that the speaker's fields are taken from, the latest."""
+
+SEARCH_FROM, SEARCH_STEPS = 2.5, 24
+"""Seconds of speech from which on the voice is searched for, a step with each packet, and how many steps."""
+
+LEAST_LEVEL = -50.0
+"""dB re full scale: what is softer is not brought up to the level of speech."""
+
+FAR = 4, 2, 4
+"""Codes of mean F0, deviation and level by which what was sent may be wrong; at once, it is sent anew."""
+
+MOST_BITRATE = 450.0
+"""Bit/s that live packets take at most, but for the first seconds."""
+
+MOST_SAVED = 16.0
+"""Bytes that a packet may have more than its share, where earlier ones had less."""
+
+LEAST_PAYLOAD = 2
+"""Bytes of a packet's payload beside one for each unit frame."""
+
+FRAME_BITS = 12
+"""That a unit frame must have beside all speaker fields: in a shorter slot they travel little by little from the start."""
+
+ABOVE_NOISE = 9.0
+"""dB above the softest of the last seconds: from there on sound is speech, voiced or not."""
+
+NOISE_PACKETS = 16
+"""In the last so many packets the noise is looked for."""
+
+HANGOVER = 2
+"""Packets after the last that holds speech that are sent as well: soft endings."""
+
+REMINDER = 48
+"""Packets of a pause after which it is told again: numbers come round after 64."""
+
+FloatArray = NDArray[np.float32]
+
+
+class LiveEncoder:
+    """The encoder of one live stream: ``push`` blocks of 16 kHz samples; then ``flush``; both return the packets that are ready.
+
+    Args:
+        model: any with scalar or other units that has F0 at 12.5 Hz.
+        networks: its own in float64, on the device of choice.
+        fast: the same in float32, which may stand in for them.
+        frames: unit frames a packet.
+        bitrate: bit/s that packets take at most, everything included.
+        slot: bytes of every packet of speech, exactly.
+        pauses: send next to nothing while nobody speaks.
+
+    Raises bitstream.InvalidCodes for a number of frames that makes no packet, ValueError for a slot that has no room.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        networks: Networks,
+        fast: Networks | None = None,
+        frames: int = 8,
+        bitrate: float = MOST_BITRATE,
+        slot: int | None = None,
+        pauses: bool = False,
+    ) -> None:
+        self.coder = LiveCoder(model.entropy, frames)
+        self.packet = self.coder.samples
+        share = bitrate * self.packet / SAMPLE_RATE / 8 if slot is None else float(slot)
+        if share < (least := OVERHEAD + LEAST_PAYLOAD + frames):
+            raise ValueError(f"packets of {share:.0f} bytes are too short for {frames} unit frames; these take {least} at least")
+        self._share, self._slot, self._saved, self._pauses = share, slot, MOST_SAVED, pauses
+        self._entropy, self._networks, self._fast = model.entropy, networks, fast
+        self._decision = Decision(networks.content, None if fast is None else fast.content)
+        self._track, self._unit_hop = TRACKERS[model.config.tracker], model.entropy.spec.unit_hop
+        self._device = next(networks.parameters()).device
+        self._speaker = Speaker(networks, fast, model.config.voice_search > 0, self.packet)
+        self._activity = Activity()
+        self.samples, self._f0 = Buffer(), Buffer()  # by samples; by frames
+        self.sent = Fields.from_codes(typical_speaker(model.entropy))
+        """The fields as a receiver knows them that has heard every packet."""
+        self._coded = self._number = 0
+        self._silent = 0  # packets of the pause so far
+        self._finished = False
+
+    def push(self, block: FloatArray) -> list[bytes]:
+        """Take (n,) float samples at 16 kHz. Raises AudioError for any others, RuntimeError after ``flush``."""
+        if self._finished:
+            raise RuntimeError("the stream is finished: begin another")
+        self.samples.append(as_block(block))
+        packets = []
+        while self.samples.end >= self._coded + self.packet + AHEAD:
+            packets += self._next()
+        return packets
+
+    def flush(self) -> list[bytes]:
+        """The packets that were waiting for what follows, and the end. Raises AudioError if there was no sample."""
+        if self._finished:
+            raise RuntimeError("the stream is finished: begin another")
+        total = self.samples.end
+        if not total:
+            raise AudioError("audio: holds no samples")
+        # The last packet is no opening: of a stream of one packet it is one of which nothing counts.
+        packets = max(2, -(-total // self.packet))
+        last = max(0, total - (packets - 1) * self.packet)
+        self.samples.append(np.zeros(packets * self.packet + AHEAD - total, np.float32))
+        ready = []
+        while self._number < packets - 1:
+            ready += self._next()
+        self._finished = True
+        return [*ready, *self._next(last)]
+
+    def _next(self, last: int | None = None) -> list[bytes]:
+        """The next packet, of which, if it is the last of all, so many samples count."""
+        start, end = self._coded, self._coded + self.packet
+        own = self.samples.window(start, end)
+        left = max(0, start - CONTEXT)
+        level = max(self._speaker.level, LEAST_LEVEL)
+        heard = self.samples.window(left, end + AHEAD)
+        if not self._speaker.seconds:
+            level = max(active_level(heard), LEAST_LEVEL)
+        f0 = self._track(heard * np.float32(level_gain(level_code(level))))[(start - left) // HOP :]
+        self._f0.append(f0[: self.packet // HOP])
+        speech = self._activity.speech(own, f0)
+        if speech or not self._pauses or last is not None:
+            packets = [self._speak(start, f0[self.packet // HOP :], speech, last)]
+        else:
+            packets = self._rest()
+        self._coded, self._number = end, self._number + 1
+        self.samples.forget(end - max(BACK, CONTEXT))
+        self._f0.forget((end - BACK) // HOP)
+        return packets
+
+    def _rest(self) -> list[bytes]:
+        """Of a pause: its beginning, and now and then that it goes on."""
+        self._silent += 1
+        return [self.coder.pause(self._number, self._activity.noise)] if self._silent % REMINDER == 1 else []
+
+    def _speak(self, start: int, f0_ahead: FloatArray, speech: bool, last: int | None) -> bytes:
+        self._silent = 0
+        own, f0 = self.samples.window(start, start + self.packet), self._f0.window(start // HOP, (start + self.packet) // HOP)
+        wanted = self._speaker.hear(own, f0) if speech or not self._speaker.seconds else self._speaker.fields
+        opening, self.sent = self._renewed(wanted, last is not None)
+        left = max(0, start - BACK)
+        window = at_reference_level(self.samples.window(left, start + self.packet + AHEAD), self.sent.level).to(self._device)
+        first = (start - left) // self._unit_hop
+        candidates = self._decision.candidates(window, slice(first, first + self.coder.frames))
+        around = self._networks.pitch.context // STRIDE * STRIDE
+        before = self._f0.window(max(0, start // HOP - around), start // HOP)
+        track = np.concatenate([before, f0, f0_ahead[:around]])
+        skipped = len(before) // STRIDE
+        f0_codes = encode_f0(self._networks.pitch, track, self.sent, self._device)[skipped : skipped + len(f0) // STRIDE]
+        units = self._fitting(candidates, f0_codes, opening, 0 if last is None else SAMPLES_BYTES)
+        if speech:
+            self._speaker.search(own, units, f0_codes, self.sent)
+        data = self.coder.speech(self._number, units, f0_codes, self.sent.codes(), opening, last)
+        if self._slot is None:
+            self._saved = min(MOST_SAVED, max(0.0, self._saved + self._share - len(data)))
+            return data
+        if len(data) > self._slot:  # codes so improbable that not even the coarsest ones fit: seldom
+            return self.coder.filled(self.coder.pause(self._number, self._activity.noise), self._slot)
+        return self.coder.filled(data, self._slot)
+
+    def _renewed(self, wanted: Fields, last: bool) -> tuple[bool, Fields]:
+        """Whether all fields are sent with the next packet, and what the receiver knows then."""
+        new, old = wanted.codes(), self.sent.codes()
+        far = not self._number or any(abs(int(a) - int(b)) >= most for a, b, most in zip(new, old, FAR, strict=False))
+        if far and not last and (self._slot is None or self._room(wanted, True) >= FRAME_BITS * self.coder.frames):
+            return True, wanted
+        turn = self.coder.turn(self._number)
+        old[list(turn)] = new[list(turn)]
+        return False, Fields.from_codes(old)
+
+    def _room(self, fields: Fields, opening: bool) -> float:
+        """Bits that the units and F0 codes of the next packet may cost."""
+        saved = self._saved if self._slot is None else 0.0
+        extra = 0.0
+        if opening and self._slot is None:  # it comes on top
+            extra = self.coder.speaker_bits(self._number, fields.codes(), True) - self.coder.speaker_bits(self._number, fields.codes())
+        most = 8 * (int(self._share + saved) - OVERHEAD) - CODER_BITS + extra
+        return most - self.coder.speaker_bits(self._number, fields.codes(), opening)
+
+    def _fitting(self, candidates: Candidates, f0: IntArray, opening: bool, taken: int) -> IntArray:
+        allowed, units = self._room(self.sent, opening) - 8 * taken, nearest(candidates)
+        if sum(self._entropy.packet_cost(units, f0).values()) > allowed:
+            units, _ = finest(self._entropy, candidates, f0, allowed)
+        return units
+
+
+class Activity:
+    """Which packets hold speech, and how loud the noise is."""
+
+    def __init__(self) -> None:
+        self._softest: deque[float] = deque(maxlen=NOISE_PACKETS)
+        self._left = 0
+
+    @property
+    def noise(self) -> int:
+        """dB below full scale, whole ones."""
+        return int(np.clip(np.rint(-10 * np.log10(min(self._softest, default=0.0) + 1e-12)), 0, NOISE_LEVELS - 1))
+
+    def speech(self, samples: FloatArray, f0: FloatArray) -> bool:
+        """Whether the next packet (n,) holds any, or comes so soon after; ``f0`` of it and of what is known behind it."""
+        power = block_power(samples)
+        self._softest.append(float(np.quantile(power, 0.25)))
+        loud = power.max() > max(min(self._softest) * 10 ** (ABOVE_NOISE / 10), 1e-6)
+        if loud or (f0 > 0).any():
+            self._left = HANGOVER
+            return True
+        self._left -= 1
+        return self._left >= 0
+
+
+class Speaker:
+    """The fields of the one who speaks, ever better known.
+
+    Attributes:
+        seconds: of speech heard so far.
+        level: of it, dB re full scale.
+        fields: by now.
+    """
+
+    def __init__(self, networks: Networks, fast: Networks | None, search: bool, packet: int) -> None:
+        self._networks, self._packet = networks, packet
+        self._search = VoiceSearch(networks, SEARCH_STEPS) if search else None
+        self._samples: deque[FloatArray] = deque(maxlen=round(HEARD * SAMPLE_RATE / packet))
+        self._f0: deque[FloatArray] = deque(maxlen=self._samples.maxlen)
+        self._excerpts: deque[tuple[IntArray, IntArray]] = deque(maxlen=max(1, SEGMENT * HOP // packet))
+        self._voice: tuple[int, ...] = ()
+        self.level, self.seconds = -100.0, 0.0
+        self.fields = Fields(0, 0, 0, ())
+
+    def hear(self, samples: FloatArray, f0: FloatArray) -> Fields:
+        """One more packet of speech, (n,), and its F0 (m,) in Hz at 100 Hz -> the fields."""
+        self._samples.append(samples)
+        self._f0.append(f0)
+        self.seconds += self._packet / SAMPLE_RATE
+        self.level = active_level(np.concatenate(self._samples))
+        level = level_code(max(self.level, LEAST_LEVEL))
+        if self._search is None or not self._search.begun:
+            mel = self._mel(level, len(self._samples))
+            with torch.inference_mode():
+                self._voice = tuple(self._networks.speaker.encode(mel)[0].tolist())
+        self.fields = Fields(*live_statistics(np.concatenate(self._f0)), level, self._voice)
+        return self.fields
+
+    def search(self, samples: FloatArray, units: IntArray, f0: IntArray, sent: Fields) -> None:
+        """What was sent of the packet heard last: one step more towards the voice with which it sounds as it did."""
+        self._excerpts.append((units, f0))
+        if self._search is None or self.seconds < SEARCH_FROM or self._search.done:
+            return
+        count = min(len(self._excerpts), len(self._samples))
+        excerpts = list(self._excerpts)[-count:]
+        device = next(self._networks.parameters()).device
+        units_, codes = (np.concatenate([each[k] for each in excerpts], axis=-1) for k in (0, 1))
+        excerpt = Excerpt(
+            torch.from_numpy(units_).long().to(device), torch.from_numpy(codes).long().to(device), self._mel(sent.level, count)[0]
+        )
+        self._voice = self._search.step(Fields(sent.mean, sent.deviation, sent.level, self._voice), excerpt)
+
+    def _mel(self, level: int, count: int) -> torch.Tensor:
+        """Normalised log-mel (1, 80, n) of the last so many packets."""
+        samples = np.concatenate(list(self._samples)[-count:])
+        return normalise(log_mel(at_reference_level(samples, level).to(next(self._networks.parameters()).device)))
