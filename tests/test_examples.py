@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +39,7 @@ def _loaded(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_example_is_tested() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"corpus", "datagrams", "microphone"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"corpus", "datagrams", "live", "microphone"}
 
 
 def test_corpus(narrow: Codec, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,3 +110,13 @@ def test_what_the_microphone_hears_is_spoken(narrow: Codec, speech: Path, monkey
     example("microphone").main(3.0)
     # A packet at a time and all at once are not rounded alike.
     assert np.allclose(np.concatenate(heard), narrow.decode(narrow.encode(wave[:48000], 16000)), atol=1e-4)
+
+
+def test_live_from_one_process_to_another(default_model: Path, speech: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    """With the default model: the receiver is a process of its own."""
+    part = soundfile.read(speech, dtype="float32")[0][:48000]
+    soundfile.write(tmp_path / "part.wav", part, 16000)
+    command = [sys.executable, str(EXAMPLES / "live.py"), str(tmp_path / "part.wav"), "0.1", str(tmp_path / "heard.wav")]
+    said = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True).stdout
+    assert re.search(r"from mouth to ear [1-9]", said), said
+    assert soundfile.info(tmp_path / "heard.wav").frames >= 48000

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
-from typing import BinaryIO, Self, cast, overload
+from typing import BinaryIO, Literal, Self, cast, overload
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from .decoder.conversion import convert
 from .decoder.live import LiveDecoder
 from .decoder.packets import packets_between, packets_of
 from .decoder.stream import PIECE, StreamDecoder, decode_whole
-from .encoder.live import MOST_BITRATE, LiveEncoder
+from .encoder.live import LIVE_SECONDS, MOST_BITRATE, LiveEncoder
 from .encoder.rate import above_zero
 from .encoder.stream import StreamEncoder
 from .errors import AudioError, ModelError
@@ -138,7 +138,7 @@ class Codec:
         Raises AudioError for blocks that are none, and where they hold no sample between them; ValueError for a bitrate.
         """
         encoder = self.analysis(bitrate)
-        parts = [packet for packets in self._encoded(encoder, blocks) for packet in packets]
+        parts = [packet for portion in _portions(blocks) for packet in encoder.push(portion)] + encoder.finish()
         assert encoder.fields is not None
         rows = len(self.model.entropy.spec.rows)
         units = np.concatenate([np.zeros((rows, 0), np.int32)] + [units for units, _ in parts], 1)
@@ -221,15 +221,62 @@ class Codec:
         """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
         return StreamEncoder(self.model, self._double, bitrate, self._float)
 
+    @overload
     def encoder(
-        self, frames: int = 8, bitrate: float = MOST_BITRATE, slot: int | None = None, pauses: bool = False
-    ) -> LiveEncoder:
-        """A live stream's encoder: ``push`` samples as they come, get packets. See :class:`.encoder.live.LiveEncoder`."""
-        return LiveEncoder(self.model, self._double, self._float, frames, bitrate, slot, pauses)
+        self,
+        *,
+        live: Literal[True],
+        bitrate: float | None = None,
+        packet: float = LIVE_SECONDS,
+        cbr: int | None = None,
+        dtx: bool = False,
+    ) -> LiveEncoder: ...
+    @overload
+    def encoder(self, *, live: Literal[False] = False, bitrate: float | None = None) -> FileEncoder: ...
+    def encoder(
+        self,
+        *,
+        live: bool = False,
+        bitrate: float | None = None,
+        packet: float = LIVE_SECONDS,
+        cbr: int | None = None,
+        dtx: bool = False,
+    ) -> LiveEncoder | FileEncoder:
+        """An encoder for audio that arrives in blocks: ``push(samples) -> [bytes, ...]``, and ``flush()`` at its end.
 
-    def decoder(self, frames: int = 8) -> LiveDecoder:
-        """A live stream's decoder: ``push`` packets as they come, get samples. See :class:`.decoder.live.LiveDecoder`."""
-        return LiveDecoder(self.model, self._float, frames)
+        How the audio is cut does not show in the bytes.
+
+        Args:
+            live: live packets, which stand alone, each :data:`.encoder.live.AHEAD` after its last sample, for :meth:`decoder`; else
+                the pieces of a ``.uc`` file, the first after 8 s of speech.
+            bitrate: of live packets the most that they take, 450 bit/s by default; of files as for :meth:`encode`.
+            packet: seconds of a live packet: 0.16, 0.32, 0.64, 1.28 or 2.56 with the default model.
+            cbr: bytes of every live packet, exactly.
+            dtx: live packets come only while somebody speaks; a pause takes 3 bytes.
+
+        Raises ValueError for a bitrate that is none or too low, bitstream.InvalidCodes for a packet that is no whole number of F0
+        codes or too long.
+        """
+        if bitrate is not None:
+            above_zero(bitrate)
+        if not live:
+            return FileEncoder(self, bitrate)
+        most = MOST_BITRATE if bitrate is None else float(bitrate)
+        return LiveEncoder(self.model, self._double, self._float, self._live_frames(packet), most, cbr, dtx)
+
+    def decoder(self, packet: float = LIVE_SECONDS) -> LiveDecoder:
+        """A decoder of live packets of so many seconds: ``push(packet) -> samples``, ``push(None)`` for one that did not come.
+
+        Raises ModelError for a model whose vocoder is fed codes, bitstream.InvalidCodes as :meth:`encoder`.
+        """
+        return LiveDecoder(self.model, self._float, self._live_frames(packet))
+
+    def _live_frames(self, packet: float) -> int:
+        spec = self.model.entropy.spec
+        frames = packet * self.sample_rate / spec.unit_hop
+        if not (math.isfinite(frames) and abs(frames - round(frames)) < 1e-6):
+            raise InvalidCodes(f"live packets of {packet} s are no whole number of unit frames of {spec.unit_hop / self.sample_rate} s")
+        return round(frames)
 
     def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> Iterator[bytes]:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.
@@ -237,21 +284,12 @@ class Codec:
         The header waits for the speaker code, a packet for the F0 of the one after it. ``bitrate`` as for :meth:`encode`. Raises
         what :meth:`encode_blocks` does: of the bitrate at once, of blocks as they come.
         """
-        return self._compress(self.analysis(bitrate), blocks)
+        return self._compress(FileEncoder(self, bitrate), blocks)
 
-    def _compress(self, encoder: StreamEncoder, blocks: Iterable[FloatArray]) -> Iterator[bytes]:
-        stream = io.BytesIO()
-        writer: PacketWriter | None = None
-        for packets in self._encoded(encoder, blocks):
-            if writer is None and encoder.fields is not None:
-                writer = PacketWriter(stream, self.model.entropy, encoder.fields.codes())
-            for units, f0 in packets:
-                assert writer is not None
-                writer.write(units, f0)
-                yield _taken(stream)
-        assert writer is not None
-        writer.close(encoder.num_samples)
-        yield _taken(stream)
+    def _compress(self, encoder: FileEncoder, blocks: Iterable[FloatArray]) -> Iterator[bytes]:
+        for portion in _portions(blocks):
+            yield from encoder.push(portion)
+        yield from encoder.flush()
 
     def decompress_blocks(
         self,
@@ -303,15 +341,6 @@ class Codec:
             return stream
         return PacketReader(stream, self.model.entropy, on_error, max_seconds)
 
-    @staticmethod
-    def _encoded(encoder: StreamEncoder, blocks: Iterable[FloatArray]) -> Iterator[list[tuple[IntArray, IntArray]]]:
-        if not isinstance(blocks, Iterable):
-            raise AudioError(f"blocks are an iterable of arrays (n,), not of type {type(blocks).__name__}")
-        for block in map(as_block, blocks):
-            for start in range(0, len(block), _SLICE):
-                yield encoder.push(block[start : start + _SLICE])
-        yield encoder.finish()
-
     def _speak(self, codes: SpeechCodes) -> FloatArray:
         return decode_whole(self._decoder(codes.speaker), packets_of(codes, self.model.entropy.spec), codes.num_samples)
 
@@ -341,9 +370,47 @@ def _cut(blocks: Iterable[FloatArray], num_samples: int) -> Iterator[FloatArray]
         left -= len(block)
 
 
+def _portions(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
+    """Blocks of samples in portions that the encoder takes at once. Raises AudioError for what is none."""
+    if not isinstance(blocks, Iterable):
+        raise AudioError(f"blocks are an iterable of arrays (n,), not of type {type(blocks).__name__}")
+    for block in map(as_block, blocks):
+        yield from (block[start : start + _SLICE] for start in range(0, len(block), _SLICE))
+
+
 def _taken(stream: io.BytesIO) -> bytes:
     """What was written, which leaves."""
     data = stream.getvalue()
     stream.seek(0)
     stream.truncate()
     return data
+
+
+class FileEncoder:
+    """The encoder of one ``.uc`` file; see :meth:`Codec.encoder`."""
+
+    def __init__(self, codec: Codec, bitrate: float | None = None) -> None:
+        self._encoder, self._entropy = codec.analysis(bitrate), codec.model.entropy
+        self._stream = io.BytesIO()
+        self._writer: PacketWriter | None = None
+
+    def push(self, samples: FloatArray) -> list[bytes]:
+        """Take (n,) float samples at 16 kHz -> the next pieces of the file. Raises what :meth:`Codec.encode_blocks` does."""
+        return self._written(self._encoder.push(samples))
+
+    def flush(self) -> list[bytes]:
+        """The rest of the file. Raises AudioError if there was no sample."""
+        pieces = self._written(self._encoder.finish())
+        assert self._writer is not None
+        self._writer.close(self._encoder.num_samples)
+        return [*pieces, _taken(self._stream)]
+
+    def _written(self, packets: Iterable[tuple[IntArray, IntArray]]) -> list[bytes]:
+        if self._writer is None and self._encoder.fields is not None:
+            self._writer = PacketWriter(self._stream, self._entropy, self._encoder.fields.codes())
+        pieces = []
+        for units, f0 in packets:
+            assert self._writer is not None
+            self._writer.write(units, f0)
+            pieces.append(_taken(self._stream))
+        return pieces

@@ -26,8 +26,10 @@ LATE = 56
 """A packet whose number is so far ahead of the one that is due has come late, or twice."""
 OVERHEAD = 2
 """Bytes beside the payload: head and check."""
-SAMPLES_BYTES = 2
-"""Of an end, behind its head: how many samples of it count."""
+SAMPLES_BYTES = 3
+"""Of an end, behind its head: how many samples of it count, and two flags."""
+ALL, SILENT = 1 << 23, 1 << 22
+"""Of an end: it holds all speaker fields; it holds no speech."""
 NOISE_LEVELS = 128
 """Alphabet of a pause's noise level, in dB below full scale."""
 
@@ -43,7 +45,7 @@ class LivePacket:
     Attributes:
         kind: "speech"; "opening", speech with all speaker fields; "pause", from here on nobody speaks; "end", the last of speech.
         number: of the packet in its stream, modulo 64.
-        units, f0: (rows, n), (m,); empty in a pause.
+        units, f0: (rows, n), (m,); empty in a pause, and of an end that says nothing.
         fields: speaker fields by index, as far as the packet carries them.
         noise: of a pause, the level of the noise in dB below full scale.
         samples: those that count; of an end they may be fewer, or none.
@@ -65,13 +67,15 @@ class LiveCoder:
         entropy: the model of the codes.
         frames: unit frames a packet; it covers whole F0 frames and is no longer than a packet of a file.
 
-    Raises InvalidCodes for another number of frames.
+    Raises InvalidCodes for another number of frames, or a model whose speaker fields have more values than 2^precision.
     """
 
     def __init__(self, entropy: EntropyModel, frames: int) -> None:
         spec = entropy.spec
         if not 1 <= frames <= min(spec.packet_frames, 255) or frames * spec.unit_hop % spec.f0_hop:
             raise InvalidCodes(f"live packets of {frames} unit frames: no whole F0 frames, or more than {spec.packet_frames}")
+        if max(spec.speaker, default=1) > 2**spec.precision:
+            raise InvalidCodes(f"a speaker field of {max(spec.speaker)} values: live packets have at most 2^{spec.precision}")
         self.entropy, self.frames, self.samples = entropy, frames, frames * spec.unit_hop
         self._f0_frames = self.samples // spec.f0_hop
         self._distributions = entropy.speaker_distributions()
@@ -92,7 +96,7 @@ class LiveCoder:
     ) -> bytes:
         """Packet ``number`` with units (rows, frames), f0 (m,) and its share of the speaker fields (fields,), or all.
 
-        ``samples``: it is the last, no opening, and so many of its samples count.
+        ``samples``: it is the last, and so many of its samples count.
 
         Raises InvalidCodes for codes that are not the model's or make no whole packet.
         """
@@ -104,7 +108,7 @@ class LiveCoder:
         sent = self._sent(number, opening)
         payload = encode_after(self.entropy, [(self._distributions[i], int(speaker[i])) for i in sent], (units, f0))
         if samples is not None:
-            return self._seal("end", number, samples.to_bytes(SAMPLES_BYTES, "big") + payload)
+            return self._seal("end", number, (opening * ALL + samples).to_bytes(SAMPLES_BYTES, "big") + payload)
         return self._seal("opening" if opening else "speech", number, payload)
 
     def speaker_bits(self, number: int, speaker: ArrayLike, opening: bool = False) -> float:
@@ -117,6 +121,10 @@ class LiveCoder:
         """From packet ``number`` on nobody speaks, and there is noise so many dB below full scale."""
         return self._seal("pause", number, bytes([min(max(noise, 0), NOISE_LEVELS - 1)]))
 
+    def silent_end(self, number: int, samples: int) -> bytes:
+        """The last packet, of which so many samples count, where nothing is said in it."""
+        return self._seal("end", number, (SILENT + samples).to_bytes(SAMPLES_BYTES, "big"))
+
     def read(self, data: bytes) -> LivePacket:
         """Inverse of the others. Zero bytes may follow a payload, before the check: they fill a fixed slot.
 
@@ -128,7 +136,12 @@ class LiveCoder:
             if not payload or payload[0] >= NOISE_LEVELS or any(payload[1:]):
                 raise Damaged("a live packet that begins a pause is malformed")
             return LivePacket(kind, number, noise=payload[0], samples=samples)
-        sent = self._sent(number, kind == "opening")
+        flags = int.from_bytes(data[1 : 1 + SAMPLES_BYTES], "big") if kind == "end" else 0
+        if flags & SILENT:
+            if any(payload) or flags & ALL:
+                raise Damaged("a live packet that ends a stream is malformed")
+            return LivePacket(kind, number, samples=samples)
+        sent = self._sent(number, kind == "opening" or flags & ALL > 0)
         values, (units, f0) = decode_after(
             self.entropy, [self._distributions[i] for i in sent], payload, (self.frames, self._f0_frames)
         )
@@ -140,7 +153,7 @@ class LiveCoder:
             raise Damaged(f"a live packet of {len(data)} bytes is damaged or of another stream: its check does not match")
         kind, samples = KINDS[data[0] >> 6], self.samples
         if kind == "end":
-            samples = int.from_bytes(data[1 : 1 + SAMPLES_BYTES], "big")
+            samples = int.from_bytes(data[1 : 1 + SAMPLES_BYTES], "big") & SILENT - 1
             if len(data) < OVERHEAD + SAMPLES_BYTES or samples > self.samples:
                 raise Damaged("a live packet that ends a stream is malformed")
         return kind, data[0] & NUMBERS - 1, samples

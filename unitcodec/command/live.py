@@ -26,19 +26,18 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """Of ``encode --live``: unit frames a packet, bytes of each, whether pauses are left out."""
+    """Of ``encode --live``: seconds of a packet, bytes of each, whether pauses are left out."""
 
-    frames: int
-    slot: int | None
-    pauses: bool
+    packet: float
+    cbr: int | None
+    dtx: bool
 
     def packets(self, codec: Codec, blocks: Iterable[Samples], bitrate: float | None) -> Iterator[bytes]:
         """Blocks of samples -> the bytes of a stream of live packets, in pieces as they are ready."""
         from bitstream import LiveWriter
-        from unitcodec.encoder.live import MOST_BITRATE
 
         try:
-            encoder = codec.encoder(self.frames, bitrate or MOST_BITRATE, self.slot, self.pauses)
+            encoder = codec.encoder(live=True, bitrate=bitrate, packet=self.packet, cbr=self.cbr, dtx=self.dtx)
         except ValueError as error:
             raise UnitcodecError(str(error)) from error
         stream = io.BytesIO()
@@ -60,8 +59,8 @@ def taken(stream: io.BytesIO) -> bytes:
     return data
 
 
-PACKET_FRAMES = {0.16: 4, 0.32: 8, 0.64: 16, 1.28: 32, 2.56: 64}
-"""Seconds of a packet, and its unit frames."""
+PACKETS = ("0.16", "0.32", "0.64", "1.28", "2.56")
+"""Seconds."""
 
 
 def live_options(command: Command) -> Command:
@@ -70,7 +69,7 @@ def live_options(command: Command) -> Command:
         click.option("--dtx", is_flag=True, help="Of --live: send next to nothing while nobody speaks."),
         click.option("--cbr", type=click.IntRange(8, 255), metavar="BYTES", help="Of --live: every packet takes so many bytes, exactly."),
         click.option(
-            "--packet", type=click.Choice([f"{length:g}" for length in PACKET_FRAMES]), metavar="SECONDS",
+            "--packet", type=click.Choice(PACKETS), metavar="SECONDS",
             help="Of --live: speech in a packet: 0.16, 0.32, 0.64, 1.28 or 2.56.  [default: 0.32]",
         ),
         click.option("--live", is_flag=True, help="Speak at once: packets that stand alone, each half a second after its first sample."),
@@ -85,7 +84,7 @@ def asked_for(live: bool, packet: str | None, cbr: int | None, dtx: bool) -> Liv
         if (packet, cbr, dtx) != (None, None, False):
             raise JobError("--packet, --cbr and --dtx are about --live packets")
         return None
-    return LiveOptions(PACKET_FRAMES[float(packet or 0.32)], cbr, dtx)
+    return LiveOptions(float(packet or PACKETS[1]), cbr, dtx)
 
 
 class LiveSpeech:
@@ -104,7 +103,7 @@ class LiveSpeech:
         data = stream.data if isinstance(stream, Checked) else None
         self._reader = LiveReader(stream if data is None else io.BytesIO(data))
         self.codec = opener.codec(self._reader.model)
-        self._decoder = self.codec.decoder(self._reader.frames)
+        self._decoder = self.codec.decoder(self._reader.frames * self.codec.model.entropy.spec.unit_hop / self.codec.sample_rate)
         self.num_samples = stream.num_samples if isinstance(stream, Checked) else None
         self.spoken = 0
 

@@ -52,6 +52,7 @@ class LiveDecoder:
         frames: unit frames a packet.
 
     Attributes:
+        speaker: (fields,) by now; what was not heard yet is typical.
         lost: packets in whose place something else was spoken.
         ended: whether the end of the stream was heard.
 
@@ -67,7 +68,7 @@ class LiveDecoder:
         self._device = next(networks.parameters()).device
         self._ratio, self._stride = self._spec.f0_hop // self._spec.unit_hop, self._spec.unit_hop // HOP
         self._gain = 10.0 ** (model.config.gain_db / 20.0)
-        self._fields = typical_speaker(model.entropy)
+        self.speaker = typical_speaker(model.entropy)
         self._frozen = _Frozen(networks, self._stride, self._spec.unit_hop)
         self._speech: Speech = networks.generator.speech(self._frozen)
         self._around = networks.generator.context  # frames of 10 ms
@@ -87,6 +88,11 @@ class LiveDecoder:
     def delay(self) -> float:
         """Seconds from the end of a packet to that of the samples that it lets the decoder give."""
         return (AHEAD * self._spec.unit_hop + self._around * HOP) / SAMPLE_RATE
+
+    @property
+    def held(self) -> int:
+        """Frames of 10 ms that are kept for what comes."""
+        return self._units.shape[1] * self._stride + self._frozen.end - self._frozen.start
 
     def push(self, packet: bytes | None) -> FloatArray:
         """A packet's bytes, or None for one that is missing when its time has come -> the samples (n,) that are ready.
@@ -108,9 +114,12 @@ class LiveDecoder:
             self._pause = read.noise
             self._next = (read.number + 1) % NUMBERS
             return np.concatenate([*ready, self._rest(1)])
+        if read.kind == "end" and not read.units.size:
+            self.ended = True
+            return np.concatenate([*ready, self._fill(1, False), self._finish(read.samples)])
         self._pause = None
         for field, value in read.fields.items():
-            self._fields[field] = value
+            self.speaker[field] = value
         self._append(read.units, read.f0, 0.0)
         self._next, self.ended = (read.number + 1) % NUMBERS, read.kind == "end"
         return np.concatenate([*ready, self._finish(read.samples) if self.ended else self._advance(False)])
@@ -122,13 +131,13 @@ class LiveDecoder:
         self.ended = True
         return self._finish(self.packet)
 
-    def _fill(self, packets: int) -> FloatArray:
-        """What stands in the place of packets that did not come: in a pause none were sent."""
+    def _fill(self, packets: int, lost: bool = True) -> FloatArray:
+        """What stands in the place of packets that did not come, or say nothing: in a pause none were sent."""
         if self._next is not None:
             self._next = (self._next + packets) % NUMBERS
         if self._pause is not None:
             return self._rest(packets)
-        self.lost += packets
+        self.lost += packets * lost
         self._append(*self._nothing(packets), np.nan)
         return self._advance(False)
 
@@ -146,7 +155,7 @@ class LiveDecoder:
         count = units.shape[1]
         self._units, self._f0 = np.concatenate([self._units, units], 1), np.concatenate([self._f0, f0])
         self._noise = np.concatenate([self._noise, np.full(count, noise)])
-        self._coded_by = np.concatenate([self._coded_by, np.repeat(self._fields[None, :3], count, 0)])
+        self._coded_by = np.concatenate([self._coded_by, np.repeat(self.speaker[None, :3], count, 0)])
 
     def _finish(self, samples: int) -> FloatArray:
         """To the end, ``samples`` into the last packet."""
@@ -181,7 +190,7 @@ class LiveDecoder:
         f0 = torch.from_numpy(self._f0[pitch_hold]).long()[None].to(self._device)
         by = self._coded_by[hold]
         mel, features, hz = decode_mel_of(
-            self._networks, units, f0, by[:: self._ratio, :2].tolist(), Fields.from_codes(self._fields).voice
+            self._networks, units, f0, by[:: self._ratio, :2].tolist(), Fields.from_codes(self.speaker).voice
         )
         gain = np.array([self._gain / level_gain(int(level)) for level in by[:, 2]])
         gain *= _fading(self._noise, self._spec.unit_hop)

@@ -35,11 +35,18 @@ AHEAD = 2560
 BACK = 20480
 """Samples (1.28 s) before it. More tells words better, and takes more time."""
 
+LIVE_SECONDS = 0.32
+"""Of a packet: half as much adds 70 bit/s, twice as much 0.3 s to the delay."""
+
 HEARD = 8.0
 """Seconds of speech that the speaker's fields are taken from, the latest."""
 
-SEARCH_FROM, SEARCH_STEPS = 2.5, 24
-"""Seconds of speech from which on the voice is searched for, a step with each packet, and how many steps."""
+SEARCH_FROM, SEARCH_STEPS = 4.0, 12
+"""Seconds of speech from which on a better voice is searched for, a step with each packet, and how many steps. On less speech
+nothing better is found."""
+
+RENEWED = 0.9, 2.8
+"""Seconds of speech after which all fields are sent once more: they are far better known than before."""
 
 LEAST_LEVEL = -50.0
 """dB re full scale: what is softer is not brought up to the level of speech."""
@@ -135,15 +142,13 @@ class LiveEncoder:
         total = self.samples.end
         if not total:
             raise AudioError("audio: holds no samples")
-        # The last packet is no opening: of a stream of one packet it is one of which nothing counts.
-        packets = max(2, -(-total // self.packet))
-        last = max(0, total - (packets - 1) * self.packet)
+        packets = -(-total // self.packet)
         self.samples.append(np.zeros(packets * self.packet + AHEAD - total, np.float32))
         ready = []
         while self._number < packets - 1:
             ready += self._next()
         self._finished = True
-        return [*ready, *self._next(last)]
+        return [*ready, *self._next(total - (packets - 1) * self.packet)]
 
     def _next(self, last: int | None = None) -> list[bytes]:
         """The next packet, of which, if it is the last of all, so many samples count."""
@@ -157,25 +162,31 @@ class LiveEncoder:
         f0 = self._track(heard * np.float32(level_gain(level_code(level))))[(start - left) // HOP :]
         self._f0.append(f0[: self.packet // HOP])
         speech = self._activity.speech(own, f0)
-        if speech or not self._pauses or last is not None:
+        if speech or not self._pauses:
             packets = [self._speak(start, f0[self.packet // HOP :], speech, last)]
         else:
-            packets = self._rest()
+            packets = self._rest(last)
         self._coded, self._number = end, self._number + 1
         self.samples.forget(end - max(BACK, CONTEXT))
         self._f0.forget((end - BACK) // HOP)
         return packets
 
-    def _rest(self) -> list[bytes]:
-        """Of a pause: its beginning, and now and then that it goes on."""
+    def _rest(self, last: int | None) -> list[bytes]:
+        """Of a pause: its beginning, now and then that it goes on, and the end of a stream that ends in it."""
         self._silent += 1
-        return [self.coder.pause(self._number, self._activity.noise)] if self._silent % REMINDER == 1 else []
+        begins = self._silent % REMINDER == 1
+        return [self._nothing(last)] if begins or last is not None else []
+
+    def _nothing(self, last: int | None) -> bytes:
+        if last is not None:
+            return self.coder.silent_end(self._number, last)
+        return self.coder.pause(self._number, self._activity.noise)
 
     def _speak(self, start: int, f0_ahead: FloatArray, speech: bool, last: int | None) -> bytes:
         self._silent = 0
         own, f0 = self.samples.window(start, start + self.packet), self._f0.window(start // HOP, (start + self.packet) // HOP)
         wanted = self._speaker.hear(own, f0) if speech or not self._speaker.seconds else self._speaker.fields
-        opening, self.sent = self._renewed(wanted, last is not None)
+        opening, self.sent = self._renewed(wanted)
         left = max(0, start - BACK)
         window = at_reference_level(self.samples.window(left, start + self.packet + AHEAD), self.sent.level).to(self._device)
         first = (start - left) // self._unit_hop
@@ -193,14 +204,15 @@ class LiveEncoder:
             self._saved = min(MOST_SAVED, max(0.0, self._saved + self._share - len(data)))
             return data
         if len(data) > self._slot:  # codes so improbable that not even the coarsest ones fit: seldom
-            return self.coder.filled(self.coder.pause(self._number, self._activity.noise), self._slot)
+            return self.coder.filled(self._nothing(last), self._slot)
         return self.coder.filled(data, self._slot)
 
-    def _renewed(self, wanted: Fields, last: bool) -> tuple[bool, Fields]:
+    def _renewed(self, wanted: Fields) -> tuple[bool, Fields]:
         """Whether all fields are sent with the next packet, and what the receiver knows then."""
         new, old = wanted.codes(), self.sent.codes()
-        far = not self._number or any(abs(int(a) - int(b)) >= most for a, b, most in zip(new, old, FAR, strict=False))
-        if far and not last and (self._slot is None or self._room(wanted, True) >= FRAME_BITS * self.coder.frames):
+        far = not self._number or self._speaker.renewed or any(abs(int(a) - int(b)) >= most for a, b, most in zip(new, old, FAR, strict=False))
+        if far and (self._slot is None or self._room(wanted, True) >= FRAME_BITS * self.coder.frames):
+            self._speaker.renewed = False
             return True, wanted
         turn = self.coder.turn(self._number)
         old[list(turn)] = new[list(turn)]
@@ -253,6 +265,7 @@ class Speaker:
         seconds: of speech heard so far.
         level: of it, dB re full scale.
         fields: by now.
+        renewed: whether they have become much better since this was last set to False.
     """
 
     def __init__(self, networks: Networks, fast: Networks | None, search: bool, packet: int) -> None:
@@ -262,17 +275,18 @@ class Speaker:
         self._f0: deque[FloatArray] = deque(maxlen=self._samples.maxlen)
         self._excerpts: deque[tuple[IntArray, IntArray]] = deque(maxlen=max(1, SEGMENT * HOP // packet))
         self._voice: tuple[int, ...] = ()
-        self.level, self.seconds = -100.0, 0.0
+        self.level, self.seconds, self.renewed = -100.0, 0.0, False
         self.fields = Fields(0, 0, 0, ())
 
     def hear(self, samples: FloatArray, f0: FloatArray) -> Fields:
         """One more packet of speech, (n,), and its F0 (m,) in Hz at 100 Hz -> the fields."""
         self._samples.append(samples)
         self._f0.append(f0)
+        self.renewed = self.renewed or any(self.seconds < each <= self.seconds + self._packet / SAMPLE_RATE for each in RENEWED)
         self.seconds += self._packet / SAMPLE_RATE
         self.level = active_level(np.concatenate(self._samples))
         level = level_code(max(self.level, LEAST_LEVEL))
-        if self._search is None or not self._search.begun:
+        if self._search is None or not self._search.done:
             mel = self._mel(level, len(self._samples))
             with torch.inference_mode():
                 self._voice = tuple(self._networks.speaker.encode(mel)[0].tolist())
@@ -291,7 +305,9 @@ class Speaker:
         excerpt = Excerpt(
             torch.from_numpy(units_).long().to(device), torch.from_numpy(codes).long().to(device), self._mel(sent.level, count)[0]
         )
-        self._voice = self._search.step(Fields(sent.mean, sent.deviation, sent.level, self._voice), excerpt)
+        voice = self._search.step(Fields(sent.mean, sent.deviation, sent.level, self._voice), excerpt)
+        if self._search.done:
+            self._voice = voice
 
     def _mel(self, level: int, count: int) -> torch.Tensor:
         """Normalised log-mel (1, 80, n) of the last so many packets."""

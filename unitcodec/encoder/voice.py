@@ -125,15 +125,11 @@ class VoiceSearch:
         self._descent: Descent | None = None
 
     @property
-    def begun(self) -> bool:
-        return self._descent is not None
-
-    @property
     def done(self) -> bool:
         return self._descent is not None and self._descent.done
 
     def step(self, fields: Fields, excerpt: Excerpt) -> tuple[int, ...]:
-        """The voice after one step more; the first one starts from that of the fields."""
+        """The voice after one step more; the first one starts from that of the fields. Before the last step they are no good."""
         prepared = _prepared(self._networks, excerpt, fields)
         if self._descent is None:
             self._descent = self._networks.speaker.descent(torch.tensor([fields.voice], device=excerpt.mel.device), self._steps)
