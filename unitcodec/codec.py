@@ -247,8 +247,8 @@ class Codec:
         How the audio is cut does not show in the bytes.
 
         Args:
-            live: live packets, which stand alone, each :data:`.encoder.live.AHEAD` after its last sample, for :meth:`decoder`; else
-                the pieces of a ``.uc`` file, the first after 8 s of speech.
+            live: live packets for :meth:`decoder`, which stand alone, each 0.16 s after its last sample; else the pieces of a
+                ``.uc`` file, the first after 8 s of speech.
             bitrate: of live packets the most that they take, 450 bit/s by default; of files as for :meth:`encode`.
             packet: seconds of a live packet: 0.16, 0.32, 0.64, 1.28 or 2.56 with the default model.
             cbr: bytes of every live packet, exactly.
@@ -275,7 +275,9 @@ class Codec:
         spec = self.model.entropy.spec
         frames = packet * self.sample_rate / spec.unit_hop
         if not (math.isfinite(frames) and abs(frames - round(frames)) < 1e-6):
-            raise InvalidCodes(f"live packets of {packet} s are no whole number of unit frames of {spec.unit_hop / self.sample_rate} s")
+            raise InvalidCodes(
+                f"live packets of {packet} s are no whole number of unit frames of {spec.unit_hop / self.sample_rate} s"
+            )
         return round(frames)
 
     def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> Iterator[bytes]:

@@ -102,7 +102,9 @@ class LiveCoder:
         """
         units, f0, speaker = as_codes("units", units, 2), as_codes("f0", f0, 1), as_codes("speaker", speaker, 1)
         if (units.shape[1], len(f0)) != (self.frames, self._f0_frames):
-            raise InvalidCodes(f"{units.shape[1]} unit and {len(f0)} F0 frames; live packets have {self.frames} and {self._f0_frames}")
+            raise InvalidCodes(
+                f"{units.shape[1]} unit and {len(f0)} F0 frames; live packets have {self.frames} and {self._f0_frames}"
+            )
         self.entropy.check_symbols(units, f0)
         self.entropy.check_speaker(speaker)
         sent = self._sent(number, opening)

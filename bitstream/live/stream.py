@@ -11,9 +11,9 @@ from typing import BinaryIO
 from bitstream.entropy.model import EntropyModel
 from bitstream.errors import Damaged, InvalidCodes, NotUnitcodec, Truncated, UnknownModel
 from bitstream.live.packet import LATE, NUMBERS, LiveCoder
+from bitstream.stream.header import CRC_START, LIVE_VERSION, MAGIC
 from bitstream.stream.info import PacketInfo, StreamInfo
 from bitstream.stream.reader import Limit
-from bitstream.stream.header import CRC_START, LIVE_VERSION, MAGIC
 
 HEADER_BYTES = 10
 LONGEST = 255
@@ -62,7 +62,15 @@ def inspect_live(data: bytes, entropy: EntropyModel, limit: Limit) -> StreamInfo
                 break
     samples, size = max(0, slots - 1) * coder.samples + (last if slots else 0), len(data)
     return StreamInfo(
-        LIVE_VERSION, reader.model, samples, size, HEADER_BYTES, tuple(packets), size - reader.size if complete else 0, 0, complete
+        LIVE_VERSION,
+        reader.model,
+        samples,
+        size,
+        HEADER_BYTES,
+        tuple(packets),
+        size - reader.size if complete else 0,
+        0,
+        complete,
     )
 
 

@@ -47,7 +47,9 @@ def read_header(source: Source) -> Header:
         raise _truncated(source, start)
     version = start[2]
     if version == LIVE_VERSION:
-        raise UnsupportedVersion("a stream of live packets (version 3) is played from its start: unitcodec decode, or bitstream.LiveReader")
+        raise UnsupportedVersion(
+            "a stream of live packets (version 3) is played from its start: unitcodec decode, or bitstream.LiveReader"
+        )
     if not 1 <= version <= VERSION:
         raise UnsupportedVersion(f"unitcodec stream version {version}; this reader knows versions 1 to {VERSION}")
     num_samples, at = _read_num_samples(source) if version == 1 else (None, 7)

@@ -203,10 +203,12 @@ def write_varint(value: int) -> bytes:
     return out + bytes([value])
 
 
-def decode_packet(payload: bytes, frames: int, f0_frames: int, model: Model, plain: Any = None) -> dict[Any, list[int]]:
+def decode_packet(
+    payload: bytes | RangeDecoder, frames: int, f0_frames: int, model: Model, plain: Any = None
+) -> dict[Any, list[int]]:
     """The symbols of each stream. `plain`, where given, says them instead of the range coder: alphabet -> symbol."""
     about = model.about
-    coder = RangeDecoder(payload)
+    coder = payload if isinstance(payload, RangeDecoder) else RangeDecoder(payload)
     coded: dict[Any, list[int]] = {name: [] for name in [*range(len(about["rows"])), "f0"]}
 
     def take(name: Any, now: int) -> None:
@@ -268,3 +270,26 @@ def plain(payload: bytes, frames: int, f0_frames: int, model: Model) -> Any:
 
     assert number < radix
     return take
+
+
+def decode_live(data: bytes, frames: int, model: Model) -> dict[str, Any]:
+    """What a live packet says; of a model without frequencies for the speaker fields."""
+    about, kind, number = model.about, data[0] >> 6, data[0] & 63
+    assert crc16(bytes([3, frames]) + bytes.fromhex(about["fingerprint"]) + data[:-1]) & 255 == data[-1]
+    payload, samples = data[1:-1], frames * about["unit_hop"]
+    if kind == 2:
+        return {"kind": kind, "number": number, "noise": payload[0]}
+    flags = 0
+    if kind == 3:
+        flags, payload = int.from_bytes(payload[:3], "big"), payload[3:]
+        samples = flags & 0x3FFFFF
+        if flags & 0x400000:
+            return {"kind": kind, "number": number, "samples": samples}
+    coder, fields, whole = RangeDecoder(payload), {}, 2 ** about["precision"]
+    for index, alphabet in enumerate(about["speaker"]):
+        if kind == 1 or flags & 0x800000 or index % 8 == number % 8:
+            shares = [whole // alphabet + (value < whole % alphabet) for value in range(alphabet)]
+            fields[str(index)] = coder.symbol(shares, about["precision"])
+    coded = decode_packet(coder, frames, frames * about["unit_hop"] // about["f0_hop"], model)
+    units = [coded[row] for row in range(len(about["rows"]))]
+    return {"kind": kind, "number": number, "samples": samples, "fields": fields, "units": units, "f0": coded["f0"]}

@@ -119,7 +119,9 @@ def test_voiced_sound_and_loud_sound_are_speech() -> None:
     rng, activity = np.random.default_rng(0), Activity()
     soft, loud = (rng.normal(0, level, 5120).astype(np.float32) for level in (0.001, 0.01))
     none, some = np.zeros(48, np.float32), np.array([0, 120.0], np.float32)
-    heard = [activity.speech(*each) for each in ((soft, none), (soft, none), (soft, some), (soft, none), (soft, none), (soft, none))]
+    heard = [
+        activity.speech(*each) for each in ((soft, none), (soft, none), (soft, some), (soft, none), (soft, none), (soft, none))
+    ]
     assert heard == [False, False, True, True, True, False]
     assert activity.speech(loud, none)
     assert activity.noise == 60

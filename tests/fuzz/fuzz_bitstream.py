@@ -31,6 +31,8 @@ from bitstream import (
     BitstreamError,
     DatagramReceiver,
     EntropyModel,
+    LiveCoder,
+    LiveReader,
     Packet,
     PacketCoder,
     PacketReader,
@@ -38,7 +40,8 @@ from bitstream import (
     SpeechCodes,
 )
 from bitstream.entropy.spec import SAMPLE_RATE
-from bitstream.stream.header import VERSION
+from bitstream.live.packet import LATE, NUMBERS
+from bitstream.stream.header import MAGIC, VERSION
 from bitstream.stream.reader import MAX_SILENCE
 from bitstream.stream.walk import MAX_GAP
 
@@ -57,11 +60,12 @@ def most_packets(data: bytes) -> int:
 def seeds() -> list[bytes]:
     """A target's number and what it is given: streams, datagrams, models."""
     streams = [path.read_bytes() for path in sorted(GOLDEN.glob("v*/*.uc"))]
+    live = [(GOLDEN / "v3" / "live.uc").read_bytes()]
     told = json.loads((GOLDEN / "v2" / "datagrams.json").read_text())
     datagrams = [bytes.fromhex(each["hex"]) for stream in told["streams"] for each in stream["datagrams"]]
     joined = b"".join(bytes([len(datagram)]) + datagram for datagram in datagrams)
     models = [path.read_bytes() for path in sorted(GOLDEN.rglob("*.safetensors")) if path.stat().st_size < 2**14]
-    given = {_stream: streams, _reader: streams, _edit: streams, _datagrams: [joined, joined[:40]], _model: models}
+    given = {_stream: streams, _reader: streams, _edit: streams, _datagrams: [joined, joined[:40]], _model: models, _live: live}
     return [bytes([TARGETS.index(target)]) + seed for target, inputs in given.items() for seed in inputs]
 
 
@@ -141,6 +145,29 @@ def _datagrams(data: bytes, model: EntropyModel = MODEL) -> bool:
     return read
 
 
+def _live(data: bytes) -> bool:
+    try:
+        reader = LiveReader(io.BytesIO(data))
+        coder = LiveCoder(MODEL, reader.frames)
+        packets = list(reader)
+        facts = bitstream.inspect(data, MODEL)
+    except BitstreamError:
+        return False
+    assert len(facts.packets) <= len(packets) * LATE
+    assert 0 <= (facts.num_samples or 0) <= len(packets) * NUMBERS * coder.samples
+    read = False
+    for packet in packets:
+        try:
+            heard = coder.read(packet)
+        except BitstreamError:
+            continue
+        read = True
+        MODEL.check_symbols(heard.units if heard.units.size else np.zeros((2, 0), np.int32), heard.f0)
+        assert all(0 <= value < MODEL.spec.speaker[field] for field, value in heard.fields.items())
+        assert heard.samples <= coder.samples
+    return read
+
+
 def _model(data: bytes) -> bool:
     try:
         model = _loaded(data)
@@ -178,7 +205,7 @@ def _plausible(codes: SpeechCodes, data: bytes, model: EntropyModel) -> None:
     assert codes.units.shape[1] - lost <= model.spec.packet_frames * most_packets(data)
 
 
-TARGETS = (_stream, _reader, _edit, _datagrams, _model)
+TARGETS = (_stream, _reader, _edit, _datagrams, _model, _live)
 
 
 def mutate(rng: random.Random, inputs: list[bytes]) -> bytes:
@@ -187,7 +214,8 @@ def mutate(rng: random.Random, inputs: list[bytes]) -> bytes:
     data = spoil(rng, seed[1:], [each[1:] for each in inputs])
     target = TARGETS[seed[0] % len(TARGETS)]
     if rng.random() < 0.5 and target is not _model:
-        data = mend_datagrams(data) if target is _datagrams else mend_stream(data)
+        mend = {_datagrams: mend_datagrams, _live: mend_live}.get(target, mend_stream)
+        data = mend(data)
     return seed[:1] + bytes(data)
 
 
@@ -249,6 +277,21 @@ def mend_datagrams(data: bytearray, fingerprint: str = MODEL.fingerprint) -> byt
         if stop - at >= 4 and stop <= len(data):
             salt = b"" if data[at + 1] >> 6 == 2 else bytes.fromhex(fingerprint)
             data[stop - 2 : stop] = crc_hqx(salt + bytes(data[at + 1 : stop - 2]), 0xFFFF).to_bytes(2, "big")
+        at = stop
+    return data
+
+
+def mend_live(data: bytearray) -> bytearray:
+    """Headers and packets with their right checks."""
+    if len(data) < 10:
+        return data
+    data[:7] = MAGIC + bytes([3]) + bytes.fromhex(MODEL.fingerprint)
+    data[8:10] = crc_hqx(bytes(data[:8]), 0xFFFF).to_bytes(2, "big")
+    salt, at = crc_hqx(bytes([3, data[7]]) + bytes(data[3:7]), 0xFFFF), 10
+    while at < len(data):
+        stop = at + 1 + data[at]
+        if at + 2 < stop <= len(data):
+            data[stop - 1] = crc_hqx(bytes(data[at + 1 : stop - 1]), salt) & 0xFF
         at = stop
     return data
 

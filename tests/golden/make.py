@@ -1,14 +1,15 @@
-"""Make the golden files of bitstream version 2: streams and datagrams, and the codes that they must decode to.
+"""Make the golden files of bitstream versions 2 and 3: streams, datagrams and live packets, and what they must decode to.
 
     python tests/golden/make.py
 
 The numbers come from a linear congruential generator, so that they hang on no library. The files are the format's memory:
-make them again only for a new version of the format, into a new folder. Those of version 1, and the entropy model that both
+make them again only for a new version of the format, into a new folder. Those of version 1, and the entropy model that all
 versions use, were made so too, and nothing writes them any more.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -22,7 +23,17 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "bitstream"))
 
 import bitstream_reference
 
-from bitstream import DatagramSender, EntropyModel, EntropySpec, SpeechCodes, Stream, fit_tables, pack
+from bitstream import (
+    DatagramSender,
+    EntropyModel,
+    EntropySpec,
+    LiveCoder,
+    LiveWriter,
+    SpeechCodes,
+    Stream,
+    fit_tables,
+    pack,
+)
 
 FOLDER = Path(__file__).parent
 ENTROPY = FOLDER / "v1" / "entropy.safetensors"
@@ -75,6 +86,32 @@ def main() -> None:
     made = codes(LENGTHS["short_end"], entropy.fingerprint)
     streams = [datagrams(made, entropy, mtu, announce_every) for mtu, announce_every in ((9, 5), (23, 2))]
     (FOLDER / "v2" / "datagrams.json").write_text(json.dumps({"codes": "short_end", "streams": streams}, indent=1) + "\n")
+    (FOLDER / "v3").mkdir(exist_ok=True)
+    stream, told = live(entropy)
+    (FOLDER / "v3" / "live.uc").write_bytes(stream)
+    (FOLDER / "v3" / "live.json").write_text(json.dumps(told, indent=1) + "\n")
+
+
+def live(entropy: EntropyModel) -> tuple[bytes, list[dict[str, Any]]]:
+    """A stream of live packets of every kind, and what each says; by the decoder in plain Python, to be independent."""
+    coder, stream = LiveCoder(entropy, 8), io.BytesIO()
+    writer = LiveWriter(stream, coder)
+    spoken = codes(5120, entropy.fingerprint)
+    said = spoken.units, spoken.f0, spoken.speaker
+    packets = [
+        coder.speech(0, *said, opening=True),
+        *(coder.speech(number, *said) for number in (1, 2, 3)),
+        coder.filled(coder.speech(4, *said), 24),
+        coder.pause(5, 62),
+        coder.filled(coder.pause(53, 61), 24),
+        coder.speech(73, *said, samples=1234),
+        coder.speech(74, *said, opening=True, samples=5120),
+        coder.silent_end(75, 7),
+    ]
+    for packet in packets:
+        writer.write(packet)
+    model = bitstream_reference.read_model(ENTROPY.read_bytes())
+    return stream.getvalue(), [bitstream_reference.decode_live(packet, 8, model) for packet in packets]
 
 
 def datagrams(codes: SpeechCodes, entropy: EntropyModel, mtu: int, announce_every: int) -> dict[str, Any]:

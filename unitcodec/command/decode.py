@@ -13,8 +13,8 @@ import click
 
 from unitcodec.command.clock import clock, length, seconds
 from unitcodec.command.coding import Coding, coding_options
-from unitcodec.command.live import LiveSpeech
 from unitcodec.command.jobs import STANDARD, STREAM_SUFFIXES, Direction, Job
+from unitcodec.command.live import LiveSpeech
 from unitcodec.command.opener import Opener, model_was_asked_for
 from unitcodec.command.output import Output
 from unitcodec.command.run import Work, progress, say, source_name, stdin, summarize

@@ -67,12 +67,12 @@ def live_options(command: Command) -> Command:
     """The options ``--live``, ``--packet``, ``--cbr`` and ``--dtx``."""
     for add in (
         click.option("--dtx", is_flag=True, help="Of --live: send next to nothing while nobody speaks."),
-        click.option("--cbr", type=click.IntRange(8, 255), metavar="BYTES", help="Of --live: every packet takes so many bytes, exactly."),
+        click.option("--cbr", type=click.IntRange(8, 255), metavar="BYTES", help="Of --live: bytes of every packet, exactly."),
         click.option(
             "--packet", type=click.Choice(PACKETS), metavar="SECONDS",
             help="Of --live: speech in a packet: 0.16, 0.32, 0.64, 1.28 or 2.56.  [default: 0.32]",
         ),
-        click.option("--live", is_flag=True, help="Speak at once: packets that stand alone, each half a second after its first sample."),
+        click.option("--live", is_flag=True, help="Packets that stand alone, each half a second after its first sample."),
     ):  # fmt: skip
         command = add(command)
     return command
@@ -100,8 +100,7 @@ class LiveSpeech:
         from bitstream import LiveReader
 
         self._name, self._salvage = name, on_error == "salvage"
-        data = stream.data if isinstance(stream, Checked) else None
-        self._reader = LiveReader(stream if data is None else io.BytesIO(data))
+        self._reader = LiveReader(io.BytesIO(stream.data) if isinstance(stream, Checked) else stream)
         self.codec = opener.codec(self._reader.model)
         self._decoder = self.codec.decoder(self._reader.frames * self.codec.model.entropy.spec.unit_hop / self.codec.sample_rate)
         self.num_samples = stream.num_samples if isinstance(stream, Checked) else None

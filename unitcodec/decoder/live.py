@@ -56,7 +56,7 @@ class LiveDecoder:
         lost: packets in whose place something else was spoken.
         ended: whether the end of the stream was heard.
 
-    Raises ModelError for a model whose generator is fed codes, bitstream.InvalidCodes for a number of frames that makes no packet.
+    Raises ModelError for a model whose generator is fed codes, bitstream.InvalidCodes for frames that make no packet.
     """
 
     def __init__(self, model: Model, networks: Networks, frames: int = 8) -> None:
@@ -72,7 +72,7 @@ class LiveDecoder:
         self._frozen = _Frozen(networks, self._stride, self._spec.unit_hop)
         self._speech: Speech = networks.generator.speech(self._frozen)
         self._around = networks.generator.context  # frames of 10 ms
-        # Of the unit frames from _start on: codes; what noise there is instead (NaN: they are lost); the fields they were coded by.
+        # Of the unit frames from _start on: codes; noise in their place (NaN: they are lost); the fields they were coded by.
         self._units = np.zeros((len(self._spec.rows), 0), np.int32)
         self._f0 = np.zeros(0, np.int32)
         self._noise = np.zeros(0)
@@ -196,7 +196,12 @@ class LiveDecoder:
         gain *= _fading(self._noise, self._spec.unit_hop)
         first = self._frozen.end - self._start * self._stride
         part = slice(first, (known - self._start) * self._stride)
-        self._frozen.append(mel[..., part], features[..., part], hz[:, part], *(np.repeat(each, self._stride)[part] for each in (gain, np.nan_to_num(self._noise))))
+        self._frozen.append(
+            mel[..., part],
+            features[..., part],
+            hz[:, part],
+            *(np.repeat(each, self._stride)[part] for each in (gain, np.nan_to_num(self._noise))),
+        )
         keep = max(0, known - BACK) // self._ratio * self._ratio
         drop = max(0, keep - self._start)
         self._units, self._f0 = self._units[:, drop:], self._f0[drop // self._ratio :]

@@ -17,9 +17,9 @@ from bitstream.live.packet import NOISE_LEVELS, OVERHEAD, SAMPLES_BYTES, LiveCod
 
 from ..audio.recording import as_block
 from ..content.decision import Candidates, Decision
+from ..decoder.conversion import typical_speaker
 from ..errors import AudioError
 from ..features import HOP, SAMPLE_RATE, active_level, block_power, level_code, level_gain, log_mel, normalise
-from ..decoder.conversion import typical_speaker
 from ..fields import Fields, IntArray
 from ..model import Model, Networks
 from ..pitch.tracker import CONTEXT, TRACKERS
@@ -210,7 +210,11 @@ class LiveEncoder:
     def _renewed(self, wanted: Fields) -> tuple[bool, Fields]:
         """Whether all fields are sent with the next packet, and what the receiver knows then."""
         new, old = wanted.codes(), self.sent.codes()
-        far = not self._number or self._speaker.renewed or any(abs(int(a) - int(b)) >= most for a, b, most in zip(new, old, FAR, strict=False))
+        far = (
+            not self._number
+            or self._speaker.renewed
+            or any(abs(int(a) - int(b)) >= most for a, b, most in zip(new, old, FAR, strict=False))
+        )
         if far and (self._slot is None or self._room(wanted, True) >= FRAME_BITS * self.coder.frames):
             self._speaker.renewed = False
             return True, wanted
@@ -223,7 +227,9 @@ class LiveEncoder:
         saved = self._saved if self._slot is None else 0.0
         extra = 0.0
         if opening and self._slot is None:  # it comes on top
-            extra = self.coder.speaker_bits(self._number, fields.codes(), True) - self.coder.speaker_bits(self._number, fields.codes())
+            extra = self.coder.speaker_bits(self._number, fields.codes(), True) - self.coder.speaker_bits(
+                self._number, fields.codes()
+            )
         most = 8 * (int(self._share + saved) - OVERHEAD) - CODER_BITS + extra
         return most - self.coder.speaker_bits(self._number, fields.codes(), opening)
 
@@ -305,9 +311,7 @@ class Speaker:
         excerpt = Excerpt(
             torch.from_numpy(units_).long().to(device), torch.from_numpy(codes).long().to(device), self._mel(sent.level, count)[0]
         )
-        voice = self._search.step(Fields(sent.mean, sent.deviation, sent.level, self._voice), excerpt)
-        if self._search.done:
-            self._voice = voice
+        self._voice = self._search.step(Fields(sent.mean, sent.deviation, sent.level, self._voice), excerpt) or self._voice
 
     def _mel(self, level: int, count: int) -> torch.Tensor:
         """Normalised log-mel (1, 80, n) of the last so many packets."""

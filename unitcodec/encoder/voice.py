@@ -128,20 +128,20 @@ class VoiceSearch:
     def done(self) -> bool:
         return self._descent is not None and self._descent.done
 
-    def step(self, fields: Fields, excerpt: Excerpt) -> tuple[int, ...]:
-        """The voice after one step more; the first one starts from that of the fields. Before the last step they are no good."""
+    def step(self, fields: Fields, excerpt: Excerpt) -> tuple[int, ...] | None:
+        """A step further, the first from the voice of the fields. The voice after the last; None before, as it is no good."""
         prepared = _prepared(self._networks, excerpt, fields)
         if self._descent is None:
             self._descent = self._networks.speaker.descent(torch.tensor([fields.voice], device=excerpt.mel.device), self._steps)
         if prepared is None or self._descent is None:
-            return fields.voice
+            return None
         self._descent.step(partial(prepared.error, 0))
-        return tuple(self._descent.codes()[0].tolist())
+        return tuple(self._descent.codes()[0].tolist()) if self._descent.done else None
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """An excerpt as the mel decoder takes it: unit values (1, channels, m), pitch features (1, 3, n), and the log-mel (1, 80, n)."""
+    """An excerpt as the mel decoder takes it: unit values (1, channels, m), pitch features (1, 3, n), log-mel (1, 80, n)."""
 
     decoder: MelDecoder
     values: Tensor

@@ -106,7 +106,7 @@ class Descent:
         """Whether all steps are taken."""
         return self._taken == self._steps
 
-    def clearance(self) -> float:
+    def clearance(self) -> Tensor:
         """How near, in steps of the codes, a latent is to a border between two of them."""
         return self._quantizer.clearance(self._latent)
 

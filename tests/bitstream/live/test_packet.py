@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
+from pathlib import Path
+
+import bitstream_reference as reference
 import numpy as np
 import pytest
 from bitstream_strategies import models_and_codes, random_codes, recurrent_models
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitstream import Damaged, EntropyModel, InvalidCodes, LiveCoder, SpeechCodes
-from bitstream.live.packet import NOISE_LEVELS, OVERHEAD, TURNS
+from bitstream import Damaged, EntropyModel, InvalidCodes, LiveCoder, LiveReader, SpeechCodes
+from bitstream.live.packet import KINDS, NOISE_LEVELS, OVERHEAD, TURNS
 
 
 def _coder(entropy: EntropyModel) -> LiveCoder | None:
@@ -120,3 +125,24 @@ def test_what_is_no_packet_is_refused(coder: LiveCoder) -> None:
         coder.speech(0, codes.units + 9, codes.f0, codes.speaker)
     with pytest.raises(InvalidCodes, match="does not fit"):
         coder.filled(coder.speech(0, codes.units, codes.f0, codes.speaker), 4)
+
+
+def test_golden_packets(golden: Path, coder: LiveCoder) -> None:
+    """What a decoder in plain Python, written from docs/bitstream.md alone, made of them when the format was new."""
+    expected = json.loads((golden.parent / "v3" / "live.json").read_text())
+    data = (golden.parent / "v3" / "live.uc").read_bytes()
+    packets = list(LiveReader(io.BytesIO(data)))
+    model = reference.read_model((golden / "entropy.safetensors").read_bytes())
+    for packet, told in zip(packets, expected, strict=True):
+        assert reference.decode_live(packet, 8, model) == told
+        read = coder.read(packet)
+        assert (KINDS.index(read.kind), read.number) == (told["kind"], told["number"])
+        assert read.noise == told.get("noise", 0)
+        assert read.samples == told.get("samples", coder.samples)
+        assert {str(field): value for field, value in read.fields.items()} == told.get("fields", {})
+        assert read.units.tolist() == told.get("units", [])
+        assert read.f0.tolist() == told.get("f0", [])
+        if read.units.size and read.kind != "end":
+            speaker = np.array([read.fields.get(field, 0) for field in range(3)])
+            again = coder.speech(read.number, read.units, read.f0, speaker, read.kind == "opening")
+            assert coder.filled(again, len(packet)) == packet

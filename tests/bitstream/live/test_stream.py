@@ -62,7 +62,9 @@ def test_what_is_missing_or_damaged_is_counted(coder: LiveCoder, packet: Callabl
 
 
 def test_in_a_pause_nothing_is_missing(coder: LiveCoder, packet: Callable[..., bytes]) -> None:
-    facts = bitstream.inspect(_stream(coder, [packet(0), coder.pause(1, 60), coder.pause(49, 60), packet(60), packet(61, 1)]), coder.entropy)
+    facts = bitstream.inspect(
+        _stream(coder, [packet(0), coder.pause(1, 60), coder.pause(49, 60), packet(60), packet(61, 1)]), coder.entropy
+    )
     assert facts.ok
     assert facts.num_samples == 61 * coder.samples + 1
 
