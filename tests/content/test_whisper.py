@@ -87,6 +87,15 @@ def test_a_unit_hears_the_whole_window(encoder: WhisperContentEncoder, waveform:
     assert encoder.context >= 44
 
 
+@pytest.mark.parametrize("own", [slice(0, 8), slice(30, 38), slice(79, 87), slice(0, 87)])
+def test_of_some_units_only_what_they_need_is_computed(
+    encoder: WhisperContentEncoder, waveform: torch.Tensor, own: slice
+) -> None:
+    with torch.no_grad():
+        part, whole = encoder.latent_of(waveform, own), encoder.latent(waveform)
+    assert torch.allclose(part, whole[..., own], rtol=0, atol=1e-12)
+
+
 def test_batches_and_threads_do_not_show(encoder: WhisperContentEncoder, waveform: torch.Tensor) -> None:
     threads = torch.get_num_threads()
     try:

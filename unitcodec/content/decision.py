@@ -94,7 +94,7 @@ class Decision:
 
 @torch.inference_mode()
 def _latent(content: Any, waveform: Tensor, own: slice) -> Tensor:
-    latent: Tensor = content.latent(_heard(content, waveform))[..., own]
+    latent: Tensor = content.latent_of(_heard(content, waveform), own)
     return latent
 
 

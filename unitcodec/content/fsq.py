@@ -50,6 +50,10 @@ class ContentEncoder(ConvolutionalEncoder):
     def channels(self) -> int:
         return len(self.quantizer.levels)
 
+    def latent_of(self, heard: Tensor, own: slice) -> Tensor:
+        """What is quantized of the units ``own`` of a window, (B, channels, n): of what :meth:`latent` gives, the part."""
+        return self.latent(heard)[..., own]
+
     def ladder_codes(self, latent: Tensor) -> Tensor:
         """What is quantized, (B, channels, n) -> units (B, rungs, rows, n): the nearest, then ever coarser ones."""
         codes: Tensor = self.quantizer.ladder_codes(latent)

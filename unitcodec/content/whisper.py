@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..features import SAMPLE_RATE, log_mel, normalise, power_spectrogram, triangular_filters
+from ..features import HOP, SAMPLE_RATE, log_mel, normalise, power_spectrogram, triangular_filters
 from ..layers import fold
 from .fsq import ContentEncoder
 
@@ -42,15 +42,19 @@ class WhisperEncoder(nn.Module):
         self.layer_norm = nn.LayerNorm(width)
         self.width = width
 
-    def forward(self, mel: Tensor) -> list[Tensor]:
-        """The states behind each layer, each (B, n / 2, width); behind the last one normalised as well, one state more."""
+    def forward(self, mel: Tensor, own: slice = slice(None)) -> list[Tensor]:
+        """The states behind each layer, each (B, n / 2, width); behind the last one normalised as well, one state more.
+
+        ``own``: of these frames only, which all hear the others.
+        """
         x = F.gelu(self.conv2(F.gelu(self.conv1(mel)))).transpose(1, 2)
         x = x + positions(x.shape[1], self.width, x.device).to(x.dtype)
         states = []
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             x = layer(x)
-            states.append(x)
-        return [*states, self.layer_norm(x)]
+            states.append(x[:, own])
+        x = self.layers[-1](x, own)
+        return [*states, x, self.layer_norm(x)]
 
 
 class WhisperLayer(nn.Module):
@@ -62,8 +66,9 @@ class WhisperLayer(nn.Module):
         self.self_attn_layer_norm, self.final_layer_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.self_attn(self.self_attn_layer_norm(x))
+    def forward(self, x: Tensor, own: slice = slice(None)) -> Tensor:
+        """(B, n, width) -> the frames ``own`` of what becomes of them."""
+        x = x[:, own] + self.self_attn(self.self_attn_layer_norm(x), own)
         return x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x))))
 
 
@@ -76,9 +81,10 @@ class Attention(nn.Module):
         self.q_proj, self.v_proj, self.out_proj = nn.Linear(width, width), nn.Linear(width, width), nn.Linear(width, width)
         self.k_proj = nn.Linear(width, width, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        split = (*x.shape[:2], self.heads, -1)
-        query, key, value = (part(x).reshape(split).transpose(1, 2) for part in (self.q_proj, self.k_proj, self.v_proj))
+    def forward(self, x: Tensor, own: slice = slice(None)) -> Tensor:
+        """What the frames ``own`` take from all."""
+        parts = self.q_proj(x[:, own]), self.k_proj(x), self.v_proj(x)
+        query, key, value = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in parts)
         mixed = F.scaled_dot_product_attention(query, key, value)
         return self.out_proj(mixed.transpose(1, 2).flatten(2))
 
@@ -132,24 +138,39 @@ class WhisperContentEncoder(ContentEncoder):
 
     def latent(self, waveform: Tensor) -> Tensor:
         """(B, 160 n), n a multiple of the stride -> (B, rows, n / stride), before quantization."""
+        return self.latent_of(waveform, slice(0, waveform.shape[1] // (HOP * self.stride)))
+
+    def latent_of(self, waveform: Tensor, own: slice) -> Tensor:
+        """As :meth:`.ContentEncoder.latent_of`. What does not reach the units ``own`` is not computed."""
+        units, hop = waveform.shape[1] // (HOP * self.stride), HOP * self.stride
+        reach = -(-super().context // self.stride)
+        seen = slice(max(0, own.start - reach), min(units, own.stop + reach))
+        # A spectrum's window reaches half its length, less than a unit, to either side.
+        around = slice(max(0, seen.start - 1), min(units, seen.stop + 1))
         with torch.autocast(waveform.device.type, enabled=False):
             # Samples may be finer than the weights: a spectrum's faint bins lose what its strong ones round off.
             kind = self.listen.weight.dtype
-            mel, heard = normalise(log_mel(waveform)).to(kind), whisper_mel(waveform).to(kind)
+            heard = whisper_mel(waveform).to(kind)
+            mel = normalise(log_mel(waveform[:, around.start * hop : around.stop * hop])).to(kind)
+            first = (seen.start - around.start) * self.stride
+            mel = mel[..., first : first + (seen.stop - seen.start) * self.stride]
         hidden = self.reduce(fold(self.fast(self.stem(fold(mel, 2))), self.stride // 2))
-        words = self._words(heard)
+        words = self._words(heard, seen)
         hidden = self.slow(hidden + self.enter(words).transpose(1, 2))
         latent: Tensor = self.head(hidden) + self.leave(words).transpose(1, 2)
-        return latent
+        return latent[..., own.start - seen.start : own.stop - seen.start]
 
-    def _words(self, heard: Tensor) -> Tensor:
-        """Whisper's log-mel (B, 80, n) -> (B, n / stride, width)."""
+    def _words(self, heard: Tensor, own: slice) -> Tensor:
+        """Whisper's log-mel (B, 80, n) -> of its n / stride frames those of ``own``, (B, m, width)."""
+        near, ratio = self.neighbours.kernel_size[0] // 2, self.stride // 2
+        seen = slice(max(0, own.start - near), min(heard.shape[2] // self.stride, own.stop + near))
         with torch.no_grad():
-            states = self.whisper(heard)
+            states = self.whisper(heard, slice(seen.start * ratio, seen.stop * ratio))
             taken = torch.cat([F.layer_norm(states[layer - 1], (WIDTH,)) for layer in self.taken], 2)
         side_by_side = fold(taken.transpose(1, 2), self.stride // 2).transpose(1, 2)
         words = F.gelu(self.listen(side_by_side), approximate="tanh")
-        return F.gelu(words + self.neighbours(words.transpose(1, 2)).transpose(1, 2), approximate="tanh")
+        words = F.gelu(words + self.neighbours(words.transpose(1, 2)).transpose(1, 2), approximate="tanh")
+        return words[:, own.start - seen.start : own.stop - seen.start]
 
 
 def whisper_mel(waveform: Tensor) -> Tensor:

@@ -32,8 +32,8 @@ from .voice import SEGMENT, Excerpt, VoiceSearch
 AHEAD = 2560
 """Samples (160 ms) behind a packet that its codes are chosen by."""
 
-BACK = 20480
-"""Samples (1.28 s) before it. More tells words better, and takes more time."""
+BACK = 40960
+"""Samples (2.56 s) before it. With half as much WER rises from .20 to .25 (20 utterances), in two thirds of the time."""
 
 LIVE_SECONDS = 0.32
 """Of a packet: half as much adds 70 bit/s, twice as much 0.3 s to the delay."""
