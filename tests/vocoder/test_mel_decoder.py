@@ -30,6 +30,17 @@ def test_context_is_as_stated(blocks: tuple[int, int]) -> None:
     assert high < 4 * (own + decoder.context + 1)
 
 
+@pytest.mark.parametrize("stride", [2, 4, 8])
+@pytest.mark.parametrize("own", [slice(0, 3), slice(20, 28), slice(35, 41), slice(0, 41)])
+def test_of_some_frames_only_what_they_need_is_computed(stride: int, own: slice) -> None:
+    torch.manual_seed(0)
+    decoder = MelDecoder(rows=2, speaker=4, channels=(8, 8), blocks=(2, 3), stride=stride, memory=(1, 7, 2)).double()
+    given = torch.randn(1, 2, 41), torch.randn(1, 3, stride * 41), torch.randn(1, 4)
+    units, pitch, speaker = (each.double() for each in given)
+    part, whole = decoder(units, pitch, speaker, own), decoder(units, pitch, speaker)
+    assert torch.allclose(part, whole[..., own.start * stride : own.stop * stride], rtol=0, atol=1e-12)
+
+
 def test_memory_looks_back_and_begins_as_if_it_were_not_there() -> None:
     torch.manual_seed(0)
     plain = MelDecoder(rows=2, speaker=4, channels=(8, 8), blocks=(1, 1)).double()

@@ -189,19 +189,14 @@ class LiveDecoder:
         units = torch.from_numpy(np.ascontiguousarray(self._units[:, hold])).long()[None].to(self._device)
         f0 = torch.from_numpy(self._f0[pitch_hold]).long()[None].to(self._device)
         by = self._coded_by[hold]
-        mel, features, hz = decode_mel_of(
-            self._networks, units, f0, by[:: self._ratio, :2].tolist(), Fields.from_codes(self.speaker).voice
+        own, voice = (
+            slice(self._frozen.end // self._stride - self._start, known - self._start),
+            Fields.from_codes(self.speaker).voice,
         )
+        decoded = decode_mel_of(self._networks, units, f0, by[:: self._ratio, :2].tolist(), voice, own)
         gain = np.array([self._gain / level_gain(int(level)) for level in by[:, 2]])
         gain *= _fading(self._noise, self._spec.unit_hop)
-        first = self._frozen.end - self._start * self._stride
-        part = slice(first, (known - self._start) * self._stride)
-        self._frozen.append(
-            mel[..., part],
-            features[..., part],
-            hz[:, part],
-            *(np.repeat(each, self._stride)[part] for each in (gain, np.nan_to_num(self._noise))),
-        )
+        self._frozen.append(*decoded, *(np.repeat(each[own], self._stride) for each in (gain, np.nan_to_num(self._noise))))
         keep = max(0, known - BACK) // self._ratio * self._ratio
         drop = max(0, keep - self._start)
         self._units, self._f0 = self._units[:, drop:], self._f0[drop // self._ratio :]

@@ -43,14 +43,26 @@ def decode_mel(networks: Networks, units: Tensor, f0: Tensor, fields: Fields) ->
 
 
 def decode_mel_of(
-    networks: Networks, units: Tensor, f0: Tensor, statistics: Sequence[tuple[int, int]], voice: Sequence[int]
+    networks: Networks,
+    units: Tensor,
+    f0: Tensor,
+    statistics: Sequence[tuple[int, int]],
+    voice: Sequence[int],
+    own: slice | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """:func:`decode_mel` of codes of F0's mean and deviation that are one for all, or one for each F0 code."""
+    """:func:`decode_mel` of codes of F0's mean and deviation that are one for all, or one for each F0 code.
+
+    ``own``: of these unit frames only, which see all the others.
+    """
     features, hz = _decode_pitch(networks, f0, statistics)
     frames = units.shape[2] * networks.content.stride
     features, hz = features[..., :frames], hz[:, :frames]
     vector = networks.speaker.decode(torch.tensor([list(voice)], device=units.device))
-    return networks.decoder(networks.content.values(units), features, vector), features, hz
+    mel = networks.decoder(networks.content.values(units), features, vector, own)
+    if own is not None:
+        part = slice(own.start * networks.content.stride, own.stop * networks.content.stride)
+        features, hz = features[..., part], hz[:, part]
+    return mel, features, hz
 
 
 def _decode_pitch(networks: Networks, f0: Tensor, statistics: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:

@@ -54,13 +54,23 @@ class MelDecoder(nn.Module):
     def context(self) -> int:
         """Unit frames that the decoder sees to each side."""
         memory = len(self.memory) * max(self.back, self.ahead)
-        return 1 + 2 * len(self.slow) + memory + -(-(2 * len(self.fast) + 2) // (self.stride // 2))
+        return 1 + 2 * len(self.slow) + memory + self._fast_context
 
-    def forward(self, units: Tensor, pitch: Tensor, speaker: Tensor) -> Tensor:
+    @property
+    def _fast_context(self) -> int:
+        """Those of them that the layers above the units' rate see."""
+        return -(-(2 * len(self.fast) + 2) // (self.stride // 2))
+
+    def forward(self, units: Tensor, pitch: Tensor, speaker: Tensor, own: slice | None = None) -> Tensor:
+        """``own``: of these unit frames only; what does not reach them is not computed."""
+        own = own or slice(0, units.shape[2])
+        seen = slice(max(0, own.start - self._fast_context), min(units.shape[2], own.stop + self._fast_context))
         slow_bias, fast_bias = self.speaker(speaker)[..., None].split(self.split, 1)
-        hidden = self.memory(self.slow(self.stem(units) + slow_bias))
+        hidden = self.memory(self.slow(self.stem(units) + slow_bias))[..., seen]
+        pitch = pitch[..., seen.start * self.stride : seen.stop * self.stride]
         hidden = unfold(self.expand(F.gelu(hidden)), self.stride // 2) + self.pitch(fold(pitch, 2)) + fast_bias
-        return unfold(self.head(self.fast(hidden)), 2)
+        decoded = unfold(self.head(self.fast(hidden)), 2)
+        return decoded[..., (own.start - seen.start) * self.stride : (own.stop - seen.start) * self.stride]
 
 
 def pitch_features(track: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
