@@ -17,7 +17,8 @@ from ..errors import AudioError, AudioWarning, warn
 
 Samples = NDArray[np.float32]
 
-BLOCKS_PER_SECOND = 4
+BLOCKS_PER_SECOND, OF_ONE_CHANNEL = 4, 20
+"""How often channels are compared; and how often samples are handed on where there is nothing to compare."""
 
 MOST_SAMPLES = 1 << 20
 """Of a block, frames times channels; one of very many channels is shorter than a quarter of a second."""
@@ -53,7 +54,8 @@ class Mixer:
     def __init__(self, channels: int, sample_rate: int, name: str, scale: float = 1.0, start: float = 0.0) -> None:
         self._channels, self._rate, self._name, self._start = channels, int(sample_rate), name, start
         self._scale = np.float32(scale)
-        self._size = max(1, min(self._rate // BLOCKS_PER_SECOND, MOST_SAMPLES // channels))
+        per_second = OF_ONE_CHANNEL if channels == 1 else BLOCKS_PER_SECOND
+        self._size = max(1, min(self._rate // per_second, MOST_SAMPLES // channels))
         self._rest: Samples = np.zeros((0, channels), np.float32)
         self._frames = 0  # mixed so far
         self._loudest = 0.0  # power of the loudest block of late

@@ -189,10 +189,8 @@ class LiveDecoder:
         units = torch.from_numpy(np.ascontiguousarray(self._units[:, hold])).long()[None].to(self._device)
         f0 = torch.from_numpy(self._f0[pitch_hold]).long()[None].to(self._device)
         by = self._coded_by[hold]
-        own, voice = (
-            slice(self._frozen.end // self._stride - self._start, known - self._start),
-            Fields.from_codes(self.speaker).voice,
-        )
+        own = slice(self._frozen.end // self._stride - self._start, known - self._start)
+        voice = Fields.from_codes(self.speaker).voice
         decoded = decode_mel_of(self._networks, units, f0, by[:: self._ratio, :2].tolist(), voice, own)
         gain = np.array([self._gain / level_gain(int(level)) for level in by[:, 2]])
         gain *= _fading(self._noise, self._spec.unit_hop)
