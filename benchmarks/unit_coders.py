@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from benchmarks.errors import Gap
-from bitstream import EntropySpec, Stream, fit_tables
+from bitstream import EntropySpec, PacketCoder, Stream, fit_tables
 from bitstream.entropy.batch import IntArray
-from bitstream.entropy.lockstep import encode_packets, packet_bits
+from bitstream.entropy.model import packet_bits
 
 Sizes = tuple[list[int], int]
 """Bytes of every utterance alone, and of all in one piece."""
@@ -49,7 +49,7 @@ def bigram(train: Sequence[IntArray], test: Sequence[IntArray], alphabet: int) -
     model = fit_tables([(units[None], NO_F0) for units in train], spec_of(alphabet, 1, longest))
     packets = [(units[None], NO_F0) for units in test]
     whole = sum(sum(bits.values()) for bits in packet_bits(model, packets))
-    return list(map(len, encode_packets(model, packets))), -(-int(whole) // 8)
+    return list(map(len, PacketCoder(model).encode_payloads(packets))), -(-int(whole) // 8)
 
 
 def spec_of(alphabet: int, hop: int, frames: int) -> EntropySpec:

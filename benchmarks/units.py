@@ -26,7 +26,7 @@ from benchmarks.unit_coders import CODERS, NO_F0, spec_of
 from bitstream import BitstreamError, EntropyModel, PacketCoder
 from bitstream.entropy.batch import IntArray
 from bitstream.entropy.find import ENTROPY_FILE
-from bitstream.entropy.lockstep import encode_packets, packet_bits
+from bitstream.entropy.model import packet_bits
 from unitcodec.errors import UnitcodecError
 from unitcodec.formats.unit_lists import read_list
 
@@ -140,11 +140,11 @@ def _check(coded: Sequence[IntArray], alphabet: int, entropy: EntropyModel) -> N
 
 def _coded(entropy: EntropyModel, coded: Sequence[IntArray], seconds: float) -> dict[str, Any]:
     packets = [(units[None], NO_F0) for units in coded]
-    payloads = encode_packets(entropy, packets)
+    coder = PacketCoder(entropy)
+    payloads = coder.encode_payloads(packets)
     ideal = [sum(bits.values()) for bits in packet_bits(entropy, packets)]
-    alone = PacketCoder(entropy)
     # Some of them one by one too: the same bytes.
-    verified = all(alone.encode_payload(*packets[index]) == payloads[index] for index in range(0, len(packets), 50))
+    verified = all(coder.encode_payload(*packets[index]) == payloads[index] for index in range(0, len(packets), 50))
     over = [8 * len(payload) - bits for payload, bits in zip(payloads, ideal, strict=True)]
     return {
         "fingerprint": entropy.fingerprint,
@@ -189,7 +189,7 @@ def _speed(entropy: EntropyModel, coded: Sequence[IntArray], rate: float) -> dic
     """Times real time: one utterance after another, and 256 side by side. Set OMP_NUM_THREADS=1 for one core."""
     alone, coder = [(units[None], NO_F0) for units in coded[:10]], PacketCoder(entropy)
     many = [(units[None], NO_F0) for units in coded[:256]]
-    payloads, single = encode_packets(entropy, many), [coder.encode_payload(*packet) for packet in alone]
+    payloads, single = coder.encode_payloads(many), [coder.encode_payload(*packet) for packet in alone]
     shapes = [(units.shape[1], 1) for units, _ in many]
 
     def times(packets: Sequence[tuple[IntArray, IntArray]], work: Callable[[], object]) -> float:
@@ -202,7 +202,7 @@ def _speed(entropy: EntropyModel, coded: Sequence[IntArray], rate: float) -> dic
         "unpack": times(
             alone, lambda: [coder.decode_payload(one, packet[0].shape[1], 1) for one, packet in zip(single, alone, strict=True)]
         ),
-        "pack_many": times(many, lambda: encode_packets(entropy, many)),
+        "pack_many": times(many, lambda: coder.encode_payloads(many)),
         "unpack_many": times(many, lambda: coder.decode_payloads(payloads, shapes)),
     }
 

@@ -36,10 +36,10 @@ from bitstream.errors import (
 )
 from bitstream.live.packet import LiveCoder, LivePacket
 from bitstream.live.stream import LiveReader, LiveWriter
-from bitstream.stream.container import inspect, iter_packets, pack, unpack
+from bitstream.stream.container import iter_packets, pack, pack_many, unpack, unpack_many
 from bitstream.stream.edit import cut, join
 from bitstream.stream.info import PacketInfo, StreamInfo
-from bitstream.stream.many import pack_many, unpack_many
+from bitstream.stream.inspection import inspect
 from bitstream.stream.packet import PacketCoder
 from bitstream.stream.reader import OnError, Packet, PacketReader
 from bitstream.stream.writer import PacketWriter

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bitstream.entropy.batch import Batch
 from bitstream.entropy.model import EntropyModel
-from bitstream.entropy.radix import from_radix, radix_bytes, to_radix
+from bitstream.entropy.spec import from_radix, radix_bytes, to_radix
 from bitstream.errors import Damaged, InvalidCodes
 from bitstream.stream.header import CRC_START, VERSION
 from bitstream.stream.packet import PacketCoder
@@ -56,8 +56,8 @@ class Blocks:
             return CODED, coded
         if radix_bytes(alphabets) > room:
             return None
-        batch = Batch.of_packets([(units, f0)])
-        symbols = [int(batch.symbols(name)[0, position]) for name, position, _ in batch.steps(self.spec)]
+        batch = Batch.of_packets(self.spec, [(units, f0)])
+        symbols = [int(batch.symbols(name)[position, 0]) for name, position, _ in batch.steps()]
         return PLAIN, to_radix(symbols, alphabets)
 
     def decode(self, kind: int, payload: bytes, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -74,15 +74,14 @@ class Blocks:
             symbols = from_radix(payload, alphabets)
         except ValueError as error:
             raise Damaged(f"its plain codes are {error}") from error
-        batch = Batch.of_shapes(len(self.spec.rows), [(frames, f0_frames)])
-        for (name, position, _), symbol in zip(batch.steps(self.spec), symbols, strict=True):
-            batch.symbols(name)[0, position] = symbol
+        batch = Batch(self.spec, [(frames, f0_frames)])
+        for (name, position, _), symbol in zip(batch.steps(), symbols, strict=True):
+            batch.write(name, position, [symbol])
         return batch.packets()[0]
 
     def alphabets(self, frames: int, f0_frames: int) -> list[int]:
         """Of a packet's symbols in coding order; those of streams of one symbol, which tell nothing, are left out."""
-        batch = Batch.of_shapes(len(self.spec.rows), [(frames, f0_frames)])
-        return [self.spec.stream(name).alphabet for name, _, _ in batch.steps(self.spec)]
+        return [self.spec.stream(name).alphabet for name, _, _ in Batch(self.spec, [(frames, f0_frames)]).steps()]
 
 
 def announcement(model: str, speaker: bytes, mtu: int) -> list[bytes]:

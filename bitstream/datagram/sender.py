@@ -6,9 +6,9 @@ from numpy.typing import ArrayLike
 
 from bitstream.datagram.blocks import CODED, END, END_BYTES, OVERHEAD, Blocks, announcement
 from bitstream.entropy.model import EntropyModel
-from bitstream.entropy.radix import radix_bytes
+from bitstream.entropy.spec import radix_bytes
 from bitstream.errors import InvalidCodes
-from bitstream.stream.frames import Frames
+from bitstream.stream.writer import Frames
 
 
 class DatagramSender:

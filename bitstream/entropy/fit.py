@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bitstream.codes import as_codes
-from bitstream.entropy.batch import Batch, Cells, IntArray, check_symbols, packet_of
+from bitstream.entropy.batch import Batch, Codes, check_symbols, packet_of
 from bitstream.entropy.spec import EntropySpec, stream_title
 from bitstream.entropy.tables import TableModel
 
@@ -27,7 +27,7 @@ def fit_tables(sequences: Iterable[tuple[ArrayLike, ArrayLike]], spec: EntropySp
     that tells most belongs first. Raises InvalidCodes for codes outside the alphabets.
     """
     counts = {name: np.zeros(spec.table_shape(name), dtype=np.int64) for name in spec.names}
-    waiting: list[tuple[IntArray, IntArray]] = []
+    waiting: list[Codes] = []
     for units, f0 in sequences:
         units, f0 = as_codes("units", units, 2), as_codes("f0", f0, 1)
         check_symbols(spec, units, f0)
@@ -69,13 +69,12 @@ def round_frequencies(probabilities: NDArray[np.float64], precision: int) -> NDA
     return rounded
 
 
-def _count(spec: EntropySpec, packets: list[tuple[IntArray, IntArray]], counts: dict[int | str, NDArray[np.int64]]) -> None:
+def _count(spec: EntropySpec, packets: list[Codes], counts: dict[int | str, NDArray[np.int64]]) -> None:
     if not packets:
         return
-    batch = Batch.of_packets(packets)
-    cells = Cells(spec, batch)
+    batch = Batch.of_packets(spec, packets)
     for name, table in counts.items():
-        symbols = batch.symbols(name).T
+        symbols = batch.symbols(name)
         has = np.arange(len(symbols))[:, None] < batch.counts(name)
-        own = cells.read(name, np.arange(len(symbols))[:, None], len(packets))
+        own = batch.block(name, slice(0, len(symbols)), len(packets))
         np.add.at(table.reshape(-1, table.shape[-1]), (own[has], symbols[has]), 1)

@@ -5,24 +5,49 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bitstream.codes import SpeechCodes, as_codes
-from bitstream.entropy.batch import Batch, IntArray, check_symbols, packet_of
-from bitstream.entropy.lockstep import Lanes, packet_bits
-from bitstream.entropy.radix import from_radix, to_radix
+from bitstream.entropy.batch import Batch, Codes, IntArray, check_symbols, in_groups, packet_of
 from bitstream.entropy.rangecoder import Distribution, FewDecoders, encode, near
-from bitstream.entropy.spec import EntropySpec, stream_title
+from bitstream.entropy.spec import EntropySpec, from_radix, stream_title, to_radix
 from bitstream.errors import Damaged, InvalidCodes, InvalidEntropyModel
 from bitstream.tensors import write_tensors
 
 METADATA_KEY = "unitcodec"
+
+BLOCK = 2**11
+"""Frames, times packets, whose frequencies are worked out together where all symbols are known."""
+
+Bits = dict[int | str, float]
+"""By stream."""
+
+
+class Lanes(Protocol):
+    """What comes next in the packets of a batch, which is filled as coding goes on: asked in coding order, frame by frame."""
+
+    def frequencies(self, name: int | str, position: int, count: int) -> NDArray[np.int64]:
+        """(count, alphabet) frequencies of symbol `position` of a stream in the first `count` packets; not of one `alone`."""
+        ...
+
+    def few(self, name: int | str, position: int, count: int) -> list[Distribution]:
+        """The same, one distribution a packet: quicker where packets are few."""
+        ...
+
+    def block(self, frames: range, count: int) -> Iterator[tuple[int | str, slice, NDArray[np.int64]]]:
+        """Of a full batch, stream by stream: its name, positions, and frequencies (positions, count, alphabet).
+
+        Of the symbols that begin in these frames, in the first `count` packets, which have the first of the frames; where one
+        of them ends within, its frequencies mean nothing. Blocks follow each other from frame 0 on.
+        """
+        ...
 
 
 class EntropyModel(ABC):
@@ -68,7 +93,7 @@ class EntropyModel(ABC):
     @staticmethod
     def load(source: str | PathLike[str] | bytes) -> EntropyModel:
         """Read from a file's path or its bytes. Raises InvalidEntropyModel; OSError if the file cannot be read."""
-        from bitstream.entropy.load import load  # the kinds of models are built on this class
+        from bitstream.entropy.find import load  # the kinds of models are built on this class
 
         return load(source)
 
@@ -126,7 +151,7 @@ class EntropyModel(ABC):
             decoder = FewDecoders([data], self.spec.precision)
             # What is certain is not coded.
             fields = [len(part) > 1 and decoder.symbols([Distribution(part)])[0][0] for part in self._speaker_parts()]
-            if decoder.broken[0] or decoder.payloads(near) != [data]:
+            if decoder.written(near) != [data]:
                 raise Damaged("the speaker code in the header is damaged: the model never gives it", offset=0)
         elif len(data) != self.spec.speaker_bytes:
             raise Damaged(
@@ -163,6 +188,41 @@ class EntropyModel(ABC):
             for name, cost in each.items():
                 bits[stream_title(name)] += cost
         return {**bits, "speaker": 8.0 * len(self.pack_speaker(codes.speaker))}
+
+
+def packet_bits(model: EntropyModel, packets: Sequence[Codes]) -> list[Bits]:
+    """-log2 of the frequencies, summed by stream, of each packet, units (rows, n) and f0 (m,) inside their alphabets."""
+    return in_groups(lambda part: _bits(model, part), packets, [units.shape[1] for units, _ in packets])
+
+
+def _bits(model: EntropyModel, packets: Sequence[Codes]) -> list[Bits]:
+    batch = Batch.of_packets(model.spec, packets)
+    sums = {name: np.zeros(len(packets)) for name in model.spec.names}
+    for name, _, _, own in intervals(model, batch):
+        sums[name][: own.shape[1]] += (model.spec.precision - np.log2(np.where(own, own, 2**model.spec.precision))).sum(axis=0)
+    return by_packet(batch, sums)
+
+
+def by_packet(batch: Batch, sums: dict[int | str, NDArray[np.float64]]) -> list[Bits]:
+    """By stream (n,) of a batch -> of each packet, in the order in which they were given."""
+    return batch.restored([dict(zip(sums, map(float, own), strict=True)) for own in zip(*sums.values(), strict=True)])
+
+
+def intervals(model: EntropyModel, batch: Batch) -> Iterator[tuple[int | str, slice, NDArray[np.int64], NDArray[np.int64]]]:
+    """Of a full batch, block by block: stream, positions, and left edges and widths (positions, packets that are not yet over) of
+    the symbols, in units of 2**-precision; 0 where a packet has no such symbol.
+    """
+    lanes, most = model.lanes(batch), int(batch.frames[0])
+    block = max(1, BLOCK // len(batch.order))
+    for start in range(0, most, block):
+        count = batch.lanes(start)
+        for name, positions, frequencies in lanes.block(range(start, min(start + block, most)), count):
+            flat = frequencies.reshape(-1, frequencies.shape[-1])
+            everyone, chosen = np.arange(len(flat)), batch.symbols(name)[positions, :count].ravel()
+            width = flat[everyone, chosen]
+            left = flat.cumsum(axis=1)[everyone, chosen] - width
+            has = np.arange(positions.start, positions.stop)[:, None] < batch.counts(name)[:count]
+            yield name, positions, left.reshape(has.shape) * has, width.reshape(has.shape) * has
 
 
 def check_speaker_frequencies(spec: EntropySpec, frequencies: NDArray[Any]) -> NDArray[np.uint32]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import partial
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +67,6 @@ def encode(edges: NDArray[np.int64], precision: int, tail: Tail = near) -> bytes
     A width of 0 stands for no symbol, and a whole one for what is certain.
     """
     left, width = edges[:, (edges[1] > 0) & (edges[1] < 2**precision)] << CODER_PRECISION - precision
-    right = left + width
     # To constriction each is one of three symbols: what lies to its left, it, and what lies to its right; where nothing does, the
     # other side counts as two. It takes floats w and, with perfect=False, puts the left edge of symbol i, in units of 2**-24, at
     # floor((w[0] + ... + w[i-1]) * s) + i, where s = (2**24 - 3) / sum(w). With w[i] = F[i] - 1 every w and every sum of them is
@@ -78,58 +76,59 @@ def encode(edges: NDArray[np.int64], precision: int, tail: Tail = near) -> bytes
     first, second = np.where(low, width, np.where(high, 1, left)), np.where(low, width + 1, np.where(high, left, right))
     parts = np.stack([first, second - first, WHOLE - second], axis=1)
     symbols = np.where(low, 0, np.where(high, 2, 1)).astype(np.int32)
-    stream = _constriction().stream
+    from constriction import stream  # when first needed: a program that only counts or forwards packets never does
+
     encoder = stream.queue.RangeEncoder()
     encoder.encode(symbols, stream.model.Categorical(perfect=False), (parts - 1).astype(np.float32))
-    return _payload(encoder, tail)
+    position, (lower, interval) = encoder.pos()
+    words, size = encoder.get_compressed(), 4 * position + 8
+    sealed = int.from_bytes(words.astype(">u4").tobytes().ljust(size, b"\0"), "big")
+    # `lower` is the interval's lower end modulo 2**64, and constriction's own words name a point within the interval
+    # (whose width is below 2**64). Together they give the lower end in full, whatever words the encoder still holds back.
+    return tail(sealed - ((sealed - int(lower)) & (2**64 - 1)), int(interval), size)
 
 
 class FewDecoders:
-    """Range decoders of a few packets side by side, in Python's numbers: calls of NumPy would take longer than the work.
-
-    Attributes:
-        broken: (n,), which met what no encoder writes.
-    """
+    """Range decoders of a few packets side by side, in Python's numbers: calls of NumPy would take longer than the work."""
 
     def __init__(self, payloads: Sequence[bytes], precision: int) -> None:
-        self._words = [_words(payload, len(payload) // 4 + 2).tolist() for payload in payloads]
-        self._at = [2] * len(payloads)
-        self._ahead = [words[0] << 32 | words[1] for words in self._words]
+        self._payloads, self._shift = payloads, CODER_PRECISION - precision
+        self._ahead = [int.from_bytes(payload[:8].ljust(8, b"\0"), "big") for payload in payloads]
         self._width = [2**64 - 1] * len(payloads)
-        self._precision, self._shift = precision, CODER_PRECISION - precision
-        self._sizes = np.array([len(payload) for payload in payloads])
-        self._edges: list[list[tuple[int, int]]] = [[] for _ in payloads]
-        self.broken = np.zeros(len(payloads), dtype=bool)
+        self._size = [8] * len(payloads)
+        self._broken = [False] * len(payloads)
 
     def symbols(self, distributions: Sequence[Distribution]) -> tuple[list[int], list[int]]:
         """The next symbol of the first packets, one for each distribution, and its frequency."""
-        chosen, frequencies = zip(*map(self._symbol, range(len(distributions)), distributions), strict=True)
-        return list(chosen), list(frequencies)
+        chosen, frequencies = [], []
+        for lane, distribution in enumerate(distributions):
+            width, ahead, upper = self._width[lane], self._ahead[lane], distribution.upper
+            scale = width >> CODER_PRECISION
+            symbol = bisect_right(upper, ahead // scale >> self._shift)
+            if symbol == len(upper):
+                self._broken[lane], ahead, symbol = True, 0, 0
+            own = distribution.frequencies[symbol]
+            ahead -= scale * (upper[symbol] - own << self._shift)
+            width = scale * (own << self._shift)
+            if width < 2**32:
+                size = self._size[lane]
+                ahead = ahead << 32 | int.from_bytes(self._payloads[lane][size : size + 4].ljust(4, b"\0"), "big")
+                width, self._size[lane] = width << 32, size + 4
+            self._ahead[lane], self._width[lane] = ahead, width
+            chosen.append(symbol)
+            frequencies.append(own)
+        return chosen, frequencies
 
-    def _symbol(self, lane: int, distribution: Distribution) -> tuple[int, int]:
-        scale, upper = self._width[lane] >> CODER_PRECISION, distribution.upper
-        symbol = bisect_right(upper, self._ahead[lane] // scale >> self._shift)
-        if symbol == len(upper):
-            self.broken[lane], self._ahead[lane] = True, 0
-            symbol = 0
-        own = distribution.frequencies[symbol]
-        left = upper[symbol] - own
-        ahead, width = self._ahead[lane] - scale * (left << self._shift), scale * (own << self._shift)
-        if width < 2**32:
-            words, at = self._words[lane], self._at[lane]
-            ahead, width = ahead << 32 | (words[at] if at < len(words) else 0), width << 32
-            self._at[lane] = at + 1
-        self._ahead[lane], self._width[lane] = ahead, width
-        self._edges[lane].append((left, own))
-        return symbol, own
+    def overrun(self) -> bool:
+        """Whether the symbols so far take more bytes than any payload has; in version 1 it may yet be the right one."""
+        return all(size - 8 > len(payload) for size, payload in zip(self._size, self._payloads, strict=True))
 
-    def overrun(self) -> NDArray[np.bool_]:
-        """(n,): the symbols so far take more bytes than the payload has; in version 1 it may yet be the right one."""
-        return 4 * (np.array(self._at) - 2) > self._sizes
+    def written(self, tail: Tail) -> list[bytes | None]:
+        """What an encoder writes for the symbols: many byte strings decode to the same ones, and only this is a writer's.
 
-    def payloads(self, tail: Tail) -> list[bytes]:
-        """What an encoder writes for the symbols: many byte strings decode to the same ones, and only this is a writer's."""
-        return [encode(np.array(edges, dtype=np.int64).reshape(-1, 2).T, self._precision, tail) for edges in self._edges]
+        None for what is no output of an encoder.
+        """
+        return list(map(partial(_written, tail), self._payloads, self._ahead, self._width, self._size, self._broken))
 
 
 class Decoders:
@@ -138,15 +137,15 @@ class Decoders:
     def __init__(self, payloads: Sequence[bytes], precision: int) -> None:
         size = max(map(len, payloads)) // 4 + 3
         # The last word of each is 0, and is what follows it without end.
-        self._words = np.stack([_words(payload, size) for payload in payloads]).astype(np.uint64)
-        self._at = np.full(len(payloads), 2)
+        words = np.frombuffer(b"".join(payload.ljust(4 * size, b"\0") for payload in payloads), dtype=">u4")
+        self._words = words.reshape(len(payloads), size).astype(np.uint64)
+        self._payloads, self._shift = payloads, np.uint64(CODER_PRECISION - precision)
         self._everyone = np.arange(len(payloads))
         self._ahead = self._words[:, 0] << np.uint64(32) | self._words[:, 1]
         self._width = np.full(len(payloads), 2**64 - 1, dtype=np.uint64)
-        self._precision, self._shift = precision, np.uint64(CODER_PRECISION - precision)
-        self._sizes = np.array([len(payload) for payload in payloads])
-        self._edges: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        self.broken = np.zeros(len(payloads), dtype=bool)
+        self._size = np.full(len(payloads), 8)
+        self._lengths = np.array([len(payload) for payload in payloads])
+        self._broken = np.zeros(len(payloads), dtype=bool)
 
     def symbols(self, frequencies: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
         """The next symbol of the first `count` packets, of frequencies (count, alphabet), and its frequency."""
@@ -157,7 +156,7 @@ class Decoders:
         quantile = (ahead // scale) >> self._shift
         outside = quantile >= np.uint64(upper[0, -1])
         if outside.any():
-            self.broken[:count] |= outside
+            self._broken[:count] |= outside
             quantile[outside] = ahead[outside] = 0
         chosen = (upper <= quantile[:, None].astype(np.int64)).sum(axis=1)
         own = frequencies[everyone, chosen]
@@ -166,46 +165,22 @@ class Decoders:
         width[:] = scale * (own.astype(np.uint64) << self._shift)
         short = np.flatnonzero(width < np.uint64(2**32))
         if len(short):
-            at = self._at[short]
-            ahead[short] = ahead[short] << np.uint64(32) | self._words[short, np.minimum(at, self._words.shape[1] - 1)]
+            word = np.minimum(self._size[short] // 4, self._words.shape[1] - 1)
+            ahead[short] = ahead[short] << np.uint64(32) | self._words[short, word]
             width[short] <<= np.uint64(32)
-            self._at[short] = at + 1
-        self._edges.append((left, own))
+            self._size[short] += 4
         return chosen, own
 
-    def overrun(self) -> NDArray[np.bool_]:
+    def overrun(self) -> bool:
         """As of FewDecoders."""
-        return np.asarray(4 * (self._at - 2) > self._sizes)
+        return bool((self._size - 8 > self._lengths).all())
 
-    def payloads(self, tail: Tail) -> list[bytes]:
+    def written(self, tail: Tail) -> list[bytes | None]:
         """As of FewDecoders."""
-        edges = np.zeros((2, len(self._edges), len(self._at)), dtype=np.int64)
-        for step, (left, own) in enumerate(self._edges):
-            edges[:, step, : len(own)] = left, own
-        return [encode(edges[..., lane], self._precision, tail) for lane in self._everyone]
+        state = (each.tolist() for each in (self._ahead, self._width, self._size, self._broken))
+        return list(map(partial(_written, tail), self._payloads, *state))
 
 
-def _words(payload: bytes, count: int) -> NDArray[np.uint32]:
-    """So many words of a payload and the zeros that follow it."""
-    return np.frombuffer(payload.ljust(4 * count, b"\0"), dtype=">u4", count=count).astype(np.uint32)
-
-
-def _payload(encoder: Any, tail: Tail) -> bytes:
-    """The canonical payload of what constriction's encoder holds."""
-    position, (lower, width) = encoder.pos()
-    words = encoder.get_compressed()
-    if not len(words):
-        return b""
-    size = 4 * position + 8
-    sealed = int.from_bytes(words.astype(">u4").tobytes().ljust(size, b"\0"), "big")
-    # `lower` is the interval's lower end modulo 2**64, and constriction's own words name a point within the interval
-    # (whose width is below 2**64). Together they give the lower end in full, whatever words the encoder still holds back.
-    return tail(sealed - ((sealed - int(lower)) & (2**64 - 1)), int(width), size)
-
-
-@cache
-def _constriction() -> Any:
-    # Imported when first needed: a program that only counts or forwards packets never is.
-    import constriction
-
-    return constriction
+def _written(tail: Tail, payload: bytes, ahead: int, width: int, size: int, broken: bool) -> bytes | None:
+    # What was read is the interval's lower end and what lies ahead of it: so an encoder's state is known without encoding.
+    return None if broken else tail(int.from_bytes(payload[:size].ljust(size, b"\0"), "big") - ahead, width, size)

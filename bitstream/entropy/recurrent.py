@@ -9,14 +9,14 @@ The limits that make it so are checked when a model is made. docs/entropy-models
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream.entropy.batch import Batch, Cells
+from bitstream.entropy.batch import Batch
 from bitstream.entropy.exponential import INTEGER_POWERS, LIMIT, POWERS
 from bitstream.entropy.model import EntropyModel, check_speaker_frequencies
 from bitstream.entropy.rangecoder import Distribution
@@ -156,15 +156,12 @@ class _RecurrentLanes:
 
     def __init__(self, model: RecurrentModel, batch: Batch) -> None:
         self._model, self._batch, self._columns = model, batch, model.columns
-        self._cells = Cells(model.spec, batch)
         self._parts = model.floats
         self._tables = {name: self._parts[f"table.{title}"] for name, title in model._spoken.items()}
-        self._rows = [(int(name), self._parts[f"input.{title}"]) for name, title in model._spoken.items() if name != F0]
-        self._f0 = self._parts.get(f"input.{F0}")
+        self._inputs = [(name, self._parts[f"input.{title}"]) for name, title in model._spoken.items()]
         self._frame = 0
         self._state = np.tile(self._parts["recurrent.initial"], (len(batch.order), 1))
         self._odds: Array | None = None
-        self._block: tuple[range, Array] | None = None
 
     def frequencies(self, name: int | str, position: int, count: int) -> NDArray[np.int64]:
         return frequencies(self.odds(name, position, count), self._model.spec.precision)
@@ -177,37 +174,33 @@ class _RecurrentLanes:
 
     def odds(self, name: int | str, position: int, count: int) -> Array:
         """(count, alphabet) log2 odds, 10 fraction bits."""
-        spec = self._model.spec
-        frame = position * spec.f0_hop // spec.unit_hop if name == F0 else position
+        frame = self._batch.plan.frame[name][position]
         if self._frame < frame or self._odds is None:
             while self._frame < frame:
                 self._advance()
             self._odds = self._outputs(self._state)
-        cells = self._cells.read(name, position, count)
-        return self._odds[:count, self._columns[name]] + self._tables[name][cells]
+        return self._odds[:count, self._columns[name]] + self._tables[name][self._batch.cells(name, position, count)]
 
-    def block(self, name: int | str, positions: range, frames: range) -> NDArray[np.int64]:
-        spec = self._model.spec
-        if self._block is None or self._block[0] != frames:
-            states = np.zeros((len(frames), self._batch.lanes(frames.start), self._model.hidden), np.float32)
-            for number, frame in enumerate(frames):
-                if frame > self._frame:
-                    self._advance()
-                states[number, : len(self._state)] = self._state
-            self._block = frames, self._outputs(states)
-        at = [position * spec.f0_hop // spec.unit_hop if name == F0 else position for position in positions]
-        odds = self._block[1][np.array(at) - frames.start][..., self._columns[name]]
-        odds = odds + self._tables[name][self._cells.read(name, np.array(positions)[:, None], odds.shape[1])]
-        return frequencies(odds, spec.precision)
+    def block(self, frames: range, count: int) -> Iterator[tuple[int | str, slice, NDArray[np.int64]]]:
+        states = np.zeros((len(frames), count, self._model.hidden), np.float32)
+        for number, frame in enumerate(frames):
+            if frame > self._frame:
+                self._advance()
+            states[number, : len(self._state)] = self._state
+        outputs = self._outputs(states)
+        for name, table in self._tables.items():
+            positions = self._batch.positions(name, frames)
+            if positions.start < positions.stop:
+                odds = outputs[self._batch.plan.frame[name][positions] - frames.start][..., self._columns[name]]
+                odds = odds + table[self._batch.block(name, positions, count)]
+                yield name, positions, frequencies(odds, self._model.spec.precision)
 
     def _advance(self) -> None:
         """On by one frame, with the packets that have it."""
-        count = self._batch.lanes(self._frame + 1)
+        batch, count = self._batch, self._batch.lanes(self._frame + 1)
         given = np.zeros((count, 3 * self._model.hidden), np.float32)
-        for row, table in self._rows:
-            given += table[self._batch.units[row, :count, self._frame]]
-        if self._f0 is not None:
-            given += self._f0[self._cells.f0(self._frame, count)]
+        for name, table in self._inputs:
+            given += table[batch.covering(self._frame, count) if name == F0 else batch.read(name, self._frame, count)]
         self._state = step(self._state[:count], given, self._parts)
         self._frame += 1
 

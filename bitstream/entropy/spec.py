@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bitstream.entropy.radix import radix_bytes
 from bitstream.errors import InvalidCodes, InvalidEntropyModel, shown
 
 F0 = "f0"
@@ -196,6 +196,30 @@ class EntropySpec:
 def stream_title(name: int | str) -> str:
     """ "f0" or "units.<row>": the stream's name in tensor names and in reports."""
     return F0 if name == F0 else f"units.{name}"
+
+
+def radix_bytes(alphabets: Iterable[int]) -> int:
+    """Bytes of the largest number of symbols in mixed radix."""
+    return ((math.prod(alphabets) - 1).bit_length() + 7) // 8
+
+
+def to_radix(symbols: Sequence[int], alphabets: Sequence[int]) -> bytes:
+    """Symbols, each below its alphabet -> one number, the first the most significant, in `radix_bytes(alphabets)` bytes."""
+    number = 0
+    for symbol, alphabet in zip(symbols, alphabets, strict=True):
+        number = number * alphabet + symbol
+    return number.to_bytes(radix_bytes(alphabets), "big")
+
+
+def from_radix(data: bytes, alphabets: Sequence[int]) -> list[int]:
+    """Inverse of `to_radix`. Raises ValueError for a number that it never gives."""
+    number, symbols = int.from_bytes(data, "big"), []
+    for alphabet in reversed(alphabets):
+        number, symbol = divmod(number, alphabet)
+        symbols.append(symbol)
+    if number:
+        raise ValueError("out of range")
+    return symbols[::-1]
 
 
 def _stream(data: Any) -> Stream:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream.entropy.batch import Batch, Cells
+from bitstream.entropy.batch import Batch
 from bitstream.entropy.model import EntropyModel
 from bitstream.entropy.rangecoder import Distribution
 from bitstream.entropy.spec import EntropySpec, stream_title
@@ -56,18 +56,20 @@ class TableModel(EntropyModel):
 
 class _TableLanes:
     def __init__(self, model: TableModel, batch: Batch) -> None:
-        self._model, self._batch, self._cells = model, batch, Cells(model.spec, batch)
+        self._flat, self._made, self._batch = model.flat, model.distributions, batch
 
     def frequencies(self, name: int | str, position: int, count: int) -> NDArray[np.int64]:
-        return self._model.flat[name][self._cells.read(name, position, count)].astype(np.int64)
+        return self._flat[name][self._batch.cells(name, position, count)].astype(np.int64)
 
     def few(self, name: int | str, position: int, count: int) -> list[Distribution]:
-        made = self._model.distributions[name]
-        return [made[cell] for cell in self._cells.read(name, position, count).tolist()]
+        made, cells = self._made[name], self._batch.cells(name, position, count)
+        return [made[cells]] if self._batch.alone else [made[cell] for cell in cells.tolist()]
 
-    def block(self, name: int | str, positions: range, frames: range) -> NDArray[np.int64]:
-        cells = self._cells.read(name, np.array(positions)[:, None], self._batch.lanes(frames.start))
-        return self._model.flat[name][cells].astype(np.int64)
+    def block(self, frames: range, count: int) -> Iterator[tuple[int | str, slice, NDArray[np.int64]]]:
+        for name, table in self._flat.items():
+            positions = self._batch.positions(name, frames)
+            if table.shape[1] > 1 and positions.start < positions.stop:
+                yield name, positions, table[self._batch.block(name, positions, count)].astype(np.int64)
 
 
 class _Lazy(dict[int, Distribution]):

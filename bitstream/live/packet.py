@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bitstream.codes import as_codes
-from bitstream.entropy.lockstep import decode_after, encode_after
 from bitstream.entropy.model import EntropyModel
 from bitstream.errors import Damaged, InvalidCodes
 from bitstream.stream.header import CRC_START, LIVE_VERSION
+from bitstream.stream.packet import PacketCoder
 
 IntArray = NDArray[np.int32]
 
@@ -77,7 +77,7 @@ class LiveCoder:
         if max(spec.speaker, default=1) > 2**spec.precision:
             raise InvalidCodes(f"a speaker field of {max(spec.speaker)} values: live packets have at most 2^{spec.precision}")
         self.entropy, self.frames, self.samples = entropy, frames, frames * spec.unit_hop
-        self._f0_frames = self.samples // spec.f0_hop
+        self._coder, self._f0_frames = PacketCoder(entropy), self.samples // spec.f0_hop
         self._distributions = entropy.speaker_distributions()
         self._salt = crc_hqx(bytes([LIVE_VERSION, frames]) + bytes.fromhex(entropy.fingerprint), CRC_START)
 
@@ -105,10 +105,9 @@ class LiveCoder:
             raise InvalidCodes(
                 f"{units.shape[1]} unit and {len(f0)} F0 frames; live packets have {self.frames} and {self._f0_frames}"
             )
-        self.entropy.check_symbols(units, f0)
         self.entropy.check_speaker(speaker)
         sent = self._sent(number, opening)
-        payload = encode_after(self.entropy, [(self._distributions[i], int(speaker[i])) for i in sent], (units, f0))
+        payload = self._coder.encode_after([(self._distributions[i], int(speaker[i])) for i in sent], units, f0)
         if samples is not None:
             return self._seal("end", number, (opening * ALL + samples).to_bytes(SAMPLES_BYTES, "big") + payload)
         return self._seal("opening" if opening else "speech", number, payload)
@@ -144,8 +143,8 @@ class LiveCoder:
                 raise Damaged("a live packet that ends a stream is malformed")
             return LivePacket(kind, number, samples=samples)
         sent = self._sent(number, kind == "opening" or flags & ALL > 0)
-        values, (units, f0) = decode_after(
-            self.entropy, [self._distributions[i] for i in sent], payload, (self.frames, self._f0_frames)
+        values, (units, f0) = self._coder.decode_after(
+            [self._distributions[i] for i in sent], payload, self.frames, self._f0_frames
         )
         return LivePacket(kind, number, units, f0, dict(zip(sent, values, strict=True)), samples=samples)
 

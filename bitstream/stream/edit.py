@@ -6,8 +6,8 @@ import operator
 from collections.abc import Iterable, Sequence
 
 from bitstream.errors import InvalidCodes
-from bitstream.stream.framing import Layout, frame_end, frame_payload
-from bitstream.stream.header import Header, read_header, write_header
+from bitstream.stream.framing import Layout, frame_stream
+from bitstream.stream.header import Header, read_header
 from bitstream.stream.source import Data, Source
 from bitstream.stream.walk import Found, strict_walk
 
@@ -73,10 +73,5 @@ def _records(data: Data) -> tuple[Header, list[Found], int]:
 
 
 def _assemble(header: Header, packets: Sequence[Found], trim: int) -> bytes:
-    parts = [write_header(header.model, header.speaker)]
-    for index, packet in enumerate(packets):
-        assert packet.payload is not None
-        parts.append(frame_payload(packet.payload, index, packet.samples))
-    if not (packets and packets[-1].last):
-        parts.append(frame_end(len(packets), trim))
-    return b"".join(parts)
+    samples = packets[-1].samples if packets else None
+    return frame_stream(header.model, header.speaker, [packet.payload or b"" for packet in packets], samples, trim)

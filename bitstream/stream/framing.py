@@ -7,13 +7,12 @@ model: enough for a program that counts, cuts, checks or forwards packets.
 from __future__ import annotations
 
 from binascii import crc_hqx
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bitstream.entropy.spec import MAX_PAYLOAD, EntropySpec
-from bitstream.stream.header import CRC_START, VERSION
+from bitstream.stream.header import CRC_START, VERSION, read_varint, write_header
 from bitstream.stream.source import Source
-from bitstream.stream.varint import read_varint
 
 MIN_PACKET = 3
 """No record has fewer bytes."""
@@ -88,6 +87,15 @@ def frame_end(packets: int, trim: int = 0) -> bytes:
     """The end of a stream of `packets` full packets, the last of which covers `trim` samples fewer."""
     head = _marked(END, trim) if trim else bytes([FULL_END])
     return head + _check(head, packets)
+
+
+def frame_stream(model: str, speaker: bytes, payloads: Sequence[bytes], samples: int | None = None, trim: int = 0) -> bytes:
+    """A whole stream. `samples`: the last packet is short and covers so many; `trim`: the end takes so many off a full one."""
+    parts = [write_header(model, speaker), *(frame_payload(payload, index) for index, payload in enumerate(payloads[:-1]))]
+    parts += [frame_payload(payload, len(payloads) - 1, samples) for payload in payloads[-1:]]
+    if samples is None:
+        parts.append(frame_end(len(payloads), trim))
+    return b"".join(parts)
 
 
 def parse_record(source: Source, ahead: int, layout: Layout) -> Record | str | None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from bitstream.codes import MAX_SAMPLES
 from bitstream.errors import Damaged, NotUnitcodec, Truncated, UnsupportedVersion
 from bitstream.stream.source import Source
-from bitstream.stream.varint import read_varint
 
 MAGIC = b"\xf5U"
 VERSION = 2
@@ -78,6 +77,27 @@ def _read_num_samples(source: Source) -> tuple[int, int]:
         if len(data) <= at:
             raise _truncated(source, data)
         at += 1
+
+
+def read_varint(data: bytes, start: int, limit: int) -> tuple[int, int] | None:
+    """(value, end) of a number of version 1 at `start`; None if `data` ends within it.
+
+    LEB128: seven bits a byte, low bits first, the high bit saying that more follows.
+
+    Raises ValueError if it is not in its shortest form or is not below `limit`.
+    """
+    value = shift = 0
+    for at in range(start, len(data)):
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if value >= limit or (byte & 0x80 and 1 << shift >= limit):
+            raise ValueError(f"number not below {limit}")
+        if not byte & 0x80:
+            if byte == 0 and shift > 7:
+                raise ValueError("number not in its shortest form")
+            return value, at + 1
+    return None
 
 
 def _truncated(source: Source, data: bytes) -> Truncated:

@@ -8,12 +8,12 @@ from os import PathLike
 from types import TracebackType
 from typing import BinaryIO, Protocol, cast
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from bitstream.codes import MAX_SAMPLES
+from bitstream.codes import MAX_SAMPLES, as_codes
 from bitstream.entropy.model import EntropyModel
 from bitstream.errors import InvalidCodes
-from bitstream.stream.frames import Frames
 from bitstream.stream.framing import Layout, frame_end, frame_payload
 from bitstream.stream.header import write_header
 from bitstream.stream.packet import PacketCoder
@@ -28,6 +28,44 @@ class Sink(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
+class Frames:
+    """Frames that come in any portions and leave in whole packets: `units` is (rows, n) int32, `f0` is (m,) int32."""
+
+    def __init__(self, entropy: EntropyModel) -> None:
+        self._entropy = entropy
+        self.units = np.zeros((len(entropy.spec.rows), 0), dtype=np.int32)
+        self.f0 = np.zeros(0, dtype=np.int32)
+
+    def add(self, units: ArrayLike, f0: ArrayLike) -> None:
+        """Take units (rows, any number) and f0 (any number,). Raises InvalidCodes if they are not the model's."""
+        units, f0 = as_codes("units", units, 2), as_codes("f0", f0, 1)
+        self._entropy.check_symbols(units, f0)
+        self.units = np.concatenate([self.units, units], axis=1)
+        self.f0 = np.concatenate([self.f0, f0])
+
+    def has(self, frames: int, f0_frames: int) -> bool:
+        """Whether so many are there."""
+        return self.units.shape[1] >= frames and len(self.f0) >= f0_frames
+
+    def take(self, frames: int, f0_frames: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The first so many, which leave."""
+        taken = self.units[:, :frames], self.f0[:f0_frames]
+        self.units, self.f0 = self.units[:, frames:], self.f0[f0_frames:]
+        return taken
+
+    def pad(self, block: int) -> None:
+        """Repeat the last unit and F0 frame until both reach the next multiple of `block` samples.
+
+        What ended within an F0 frame cannot otherwise go on, since that frame's code is spent.
+        """
+        spec = self._entropy.spec
+        samples = max(self.units.shape[1] * spec.unit_hop, len(self.f0) * spec.f0_hop)
+        whole = -(-samples // block) * block
+        if whole:
+            self.units = np.pad(self.units, ((0, 0), (0, whole // spec.unit_hop - self.units.shape[1])), mode="edge")
+            self.f0 = np.pad(self.f0, (0, whole // spec.f0_hop - len(self.f0)), mode="edge")
+
+
 class PacketWriter:
     """A stream that is being written, in constant memory.
 
@@ -38,18 +76,15 @@ class PacketWriter:
     exception: then it stays without its end, and readers will say so.
     """
 
-    def __init__(self, file: Sink, entropy: EntropyModel, speaker: ArrayLike, coder: PacketCoder | None = None) -> None:
-        """`file`: a file, a pipe, io.BytesIO. `speaker` is (speaker_fields,). Raises InvalidCodes if it is not the model's.
-
-        `coder` may take the place of the model's own where it gives the same payloads.
-        """
+    def __init__(self, file: Sink, entropy: EntropyModel, speaker: ArrayLike) -> None:
+        """`file`: a file, a pipe, io.BytesIO. `speaker` is (speaker_fields,). Raises InvalidCodes if it is not the model's."""
         header = write_header(entropy.fingerprint, entropy.pack_speaker(speaker))
-        self._begin(file, entropy, 0, coder)
+        self._begin(file, entropy, 0)
         file.write(header)
 
-    def _begin(self, file: Sink, entropy: EntropyModel, packets: int, coder: PacketCoder | None = None) -> None:
+    def _begin(self, file: Sink, entropy: EntropyModel, packets: int) -> None:
         self._file, self._spec = file, entropy.spec
-        self._coder, self._frames = coder or PacketCoder(entropy), Frames(entropy)
+        self._coder, self._frames = PacketCoder(entropy), Frames(entropy)
         self._packets = packets
         self._open = True
         self._owned: BinaryIO | None = None

@@ -12,7 +12,7 @@ import pytest
 
 import bitstream
 from bitstream import EntropyModel, SpeechCodes
-from bitstream.entropy.batch import Batch, Cells
+from bitstream.entropy.batch import Batch
 from bitstream.entropy.spec import stream_title
 
 DOC = Path(__file__).parents[2] / "docs" / "bitstream.md"
@@ -31,13 +31,12 @@ def codes(doc: str, golden_model: EntropyModel) -> SpeechCodes:
 
 def trace(codes: SpeechCodes, model: EntropyModel) -> list[str]:
     """The rows of the example's table, for a stream of one packet."""
-    batch = Batch.of_packets([(codes.units, codes.f0)])
-    cells = Cells(model.spec, batch)
+    batch = Batch.of_packets(model.spec, [(codes.units, codes.f0)])
     low, width, rows = 0, 2**64 - 1, []
-    for name, position, _ in batch.steps(model.spec):
-        title, symbol = stream_title(name), int(batch.symbols(name)[0, position])
+    for name, position, _ in batch.steps():
+        title, symbol = stream_title(name), int(batch.symbols(name)[position, 0])
         table = model.tables[title]
-        index = np.unravel_index(int(cells.read(name, position, 1)[0]), table.shape[:-1])
+        index = np.unravel_index(int(batch.cells(name, position, 1)[0]), table.shape[:-1])
         lags = [lag for _, lag in model.spec.stream(name).context]
         read = ["-" if lag and at == size - 1 else str(at) for at, size, lag in zip(index, table.shape, lags, strict=False)]
         frequencies = table[index].tolist()

@@ -38,11 +38,12 @@ MODELS = {
 def one_by_one(entropy: EntropyModel, units: np.ndarray, f0: np.ndarray, index: int) -> None:
     """Fill in one packet's F0 the way that a decoder goes: symbol by symbol."""
     part, own = packet_of(entropy.spec, units, f0, index)
-    batch = Batch.of_packets([(part, own)])
+    batch = Batch.of_packets(entropy.spec, [(part, own)])
     lanes = entropy.lanes(batch)
-    for name, position, count in batch.steps(entropy.spec):
+    for name, position, count in batch.steps():
         if name == F0:
-            batch.f0[0, position] = own[position] = np.argmax(lanes.few(name, position, count)[0].frequencies)
+            own[position] = np.argmax(lanes.few(name, position, count)[0].frequencies)
+            batch.write(name, position, own[position : position + 1])
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -65,7 +65,7 @@ def test_f0_that_is_not_known_is_flat_at_the_most(networks: Networks, recurrent:
     from bitstream.entropy.spec import F0
 
     flat = entropy.flat_code(networks)
-    batch = Batch.of_packets([(units[:, :8], f0[:2]) for units, f0 in coded[:1]])
+    batch = Batch.of_packets(model.spec, [(units[:, :8], f0[:2]) for units, f0 in coded[:1]])
     frequencies = model.lanes(batch).frequencies(F0, 0, 1)[0]
     assert frequencies.argmax() == flat
     assert frequencies.max() < 1.01 * frequencies.min()

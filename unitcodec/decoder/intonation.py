@@ -49,9 +49,9 @@ def fill_f0(entropy: EntropyModel, units: IntArray, num_samples: int) -> IntArra
 
 def _fill(entropy: EntropyModel, packets: list[tuple[IntArray, IntArray]]) -> list[IntArray]:
     """The F0 codes of packets of units and of room for them."""
-    batch = Batch.of_packets(packets)
+    batch = Batch.of_packets(entropy.spec, packets)
     lanes = entropy.lanes(batch)
-    for name, position, count in batch.steps(entropy.spec):
+    for name, position, count in batch.steps():
         if name == F0:
-            batch.f0[:count, position] = lanes.frequencies(F0, position, count).argmax(axis=1)
+            batch.write(F0, position, lanes.frequencies(F0, position, count).argmax(axis=1))
     return [f0 for _, f0 in batch.packets()]

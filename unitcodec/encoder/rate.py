@@ -236,14 +236,14 @@ def _coded(
     choose: Callable[[int, int, NDArray[np.float64]], NDArray[np.int64]] | None = None,
 ) -> tuple[IntArray, NDArray[np.float64]]:
     """Units and bits of packets side by side; ``choose`` takes others than theirs where it is given."""
-    batch = Batch.of_packets([(units, f0) for units in packets])
+    batch = Batch.of_packets(entropy.spec, [(units, f0) for units in packets])
     lanes, everyone = entropy.lanes(batch), np.arange(len(packets))
     total = np.zeros(len(packets))
-    for name, position, count in batch.steps(entropy.spec):
+    for name, position, count in batch.steps():
         # Multiples of 2^-20: sums are exact, and NumPy's logarithm, the last bit of which depends on the processor, is too.
         bits = entropy.spec.precision - np.rint(np.log2(lanes.frequencies(name, position, count)) * 2**20) / 2**20
-        symbols = batch.symbols(name)[:, position]
+        symbols = batch.symbols(name)[position]
         if choose is not None and name != F0:
             symbols[:] = choose(int(name), position, bits)
         total += bits[everyone, symbols]
-    return batch.units, total
+    return np.stack([batch.symbols(row).T for row in range(len(entropy.spec.rows))]), total

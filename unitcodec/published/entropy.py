@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bitstream import EntropyModel, EntropySpec, RecurrentModel, SpeechCodes, Stream, TableModel, fit_tables, pack_many
 from bitstream.entropy.batch import packet_of
-from bitstream.entropy.lockstep import packet_bits
+from bitstream.entropy.model import packet_bits
 from bitstream.entropy.spec import F0
 
 from ..features import HOP, LEVEL_CODES, SAMPLE_RATE

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitstream import EntropySpec, RecurrentModel
-from bitstream.entropy.batch import Batch, Cells
+from bitstream.entropy.batch import Batch, covering
 from bitstream.entropy.recurrent import EXACT, INPUT_BITS, MAX_SHIFT, SPEAKER, STATE_BITS, SUM_BITS
 from bitstream.entropy.spec import F0, stream_title
 
@@ -85,26 +85,23 @@ class RecurrentNet(nn.Module):
     def forward(self, batch: Batch) -> dict[int | str, Tensor]:
         """Nats by stream, summed over the packets."""
         settings, training = self.settings, self.training
-        lanes, frames = len(batch.order), batch.units.shape[2]
+        lanes, frames = len(batch.order), int(batch.frames[0])
         total = self.given.expand(frames - 1, lanes, -1)
         for name in self.spoken:
-            symbols = torch.from_numpy(self._heard(name, batch)).long().t()
+            symbols = torch.from_numpy(self._heard(name, batch)).long()
             table = self.read[_key(name)](F.dropout(self._embedding(name), settings.drop_input, training))
             total = total + F.embedding(symbols, table)
         weight = F.dropout(self.weight, settings.drop_weight, training)
         states: Tensor = Recurrence.apply(total, bend(self.initial).expand(lanes, -1).contiguous(), weight, self.bias)  # type: ignore[no-untyped-call]
         # The same part of a packet's state is dropped throughout (Gal and Ghahramani 2016, arXiv 1512.05287).
         states = states * F.dropout(states.new_ones(lanes, settings.hidden), settings.drop, training)
-        cells = Cells(self.spec, batch)
         nats: dict[int | str, Tensor] = {}
         for name in self.spoken:
-            counts, positions = (batch.f0_frames, batch.f0.shape[1]) if name == F0 else (batch.frames, frames)
-            own = np.stack([cells.read(name, position, lanes) for position in range(positions)])
-            at = np.arange(positions) * (self.spec.f0_hop if name == F0 else self.spec.unit_hop) // self.spec.unit_hop
-            spoken = states if name != F0 else states[torch.from_numpy(at)]
-            odds = self.speak[_key(name)](spoken) + self.tables[_key(name)][torch.from_numpy(own)]
             symbols = torch.from_numpy(batch.symbols(name)).long()
-            target = torch.where(torch.arange(positions) < torch.from_numpy(counts)[:, None], symbols, -100).t()
+            own = batch.block(name, slice(0, len(symbols)), lanes)
+            spoken = states if name != F0 else states[torch.from_numpy(batch.plan.frame[F0][: len(symbols)])]
+            odds = self.speak[_key(name)](spoken) + self.tables[_key(name)][torch.from_numpy(own)]
+            target = torch.where(torch.arange(len(symbols))[:, None] < torch.from_numpy(batch.counts(name)), symbols, -100)
             nats[name] = F.cross_entropy(odds.flatten(0, 1), target.flatten(), reduction="sum")
         return nats
 
@@ -114,12 +111,9 @@ class RecurrentNet(nn.Module):
         return table.weight
 
     def _heard(self, name: int | str, batch: Batch) -> NDArray[np.int32]:
-        """(n, frames - 1) symbols of a stream that each frame tells the next."""
-        frames = batch.units.shape[2] - 1
-        if name != F0:
-            return np.ascontiguousarray(batch.units[int(name), :, :frames])
-        cover = ((np.arange(frames) + 1) * self.spec.unit_hop - 1) // self.spec.f0_hop
-        return batch.f0[:, np.minimum(cover, batch.f0.shape[1] - 1)]
+        """(frames - 1, n) symbols of a stream that each frame tells the next."""
+        symbols, frames = batch.symbols(name), int(batch.frames[0]) - 1
+        return symbols[np.minimum(covering(self.spec, np.arange(frames)), len(symbols) - 1)] if name == F0 else symbols[:frames]
 
     def quantize(self, speaker: NDArray[np.uint32] | None = None) -> RecurrentModel:
         """The integers nearest to the weights; ``speaker``: frequencies of the speaker fields' values, if they are known."""
@@ -174,7 +168,7 @@ def train(
             packets = packets_of(spec, sequences, rng)
             order = _groups(packets, groups, rng)
         set_rate(optimizer, cosine(step, steps, settings.rate, warmup=100, floor=0.0))
-        batch = Batch.of_packets([packets[index] for index in order[step % groups]])
+        batch = Batch.of_packets(spec, [packets[index] for index in order[step % groups]])
         nats = torch.stack(list(net(batch).values())).sum() / int(batch.frames.sum())
         optimizer.zero_grad()
         nats.backward()
@@ -213,7 +207,7 @@ def cross_entropy(net: RecurrentNet, packets: Sequence[Packet]) -> dict[int | st
     bits = dict.fromkeys(net.spoken, 0.0)
     order = sorted(range(len(packets)), key=lambda index: packets[index][0].shape[1])
     for start in range(0, len(order), 64):
-        for name, nats in net(Batch.of_packets([packets[index] for index in order[start : start + 64]])).items():
+        for name, nats in net(Batch.of_packets(net.spec, [packets[index] for index in order[start : start + 64]])).items():
             bits[name] += float(nats) / math.log(2)
     return bits
 

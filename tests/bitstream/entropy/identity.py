@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, RecurrentModel, Stream
 from bitstream.entropy import recurrent
-from bitstream.entropy.lockstep import decode_packets, encode_packets
 from bitstream.entropy.recurrent import MAX_SHIFT
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -84,11 +83,12 @@ def digest() -> str:
     for model, packets in cases():
         seen.update(model.fingerprint.encode())
         shapes = [(units.shape[1], len(f0)) for units, f0 in packets]
-        alone = [PacketCoder(model).encode_payload(*packet) for packet in packets]
+        coder = PacketCoder(model)
+        alone = [coder.encode_payload(*packet) for packet in packets]
         for size in BATCHES:
             starts = range(0, len(packets), size)
-            assert alone == [one for at in starts for one in encode_packets(model, packets[at : at + size])], size
-            found = [one for at in starts for one in decode_packets(model, alone[at : at + size], shapes[at : at + size])]
+            assert alone == [one for at in starts for one in coder.encode_payloads(packets[at : at + size])], size
+            found = [one for at in starts for one in coder.decode_payloads(alone[at : at + size], shapes[at : at + size])]
             for packet, again in zip(packets, found, strict=True):
                 assert isinstance(again, tuple), again
                 assert np.array_equal(again[0], packet[0]), size

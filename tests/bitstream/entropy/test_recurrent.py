@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitstream import EntropyModel, InvalidEntropyModel, PacketCoder, RecurrentModel
-from bitstream.entropy import lockstep
+from bitstream.entropy import batch as batches
 from bitstream.entropy.batch import Batch
 from bitstream.entropy.exponential import LIMIT, POWERS
 from bitstream.entropy.fit import round_frequencies
-from bitstream.entropy.lockstep import decode_packets, encode_packets, packet_bits
+from bitstream.entropy.model import packet_bits
 from bitstream.entropy.recurrent import frequencies
 from bitstream.entropy.spec import stream_title
 from bitstream.errors import Damaged
@@ -33,13 +33,15 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "recurrent"
 def test_every_frequency_is_that_of_plain_integers(model: RecurrentModel, seed: int) -> None:
     rng = np.random.default_rng(seed)
     units, f0 = random_packets(model.spec, 1, rng)[0]
-    batch = Batch.of_packets([(units, f0)])
-    few, many = model.lanes(batch), model.lanes(batch)
+    batch, alone = Batch.of_packets(model.spec, [(units, f0)]), Batch(model.spec, [(units.shape[1], len(f0))], alone=True)
+    few, many, single = model.lanes(batch), model.lanes(batch), model.lanes(alone)
     told = []
-    for name, position, count in batch.steps(model.spec):
+    for name, position, count in batch.steps():
         one = few.few(name, position, count)[0].frequencies
         assert many.frequencies(name, position, count).tolist() == [one]
-        told.append((int(batch.symbols(name)[0, position]), one))
+        assert single.few(name, position, count)[0].frequencies == one
+        told.append((int(batch.symbols(name)[position, 0]), one))
+        alone.write(name, position, [told[-1][0]])
     expected = [(symbol, f) for _, symbol, f in reference.predict(model, units.tolist(), f0.tolist())]
     assert told == expected
 
@@ -49,10 +51,10 @@ def test_every_frequency_is_that_of_plain_integers(model: RecurrentModel, seed: 
 def test_the_same_bytes_alone_and_together(model: RecurrentModel, seed: int, count: int) -> None:
     packets = random_packets(model.spec, count, np.random.default_rng(seed))
     coder = PacketCoder(model)
-    payloads = encode_packets(model, packets)
+    payloads = coder.encode_payloads(packets)
     assert payloads == [coder.encode_payload(*packet) for packet in packets]
     shapes = [(units.shape[1], len(f0)) for units, f0 in packets]
-    decoded = decode_packets(model, payloads, shapes)
+    decoded = coder.decode_payloads(payloads, shapes)
     for packet, payload, shape, found in zip(packets, payloads, shapes, decoded, strict=True):
         assert not isinstance(found, Damaged)
         for one in (found, coder.decode_payload(payload, *shape)):
@@ -73,14 +75,15 @@ def test_groups_of_like_length_do_not_show(monkeypatch: pytest.MonkeyPatch) -> N
     model = EntropyModel.load(GOLDEN / "entropy.safetensors")
     packets = random_packets(model.spec, 23, np.random.default_rng(0))
     shapes = [(units.shape[1], len(f0)) for units, f0 in packets]
-    whole, bits = encode_packets(model, packets), packet_bits(model, packets)
-    monkeypatch.setattr(lockstep, "LANES", 4)
-    assert encode_packets(model, packets) == whole
+    coder = PacketCoder(model)
+    whole, bits = coder.encode_payloads(packets), packet_bits(model, packets)
+    monkeypatch.setattr(batches, "LANES", 4)
+    assert coder.encode_payloads(packets) == whole
     assert packet_bits(model, packets) == bits
     whole[7] = b"\xff" * 9
-    found = decode_packets(model, whole, shapes)
+    found = coder.decode_payloads(whole, shapes)
     assert [number for number, each in enumerate(found) if isinstance(each, Damaged)] == [7]
-    spent = PacketCoder(model).payload_bits([*whole[:3], b"\xff" * (model.spec.max_payload + 1), *whole[4:]], shapes)
+    spent = coder.payload_bits([*whole[:3], b"\xff" * (model.spec.max_payload + 1), *whole[4:]], shapes)
     assert [number for number, each in enumerate(spent) if isinstance(each, Damaged)] == [3, 7]
     for each, packet in zip(found, packets, strict=True):
         assert isinstance(each, Damaged) or all(map(np.array_equal, each, packet))
@@ -91,11 +94,12 @@ def test_groups_of_like_length_do_not_show(monkeypatch: pytest.MonkeyPatch) -> N
 def test_damage_is_refused_alike_alone_and_together(model: RecurrentModel, seed: int, noise: bytes) -> None:
     packets = random_packets(model.spec, 3, np.random.default_rng(seed))
     shapes = [(units.shape[1], len(f0)) for units, f0 in packets]
-    payloads = encode_packets(model, packets)
+    coder = PacketCoder(model)
+    payloads = coder.encode_payloads(packets)
     payloads[1] = noise[: model.spec.max_payload]
-    found = decode_packets(model, payloads, shapes)
+    found = coder.decode_payloads(payloads, shapes)
     try:
-        alone: Any = PacketCoder(model).decode_payload(payloads[1], *shapes[1])
+        alone: Any = coder.decode_payload(payloads[1], *shapes[1])
     except Damaged:
         assert isinstance(found[1], Damaged)
     else:

@@ -13,11 +13,11 @@ from bitstream.entropy.batch import Batch
 
 def typical(model: EntropyModel, rng: np.random.Generator) -> bytes:
     """The payload of a full packet of codes as the model expects them."""
-    batch = Batch.of_shapes(len(model.spec.rows), [(model.spec.packet_frames, model.spec.packet_f0_frames)])
+    batch = Batch(model.spec, [(model.spec.packet_frames, model.spec.packet_f0_frames)])
     lanes = model.lanes(batch)
-    for name, position, count in batch.steps(model.spec):
+    for name, position, count in batch.steps():
         (frequencies,) = lanes.frequencies(name, position, count)
-        batch.symbols(name)[0, position] = rng.choice(len(frequencies), p=frequencies / 2**model.spec.precision)
+        batch.write(name, position, [rng.choice(len(frequencies), p=frequencies / 2**model.spec.precision)])
     return PacketCoder(model).encode_payload(*batch.packets()[0])
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitstream.entropy.radix import from_radix, radix_bytes, to_radix
+from bitstream.entropy.spec import from_radix, radix_bytes, to_radix
 
 
 @given(st.lists(st.integers(1, 1000), max_size=20), st.data())
