@@ -75,7 +75,7 @@ def measure(paths: Sequence[Path], names: Sequence[str], model: str = "default",
         ModelError: there is no such model.
         OSError: a recording cannot be opened.
     """
-    entropy = _codec(model).model.entropy
+    entropy = loaded(model).model.entropy
     coded = []
     for codes in progress.track("bitrate", encoded(paths, model, jobs), len(paths)):
         coded.append(_facts(codes, entropy))
@@ -116,7 +116,7 @@ def by_duration(speech: FloatArray, model: str = "default") -> list[dict[str, An
 
     Objects with ``seconds``, ``bytes``, ``bps`` and ``streams``, bits by part.
     """
-    codec = _codec(model)
+    codec = loaded(model)
     cuts = (seconds * SAMPLE_RATE for seconds in DURATIONS)
     return [_facts(codec.encode(speech[:cut], 16000), codec.model.entropy).figures() for cut in cuts if cut <= len(speech)]
 
@@ -179,27 +179,27 @@ def encoded(paths: Sequence[Path], model: str, jobs: int) -> Iterator[SpeechCode
     """The codes of the recordings, in their order, made by ``jobs`` processes. Raises as :func:`measure` does."""
     tasks = [(path, model) for path in paths]
     if jobs == 1:
-        yield from map(_encode, tasks)
+        yield from map(encode_one, tasks)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, _one_thread) as pool:
-        yield from pool.imap(_encode, tasks)
+    with multiprocessing.get_context("spawn").Pool(jobs, one_thread) as pool:
+        yield from pool.imap(encode_one, tasks)
 
 
-def _encode(task: tuple[Path, str]) -> SpeechCodes:
+def encode_one(task: tuple[Path, str]) -> SpeechCodes:
     path, model = task
     waveform = read(path)
     if not len(waveform):
         raise BenchmarkError(f"{path}: holds no samples")
-    codes: SpeechCodes = _codec(model).encode(waveform, 16000)
+    codes: SpeechCodes = loaded(model).encode(waveform, 16000)
     return codes
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # read when PyTorch, which is not loaded yet, starts its threads
 
 
 @lru_cache(maxsize=1)
-def _codec(model: str) -> Any:
+def loaded(model: str) -> Any:
     import unitcodec
 
     return unitcodec.load(model, device="cpu")

@@ -126,6 +126,20 @@ def _named(context: click.Context, parameter: click.Parameter, values: tuple[str
     return tuple(pairs)
 
 
+def _links(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[float, float], ...]:
+    from bitstream.datagram.channel import burst_losses
+
+    links = []
+    for value in values:
+        try:
+            loss, burst = map(float, value.split(","))
+            burst_losses(0, loss, burst)
+        except ValueError as error:
+            raise click.BadParameter(f"'{value}' is no LOSS,BURST such as 0.1,3: {error}") from error
+        links.append((loss, burst))
+    return tuple(links)
+
+
 _NAMING = ("systems", "quick", "model", "commands", "folders", "judges", "asr", "baseline")
 """Of the options those that name something that there must be."""
 
@@ -221,6 +235,25 @@ def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> 
     if out is not None:
         names = {"clean": _name(clean), "noisy": _name(noisy)}
         files.write_json(out / "noise.json", {"version": 1, "made": provenance(names["noisy"]), **names, **measured})
+    click.echo(measurement.table(measured))
+
+
+@bench.command()
+@_options("data", "out", "model", "limit", "jobs")
+@click.option(
+    "--link", "links", multiple=True, metavar="LOSS,BURST", callback=_links, default=["0,1", ".1,1", ".1,3"], show_default=True,
+    help="A share of lost packets, and how many are lost in a row on average. Can be given again.",
+)  # fmt: skip
+def loss(data: Path, out: Path, model: str, limit: int | None, jobs: int, links: tuple[tuple[float, float], ...]) -> None:
+    """Judge what is heard when packets of 0.32 s are lost, beside Codec2 and Opus. Prints a table, writes DIR/loss.json."""
+    from benchmarks import corpus, files
+    from benchmarks import loss as measurement
+    from benchmarks.provenance import provenance
+
+    utterances = corpus.load(data, limit)
+    with _interruptible(_RESUMES):
+        measured = measurement.measure(utterances, [measurement.Link(*link) for link in links], out, model, jobs)
+    files.write_json(out / "loss.json", {"version": 1, "made": provenance(_name(data)), **measured})
     click.echo(measurement.table(measured))
 
 

@@ -64,6 +64,12 @@ class SpeechCodes:
         return (*arrays, self.num_samples, self.model, self.lost)
 
 
+def lost_ranges(lost: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+    """Which unit frames are lost, (frames,) -> ``SpeechCodes.lost``."""
+    edges = np.flatnonzero(np.diff(lost, prepend=False, append=False)).tolist()
+    return tuple(zip(edges[::2], edges[1::2], strict=True))
+
+
 def require_codes(codes: object, name: str = "codes") -> SpeechCodes:
     """The same; InvalidCodes unless they are SpeechCodes."""
     if isinstance(codes, SpeechCodes):

@@ -4,25 +4,10 @@ import random
 import socket
 import sys
 
-import numpy as np
 import soundfile
 
 import unitcodec
-from bitstream import DatagramReceiver, DatagramSender, EntropyModel, Packet, SpeechCodes
-
-
-def gathered(entropy: EntropyModel, receiver: DatagramReceiver, packets: list[Packet]) -> SpeechCodes:
-    """The codes of a stream whose end was heard, in whatever order its packets came."""
-    spec = entropy.spec
-    frames, f0_frames, _ = spec.frames(receiver.num_samples)
-    units, f0 = np.zeros((len(spec.rows), frames), np.int32), np.zeros(f0_frames, np.int32)
-    for packet in packets:
-        first = packet.first_frame
-        units[:, first : first + packet.units.shape[1]] = packet.units[:, : frames - first]
-        first = first * spec.unit_hop // spec.f0_hop
-        f0[first : first + len(packet.f0)] = packet.f0[: f0_frames - first]
-    lost = tuple((start, min(stop, frames)) for start, stop in receiver.lost)
-    return SpeechCodes(units, f0, receiver.speaker, receiver.num_samples, entropy.fingerprint, lost)
+from bitstream import DatagramReceiver, DatagramSender, Packet
 
 
 def main(source: str, target: str, loss: float = 0.1) -> None:
@@ -38,7 +23,7 @@ def main(source: str, target: str, loss: float = 0.1) -> None:
             packet = receiver.receive(there.recv(2048))
             if isinstance(packet, Packet):
                 packets.append(packet)
-    soundfile.write(target, codec.decode(gathered(entropy, receiver, packets)), codec.sample_rate)
+    soundfile.write(target, codec.decode(receiver.gather(packets)), codec.sample_rate)
 
 
 if __name__ == "__main__":

@@ -200,8 +200,8 @@ class Codec:
     def decompress(self, data: bytes, on_error: OnError = "strict", max_seconds: float | None = None) -> tuple[FloatArray, int]:
         """Bytes of a ``.uc`` file -> (waveform (num_samples,) float32, 16000).
 
-        ``on_error="conceal"`` mutes packets that are damaged or missing and decodes the rest; "salvage" also decodes what
-        there is of a stream that has lost its end or its header; otherwise they raise.
+        ``on_error="conceal"`` holds the sound before packets that are damaged or missing for 0.3 s, fades it, and decodes the
+        rest; "salvage" also decodes what there is of a stream that has lost its end or its header; otherwise they raise.
 
         A longer stream than ``max_seconds`` is refused, before anything is spoken. None, the default, is safe with files from
         anywhere and refuses no recording: what is limited is silence in the place of packets that are damaged or missing, to an

@@ -51,11 +51,12 @@ class Narrowband:
         frames = self._whole(round(samples * RATE / SAMPLE_RATE)) // self.frame + self.flush
         return frames * self.frame_bits
 
-    def code(self, waveform: FloatArray) -> Coded:
+    def code(self, waveform: FloatArray, lost: Callable[[float], bool] | None = None) -> Coded:
         """Through 8 kHz and the codec and back, the delay taken out.
 
         The input is extended by the delay, to whole frames, so that no speech is lost. Bits are frames times bits a
         frame: what the frames would take packed end to end, not the bytes and containers that the programs spend.
+        Of frames that begin where ``lost`` says so (s) the one before is spoken again.
         """
         import soxr
 
@@ -65,11 +66,22 @@ class Narrowband:
             files["pcm"].write_bytes(to_int16(fit(narrow, self._whole(len(narrow)))).tobytes())
             for command in (self.encode, self.decode):
                 programs.run(*(part.format_map(files) for part in command.split()))
-            coded = files["coded"].read_bytes()
+                if command == self.encode:
+                    coded = files["coded"].read_bytes()
+                    if lost is not None:
+                        files["coded"].write_bytes(self._repeated(coded, lost))
             decoded = np.fromfile(files["out"], np.int16).astype(np.float32) / 32768
         frames = self.frames(coded) if self.frames else len(coded) // -(-self.frame_bits // 8)
         wide = soxr.resample(decoded[self._delay :], RATE, SAMPLE_RATE)
         return Coded(fit(wide.astype(np.float32), len(waveform)), frames * self.frame_bits)
+
+    def _repeated(self, coded: bytes, lost: Callable[[float], bool]) -> bytes:
+        size = -(-self.frame_bits // 8)
+        frames = [coded[start : start + size] for start in range(0, len(coded), size)]
+        for i in range(1, len(frames)):
+            if lost(i * self.frame / RATE):
+                frames[i] = frames[i - 1]
+        return b"".join(frames)
 
     @property
     def _delay(self) -> int:

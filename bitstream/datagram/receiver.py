@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from binascii import crc_hqx
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bitstream.codes import SpeechCodes, lost_ranges
 from bitstream.datagram.blocks import ANNOUNCEMENT, CODED, END, END_BYTES, OVERHEAD, Blocks
 from bitstream.entropy.model import EntropyModel
-from bitstream.errors import BitstreamError, Damaged, UnknownModel, UnsupportedVersion
+from bitstream.errors import BitstreamError, Damaged, InvalidCodes, UnknownModel, UnsupportedVersion
 from bitstream.stream.header import CRC_START, VERSION
 from bitstream.stream.reader import OnError, Packet
 
@@ -67,6 +69,26 @@ class DatagramReceiver:
     def lost(self) -> tuple[tuple[int, int], ...]:
         """Half-open ranges of unit frames that were not heard, between the first and the last that were, or the end."""
         return tuple((start * self._blocks.units, stop * self._blocks.units) for start, stop in self._gaps)
+
+    def gather(self, packets: Iterable[Packet]) -> SpeechCodes:
+        """The codes of a stream from its packets that came, in whatever order; what did not is in the codes' `lost`.
+
+        Raises InvalidCodes before an announcement and the end were heard.
+        """
+        if self.speaker is None or self.num_samples is None:
+            raise InvalidCodes(f"{'an announcement' if self.speaker is None else 'the end'} of the stream was not heard")
+        entropy = self._blocks.entropy
+        spec = entropy.spec
+        frames, f0_frames, _ = spec.frames(self.num_samples)
+        units, f0 = np.zeros((len(spec.rows), frames), np.int32), np.zeros(f0_frames, np.int32)
+        lost = np.ones(frames, bool)
+        for packet in packets:
+            start = packet.first_frame
+            stop, start_f0 = start + packet.units.shape[1], start * spec.unit_hop // spec.f0_hop
+            units[:, start:stop] = packet.units[:, : max(0, frames - start)]
+            f0[start_f0 : start_f0 + len(packet.f0)] = packet.f0[: max(0, f0_frames - start_f0)]
+            lost[start:stop] = False
+        return SpeechCodes(units, f0, self.speaker, self.num_samples, entropy.fingerprint, lost_ranges(lost))
 
     def _receive(self, datagram: bytes) -> Packet | Announcement | None:
         kind = datagram[0] >> 6 if datagram else CODED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import torch
 
 import bitstream
 from bitstream import PacketReader
-from unitcodec.decoder.packets import packets_between
+from unitcodec.decoder.packets import packets_between, packets_of, without_holes
 from unitcodec.vocoder import speech as speaking
 
 if TYPE_CHECKING:
@@ -32,6 +33,37 @@ def test_packets(narrow: Codec, data: bytes, first: int, stop: int | None) -> No
     some = list(packets_between(PacketReader(data, narrow.model.entropy), first, stop))
     assert [packet.first_frame for packet in some] == [packet.first_frame for packet in every[first:stop]]
     assert all(np.array_equal(one.units, other.units) for one, other in zip(some, every[first:stop], strict=True))
+
+
+def test_codes_are_parted_where_something_is_lost(narrow: Codec, data: bytes) -> None:
+    codes, spec = bitstream.unpack(data, narrow.model.entropy), narrow.model.entropy.spec
+    lost = ((0, 1), (7, 9), (60, 140), (201, 202))
+    packets = list(packets_of(replace(codes, lost=lost), spec))
+    assert np.array_equal(np.concatenate([packet.units for packet in packets], 1), codes.units)
+    assert np.array_equal(np.concatenate([packet.f0 for packet in packets]), codes.f0)
+    assert all(
+        packet.f0.shape[0] == -(-(packet.first_frame + packet.units.shape[1]) // 2) - -(-packet.first_frame // 2)
+        for packet in packets
+    )
+    gone = [
+        frame
+        for packet in packets
+        if packet.lost
+        for frame in range(packet.first_frame, packet.first_frame + packet.units.shape[1])
+    ]
+    assert gone == [frame for start, stop in lost for frame in range(start, stop)]
+    assert [packet.first_frame for packet in packets_of(codes, spec)] == list(range(0, codes.units.shape[1], 64))
+
+
+def test_without_holes_codes_say_what_is_spoken(narrow: Codec, data: bytes) -> None:
+    codes, spec = bitstream.unpack(data, narrow.model.entropy), narrow.model.entropy.spec
+    holed = replace(codes, lost=((64, 72),))
+    assert without_holes(codes, spec) == codes
+    whole = without_holes(holed, spec)
+    assert whole.lost == ()
+    # So short a hole does not fade.
+    np.testing.assert_allclose(narrow.decode(whole), narrow.decode(holed), atol=1e-5)
+    assert not np.array_equal(whole.units, codes.units)
 
 
 @pytest.mark.parametrize(("start", "duration"), [(10.0, 3.0), (0.0, 1.5), (20.48, None), (30.0, 60.0), (17.3, 0.0)])

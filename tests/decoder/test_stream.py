@@ -72,9 +72,9 @@ def whole(model: Model) -> np.ndarray:
     return _speak(model)
 
 
-def _assert_close(first: np.ndarray, second: np.ndarray) -> None:
+def _assert_close(first: np.ndarray, second: np.ndarray, within: float = 1e-5) -> None:
     assert np.abs(second).max() > 0.01
-    assert np.abs(first - second).max() <= 1e-5 * max(1.0, float(np.abs(second).max()))
+    assert np.abs(first - second).max() <= within * max(1.0, float(np.abs(second).max()))
 
 
 @pytest.mark.parametrize("piece", [1, 3])
@@ -94,25 +94,24 @@ def test_pieces_do_not_show_with_the_other_generator(hifigan: Model, monkeypatch
 @pytest.mark.parametrize("lost", [(3,), (4,), (0, 2, 3, 4, 6)])
 def test_pieces_do_not_show_around_losses(narrow: Codec, lost: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces begin at packets 0 and 4, or with every packet."""
-    # Of packets lost one after another the inner ones' F0 is anyone's guess, and with it the phase after the hole.
-    usual = _speak(narrow.model, lost=lost, steady=len(lost) > 1)
+    usual = _speak(narrow.model, lost=lost)
     monkeypatch.setattr(module, "PIECE", 1)
-    _assert_close(_speak(narrow.model, lost=lost, steady=len(lost) > 1), usual)
+    # In a hole that is not spoken the phase goes on by one multiplication, not sample by sample.
+    _assert_close(_speak(narrow.model, lost=lost), usual, 1e-4)
 
 
 @pytest.mark.parametrize("lost", [3, 4])
-def test_a_lost_packet_is_muted_and_its_neighbours_keep_their_sound(model: Model, lost: int) -> None:
+def test_a_lost_packet_fades_to_silence_and_its_neighbours_keep_their_sound(model: Model, lost: int) -> None:
     # One F0 throughout: else the oscillator's phase after the hole would depend on what was lost in it.
     wave, whole = _speak(model, lost=(lost,), steady=True), _speak(model, steady=True)
     begin, end = lost * PACKET, (lost + 1) * PACKET
-    assert not wave[begin:end].any()
+    assert not wave[begin + 11000 : end - 2000].any()
+    assert np.abs(wave[begin : begin + 5120]).max() > 0.2 * np.abs(whole).max()
     reach = StreamDecoder(model, model.networks, FIELDS).context * 640
     _assert_close(wave[: begin - reach], whole[: begin - reach])
     _assert_close(wave[end + reach :], whole[end + reach :])
-    # Fades of 10 ms, no step.
-    before, after = wave[begin - 5 : begin], wave[end : end + 5]
-    assert max(np.abs(before).max(), np.abs(after).max()) < 0.1 * np.abs(whole).max()
-    assert np.abs(wave[begin - 400 : begin - 160]).max() > 0.2 * np.abs(whole[begin - 400 : begin - 160]).max()
+    # Nowhere a step.
+    assert np.abs(np.diff(wave)).max() <= 1.05 * np.abs(np.diff(whole)).max()
 
 
 def test_what_comes_before_a_loss_does_not_know_of_it(model: Model, whole: np.ndarray) -> None:
@@ -160,7 +159,7 @@ def test_long_silence_is_not_synthesised(narrow: Codec, monkeypatch: pytest.Monk
     assert len(wave) == 40 * PACKET
     assert len(spoken) == 2
     assert wave[: 2 * PACKET].any()
-    assert not wave[3 * PACKET : 38 * PACKET].any()
+    assert not wave[3 * PACKET + 11000 : 38 * PACKET - 2000].any()
     assert wave[38 * PACKET :].any()
 
 

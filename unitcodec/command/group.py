@@ -20,6 +20,7 @@ _MODULES = {
     "join": "edit",
     "play": "play",
     "resynth": "resynth",
+    "simulate": "simulate",
     "train": "train",
     "units": "units",
 }

@@ -256,8 +256,8 @@ class _Frozen:
     def voice(self) -> Tensor:
         raise NotImplementedError("a generator that is fed log-mel asks for no voice")
 
-    def lost_f0(self) -> float:
-        return 150.0
+    def steady_f0(self, code: int) -> float:
+        raise NotImplementedError("of a live stream everything is spoken")
 
     def decode(self, units: Tensor, f0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return self._mel, self._features, self._hz

@@ -34,10 +34,10 @@ class Decoded:
         """See :func:`decode_mel`."""
         return decode_mel(self.networks, units, f0, self.fields)
 
-    def lost_f0(self) -> float:
-        """Hz, of code 0, which stands for what is lost."""
+    def steady_f0(self, code: int) -> float:
+        """Hz, of an F0 code among its like."""
         reach = self.networks.pitch.decoder_context + 1
-        codes = torch.zeros(1, 2 * reach, dtype=torch.long, device=self.device)
+        codes = torch.full((1, 2 * reach), code, device=self.device)
         hz = decode_pitch(self.networks, codes, self.fields)[1]
         return float(hz[0, reach * STRIDE : (reach + 1) * STRIDE].double().mean())
 

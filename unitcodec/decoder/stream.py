@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from bitstream import Packet
 
-from ..features import level_gain
+from ..features import SAMPLE_RATE, level_gain
 from ..fields import Fields
 from ..model import Model, Networks
-from .concealment import mute_curve, nearest_kept
+from .concealment import Past, conceal, frames_ahead, gain_curve
 from .piece import make_speech
 
 PIECE = 4
@@ -38,6 +38,7 @@ class StreamDecoder:
         self.ratio = self.spec.f0_hop // self.spec.unit_hop
         # In whole F0 codes.
         self.context = -(-self.speech.context // self.ratio) * self.ratio
+        self.frame_rate = SAMPLE_RATE / self.spec.unit_hop
         self.gain = np.float32(10.0 ** (model.config.gain_db / 20.0) / level_gain(fields.level))
 
     def run(self, packets: Iterable[Packet], together: int | None = None) -> Iterator[FloatArray]:
@@ -48,11 +49,13 @@ class StreamDecoder:
         units = np.zeros((len(self.spec.rows), 0), np.int32)
         f0 = np.zeros(0, np.int32)
         lost = np.zeros(0, bool)
+        past = Past(np.zeros(len(self.spec.rows), np.int32))
         start = done = received = 0  # unit frame of units[:, 0]; unit frames already decoded; and at hand
         size = (together or PIECE) * self.spec.packet_frames
+        ahead = self.context + frames_ahead(self.frame_rate, self.ratio)
         incoming: Iterator[Packet] | None = iter(packets)
         while True:
-            while incoming is not None and received < done + size + self.context:
+            while incoming is not None and received < done + size + ahead:
                 packet = next(incoming, None)
                 if packet is None:
                     incoming = None
@@ -64,40 +67,34 @@ class StreamDecoder:
             stop = min(done + size, received)
             if stop == done:
                 return
-            low, high = max(0, done - self.context), min(received, stop + self.context)
-            pitch_low = low // self.ratio
-            yield self._piece(
-                units[:, low - start : high - start],
-                f0[pitch_low - start // self.ratio : -(-high // self.ratio) - start // self.ratio],
-                lost[low - start : high - start],
-                low,
-                done,
-                stop,
-            )
+            known, high = min(received, stop + ahead) - start, min(received, stop + self.context) - start
+            known_f0, high_f0 = -(-known // self.ratio), -(-high // self.ratio)
+            filled, filled_f0, gain = conceal(units[:, :known], f0[:known_f0], lost[:known], self.ratio, self.frame_rate, past)
+            yield self._piece(filled[:, :high], filled_f0[:high_f0], gain[:high], start, done, stop)
             done = stop
-            keep = max(0, done - self.context)
-            units, lost, f0 = units[:, keep - start :], lost[keep - start :], f0[(keep - start) // self.ratio :]
-            start = keep
+            gone = max(0, done - self.context) - start
+            gone_f0 = gone // self.ratio
+            past = past.after(units[:, :gone], f0[:gone_f0], lost[:gone], self.ratio)
+            units, lost, f0 = units[:, gone:], lost[gone:], f0[gone_f0:]
+            start += gone
 
     @torch.inference_mode()
-    def _piece(self, units: IntArray, f0: IntArray, lost: NDArray[np.bool_], low: int, first: int, stop: int) -> FloatArray:
-        """Codes from unit frame ``low`` on -> samples of the unit frames [first, stop)."""
+    def _piece(self, units: IntArray, f0: IntArray, gain: NDArray[np.float32], low: int, first: int, stop: int) -> FloatArray:
+        """Codes and gains from unit frame ``low`` on -> samples of the unit frames [first, stop)."""
         hop = self.spec.unit_hop
-        if lost.all():
+        if not gain.any() and (f0 == f0[:1]).all():
             # Nothing to be heard, however long: it takes no networks.
-            self.speech.skip((stop - first) * hop)
+            self.speech.skip((stop - first) * hop, int(f0[0]))
             return np.zeros((stop - first) * hop, np.float32)
-        hold = nearest_kept(lost)
-        symbols = torch.from_numpy(np.ascontiguousarray(units[:, hold])).long()[None].to(self.device)
-        pitch_hold = np.minimum(hold[:: self.ratio] // self.ratio, len(f0) - 1)
-        f0_symbols = torch.from_numpy(f0[pitch_hold]).long()[None].to(self.device)
+        symbols = torch.from_numpy(np.ascontiguousarray(units)).long()[None].to(self.device)
+        f0_symbols = torch.from_numpy(f0).long()[None].to(self.device)
         begin, end = (first - low) * hop, (stop - low) * hop
         # In float32 whatever the caller casts to: in fewer digits the phase runs away.
         with torch.autocast(self.device.type, enabled=False):
             result = self.speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy() * self.gain
-        if lost.any():
-            # Over the surroundings too: a packet lost at a piece's border fades on both sides of it.
-            result = result * mute_curve(np.repeat(lost, hop))[begin:end]
+        if (gain < 1.0).any():
+            # Over the surroundings too: between two frames it is neither's.
+            result = result * gain_curve(gain, hop)[begin:end]
         return np.asarray(result, np.float32)
 
 

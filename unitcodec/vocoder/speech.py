@@ -39,8 +39,8 @@ class Source(Protocol):
         """Units (1, rows, m) and F0 codes (1, k) -> normalised log-mel (1, 80, n), pitch features (1, 3, n), F0 (1, n) in Hz."""
         ...
 
-    def lost_f0(self) -> float:
-        """Hz, of what stands in the place of lost packets."""
+    def steady_f0(self, code: int) -> float:
+        """Hz, of an F0 code among its like."""
         ...
 
 
@@ -56,8 +56,8 @@ class Speech(Protocol):
         """Units (1, rows, n) from unit frame ``low`` of the stream on, F0 codes (1, m) -> their samples [begin, end), (k,)."""
         ...
 
-    def skip(self, samples: int) -> None:
-        """So many are silent and not spoken."""
+    def skip(self, samples: int, f0: int) -> None:
+        """So many are silent and not spoken; their F0 code is ``f0`` throughout."""
         ...
 
 
@@ -128,7 +128,7 @@ class CodeSpeech:
         waveform: Tensor = self.generator(units, f0, self.voice)[0, 0, begin:end]
         return waveform
 
-    def skip(self, samples: int) -> None:
+    def skip(self, samples: int, f0: int) -> None:
         pass
 
 
@@ -148,7 +148,7 @@ class MelSpeech:
         waveform = self.generator.generate(mel[..., part], features[..., part])
         return waveform[0, begin - part.start * HOP : end - part.start * HOP]
 
-    def skip(self, samples: int) -> None:
+    def skip(self, samples: int, f0: int) -> None:
         pass
 
 
@@ -157,7 +157,6 @@ class ExcitedSpeech:
 
     def __init__(self, generator: ExcitedVocoder, source: Source):
         self.generator, self.source, self.phase = generator, source, 0.0
-        self._lost_f0: float | None = None
 
     @property
     def context(self) -> int:
@@ -174,11 +173,9 @@ class ExcitedSpeech:
         noise = excitation.white_noise(low * self.source.unit_hop + first, pulses.shape[1], mel.device)[None]
         return self.generator.generate(mel[..., part], features[..., part], pulses, noise)[0, begin - first : end - first]
 
-    def skip(self, samples: int) -> None:
-        """The phase goes on at the F0 of what is lost."""
-        if self._lost_f0 is None:
-            self._lost_f0 = self.source.lost_f0()
-        self.phase = (self.phase + samples * self._lost_f0 / SAMPLE_RATE) % 1.0
+    def skip(self, samples: int, f0: int) -> None:
+        """The phase goes on."""
+        self.phase = (self.phase + samples * self.source.steady_f0(f0) / SAMPLE_RATE) % 1.0
 
 
 def _context(generator: Vocoder, source: Source) -> int:

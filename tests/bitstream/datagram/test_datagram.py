@@ -24,6 +24,7 @@ from bitstream import (
     Packet,
     SpeechCodes,
 )
+from bitstream.codes import lost_ranges
 
 MTUS = (11, 23, 51, 115, 222)
 
@@ -232,3 +233,29 @@ def test_golden_datagrams(golden: Path, golden_model: EntropyModel) -> None:
         assert datagrams == send(golden_model, codes, stream["mtu"], announce_every=stream["announce_every"])
         for datagram, each in zip(datagrams, stream["datagrams"], strict=True):
             assert reference.decode_datagram(datagram, model) == {key: value for key, value in each.items() if key != "hex"}
+
+
+def test_what_came_is_gathered_and_the_rest_is_lost(golden_model: EntropyModel) -> None:
+    model, codes = golden_model, random_codes(golden_model, 200 * 640 + 333, np.random.default_rng(0))
+    *datagrams, end = send(model, codes, 51)
+    receiver = DatagramReceiver(model)
+    with pytest.raises(InvalidCodes, match="an announcement of the stream was not heard"):
+        receiver.gather([])
+    for part in DatagramSender(model, codes.speaker, 51).announce():
+        receiver.receive(part)
+    with pytest.raises(InvalidCodes, match="the end of the stream was not heard"):
+        receiver.gather([])
+    gone = {0, 3, 4, len(datagrams) - 1}
+    packets = {i: DatagramReceiver(model).receive(datagram) for i, datagram in enumerate(datagrams)}
+    for datagram in (*(datagrams[i] for i in packets if i not in gone), end):
+        receiver.receive(datagram)
+    heard = receiver.gather([packet for i, packet in reversed(packets.items()) if i not in gone])
+    lost = np.zeros(codes.units.shape[1], bool)
+    for i in gone:
+        lost[packets[i].first_frame : packets[i].first_frame + packets[i].units.shape[1]] = True
+    assert heard.lost == lost_ranges(lost)
+    assert len(heard.lost) == 3
+    assert heard.num_samples == codes.num_samples
+    assert np.array_equal(heard.units, np.where(lost, 0, codes.units))
+    # All of it: the codes that were sent.
+    assert receiver.gather(packets.values()) == codes
