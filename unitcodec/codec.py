@@ -230,6 +230,7 @@ class Codec:
         packet: float = LIVE_SECONDS,
         cbr: int | None = None,
         dtx: bool = False,
+        fec: bool = False,
     ) -> LiveEncoder: ...
     @overload
     def encoder(self, *, live: Literal[False] = False, bitrate: float | None = None) -> FileEncoder: ...
@@ -241,6 +242,7 @@ class Codec:
         packet: float = LIVE_SECONDS,
         cbr: int | None = None,
         dtx: bool = False,
+        fec: bool = False,
     ) -> LiveEncoder | FileEncoder:
         """An encoder for audio that arrives in blocks: ``push(samples) -> [bytes, ...]``, and ``flush()`` at its end.
 
@@ -253,6 +255,7 @@ class Codec:
             packet: seconds of a live packet: 0.16, 0.32, 0.64, 1.28 or 2.56 with the default model.
             cbr: bytes of every live packet, exactly.
             dtx: live packets come only while somebody speaks; a pause takes 3 bytes.
+            fec: each live packet carries a coarse copy of the one before, 100 bit/s, within the bitrate.
 
         Raises ValueError for a bitrate that is none or too low, bitstream.InvalidCodes for a packet that is no whole number of F0
         codes or too long.
@@ -262,14 +265,17 @@ class Codec:
         if not live:
             return FileEncoder(self, bitrate)
         most = MOST_BITRATE if bitrate is None else float(bitrate)
-        return LiveEncoder(self.model, self._double, self._float, self._live_frames(packet), most, cbr, dtx)
+        return LiveEncoder(self.model, self._double, self._float, self._live_frames(packet), most, cbr, dtx, fec)
 
-    def decoder(self, packet: float = LIVE_SECONDS) -> LiveDecoder:
+    def decoder(self, packet: float = LIVE_SECONDS, fec: bool = False) -> LiveDecoder:
         """A decoder of live packets of so many seconds: ``push(packet) -> samples``, ``push(None)`` for one that did not come.
 
-        Raises ModelError for a model whose vocoder is fed codes, bitstream.InvalidCodes as :meth:`encoder`.
+        ``fec``: they carry copies. Then tell of a missing packet only when the next one is missing, too.
+
+        Raises ModelError for a model whose vocoder is fed codes, or that has no copies, bitstream.InvalidCodes as
+        :meth:`encoder`.
         """
-        return LiveDecoder(self.model, self._float, self._live_frames(packet))
+        return LiveDecoder(self.model, self._float, self._live_frames(packet), fec)
 
     def _live_frames(self, packet: float) -> int:
         spec = self.model.entropy.spec

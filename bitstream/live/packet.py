@@ -33,6 +33,10 @@ ALL, SILENT = 1 << 23, 1 << 22
 NOISE_LEVELS = 128
 """Alphabet of a pause's noise level, in dB below full scale."""
 
+MOST_FRAMES = 127
+"""Unit frames of a packet; the highest bit of the byte that tells them says whether packets carry copies."""
+FEC = 128
+
 Kind = Literal["speech", "opening", "pause", "end"]
 KINDS: tuple[Kind, ...] = ("speech", "opening", "pause", "end")
 """By bits 7 and 6 of the head."""
@@ -49,6 +53,7 @@ class LivePacket:
         fields: speaker fields by index, as far as the packet carries them.
         noise: of a pause, the level of the noise in dB below full scale.
         samples: those that count; of an end they may be fewer, or none.
+        copy: (rows - 1, frames), a bit for each unit of the packet before, coarsely; None where packets carry no copies.
     """
 
     kind: Kind
@@ -58,6 +63,7 @@ class LivePacket:
     fields: Mapping[int, int] = field(default_factory=dict)
     noise: int = 0
     samples: int = 0
+    copy: IntArray | None = None
 
 
 class LiveCoder:
@@ -65,21 +71,29 @@ class LiveCoder:
 
     Args:
         entropy: the model of the codes.
-        frames: unit frames a packet; it covers whole F0 frames and is no longer than a packet of a file.
+        frames: unit frames a packet, at most 127; it covers whole F0 frames and is no longer than a packet of a file.
+        fec: forward error correction: each packet carries a coarse copy of the units of the one before, a bit for each unit frame
+            of each row but the first. What the bits mean is the model's business.
 
-    Raises InvalidCodes for another number of frames, or a model whose speaker fields have more values than 2^precision.
+    Raises InvalidCodes for another number of frames, for copies of one row, or for a model whose speaker fields have more
+    values than 2^precision.
     """
 
-    def __init__(self, entropy: EntropyModel, frames: int) -> None:
+    def __init__(self, entropy: EntropyModel, frames: int, fec: bool = False) -> None:
         spec = entropy.spec
-        if not 1 <= frames <= min(spec.packet_frames, 255) or frames * spec.unit_hop % spec.f0_hop:
+        if not 1 <= frames <= min(spec.packet_frames, MOST_FRAMES) or frames * spec.unit_hop % spec.f0_hop:
             raise InvalidCodes(f"live packets of {frames} unit frames: no whole F0 frames, or more than {spec.packet_frames}")
         if max(spec.speaker, default=1) > 2**spec.precision:
             raise InvalidCodes(f"a speaker field of {max(spec.speaker)} values: live packets have at most 2^{spec.precision}")
-        self.entropy, self.frames, self.samples = entropy, frames, frames * spec.unit_hop
+        if fec and len(spec.rows) < 2:
+            raise InvalidCodes("forward error correction copies all rows but the first, and this model has one")
+        self.entropy, self.frames, self.samples, self.fec = entropy, frames, frames * spec.unit_hop, fec
+        self.layout = frames | FEC * fec
+        """What a stream's header says of its packets, in one byte."""
+        self.copy_bytes = -(-(len(spec.rows) - 1) * frames // 8) if fec else 0
         self._coder, self._f0_frames = PacketCoder(entropy), self.samples // spec.f0_hop
         self._distributions = entropy.speaker_distributions()
-        self._salt = crc_hqx(bytes([LIVE_VERSION, frames]) + bytes.fromhex(entropy.fingerprint), CRC_START)
+        self._salt = crc_hqx(bytes([LIVE_VERSION, self.layout]) + bytes.fromhex(entropy.fingerprint), CRC_START)
 
     def turn(self, number: int) -> range:
         """The speaker fields that packet ``number`` carries if it is no opening."""
@@ -93,10 +107,12 @@ class LiveCoder:
         speaker: ArrayLike,
         opening: bool = False,
         samples: int | None = None,
+        copy: ArrayLike | None = None,
     ) -> bytes:
         """Packet ``number`` with units (rows, frames), f0 (m,) and its share of the speaker fields (fields,), or all.
 
-        ``samples``: it is the last, and so many of its samples count.
+        ``samples``: it is the last, and so many of its samples count. ``copy``: (rows - 1, frames) bits of the packet before;
+        zeros if there was none.
 
         Raises InvalidCodes for codes that are not the model's or make no whole packet.
         """
@@ -107,7 +123,9 @@ class LiveCoder:
             )
         self.entropy.check_speaker(speaker)
         sent = self._sent(number, opening)
-        payload = self._coder.encode_after([(self._distributions[i], int(speaker[i])) for i in sent], units, f0)
+        bits = np.zeros((len(units) - 1, self.frames), np.uint8) if copy is None else np.asarray(copy, np.uint8)
+        payload = np.packbits(bits).tobytes() if self.fec else b""
+        payload += self._coder.encode_after([(self._distributions[i], int(speaker[i])) for i in sent], units, f0)
         if samples is not None:
             return self._seal("end", number, (opening * ALL + samples).to_bytes(SAMPLES_BYTES, "big") + payload)
         return self._seal("opening" if opening else "speech", number, payload)
@@ -142,11 +160,18 @@ class LiveCoder:
             if any(payload) or flags & ALL:
                 raise Damaged("a live packet that ends a stream is malformed")
             return LivePacket(kind, number, samples=samples)
+        copy = None
+        if self.fec:
+            rows = len(self.entropy.spec.rows) - 1
+            bits = np.unpackbits(np.frombuffer(payload[: self.copy_bytes].ljust(self.copy_bytes, b"\0"), np.uint8))
+            if bits[rows * self.frames :].any():
+                raise Damaged("a live packet's copy is malformed")
+            copy, payload = bits[: rows * self.frames].reshape(rows, -1).astype(np.int32), payload[self.copy_bytes :]
         sent = self._sent(number, kind == "opening" or flags & ALL > 0)
         values, (units, f0) = self._coder.decode_after(
             [self._distributions[i] for i in sent], payload, self.frames, self._f0_frames
         )
-        return LivePacket(kind, number, units, f0, dict(zip(sent, values, strict=True)), samples=samples)
+        return LivePacket(kind, number, units, f0, dict(zip(sent, values, strict=True)), samples=samples, copy=copy)
 
     def head(self, data: bytes) -> tuple[Kind, int, int]:
         """Kind, number and samples of a packet, which is verified but not decoded. Raises Damaged."""

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from bitstream.entropy.model import EntropyModel
 from bitstream.errors import Damaged, InvalidCodes, NotUnitcodec, Truncated, UnknownModel
-from bitstream.live.packet import LATE, NUMBERS, LiveCoder
+from bitstream.live.packet import FEC, LATE, NUMBERS, LiveCoder
 from bitstream.stream.header import CRC_START, LIVE_VERSION, MAGIC
 from bitstream.stream.info import PacketInfo, StreamInfo
 from bitstream.stream.reader import Limit
@@ -32,7 +32,7 @@ def inspect_live(data: bytes, entropy: EntropyModel, limit: Limit) -> StreamInfo
     Raises NotUnitcodec, Truncated, Damaged, UnknownModel, TooLong; InvalidCodes for packets of a length that the model has not.
     """
     reader = LiveReader(io.BytesIO(data))
-    coder = LiveCoder(entropy, reader.frames)
+    coder = LiveCoder(entropy, reader.frames, reader.fec)
     if reader.model != entropy.fingerprint:
         raise UnknownModel(f"the stream is of model {reader.model}; the entropy model given is {entropy.fingerprint}")
     packets: list[PacketInfo] = []
@@ -79,7 +79,7 @@ class LiveWriter:
 
     def __init__(self, file: BinaryIO, coder: LiveCoder) -> None:
         self._file = file
-        body = MAGIC + bytes([LIVE_VERSION]) + bytes.fromhex(coder.entropy.fingerprint) + bytes([coder.frames])
+        body = MAGIC + bytes([LIVE_VERSION]) + bytes.fromhex(coder.entropy.fingerprint) + bytes([coder.layout])
         file.write(body + crc_hqx(body, CRC_START).to_bytes(2, "big"))
 
     def write(self, packet: bytes) -> None:
@@ -95,6 +95,7 @@ class LiveReader:
     Attributes:
         model: fingerprint of the entropy model.
         frames: unit frames a packet.
+        fec: whether packets carry copies.
         size: bytes read so far.
 
     Raises NotUnitcodec, Truncated and Damaged for a header that is none.
@@ -110,7 +111,7 @@ class LiveReader:
             raise Truncated(f"the stream ends within its header, at byte {len(header)}", offset=len(header))
         if crc_hqx(header[:-2], CRC_START) != int.from_bytes(header[-2:], "big"):
             raise Damaged(f"the header, bytes 0 to {HEADER_BYTES - 1}, is damaged: its check does not match", offset=0)
-        self.model, self.frames = header[3:7].hex(), header[7]
+        self.model, self.frames, self.fec = header[3:7].hex(), header[7] & FEC - 1, header[7] >= FEC
 
     def __iter__(self) -> Iterator[bytes]:
         """The packets, unread. Raises Truncated if the file ends within one."""

@@ -272,10 +272,10 @@ def plain(payload: bytes, frames: int, f0_frames: int, model: Model) -> Any:
     return take
 
 
-def decode_live(data: bytes, frames: int, model: Model) -> dict[str, Any]:
+def decode_live(data: bytes, frames: int, model: Model, fec: bool = False) -> dict[str, Any]:
     """What a live packet says; of a model without frequencies for the speaker fields."""
     about, kind, number = model.about, data[0] >> 6, data[0] & 63
-    assert crc16(bytes([3, frames]) + bytes.fromhex(about["fingerprint"]) + data[:-1]) & 255 == data[-1]
+    assert crc16(bytes([3, frames + 128 * fec]) + bytes.fromhex(about["fingerprint"]) + data[:-1]) & 255 == data[-1]
     payload, samples = data[1:-1], frames * about["unit_hop"]
     if kind == 2:
         return {"kind": kind, "number": number, "noise": payload[0]}
@@ -285,6 +285,11 @@ def decode_live(data: bytes, frames: int, model: Model) -> dict[str, Any]:
         samples = flags & 0x3FFFFF
         if flags & 0x400000:
             return {"kind": kind, "number": number, "samples": samples}
+    rows, copy = len(about["rows"]), {}
+    if fec:
+        size = -(-(rows - 1) * frames // 8)
+        bits = [byte >> 7 - bit & 1 for byte in payload[:size] for bit in range(8)]
+        copy, payload = {"copy": [bits[row * frames : (row + 1) * frames] for row in range(rows - 1)]}, payload[size:]
     coder, fields, whole = RangeDecoder(payload), {}, 2 ** about["precision"]
     for index, alphabet in enumerate(about["speaker"]):
         if kind == 1 or flags & 0x800000 or index % 8 == number % 8:
@@ -292,4 +297,5 @@ def decode_live(data: bytes, frames: int, model: Model) -> dict[str, Any]:
             fields[str(index)] = coder.symbol(shares, about["precision"])
     coded = decode_packet(coder, frames, frames * about["unit_hop"] // about["f0_hop"], model)
     units = [coded[row] for row in range(len(about["rows"]))]
-    return {"kind": kind, "number": number, "samples": samples, "fields": fields, "units": units, "f0": coded["f0"]}
+    told = {"kind": kind, "number": number, "samples": samples, "fields": fields, "units": units, "f0": coded["f0"]}
+    return {**told, **copy}

@@ -88,10 +88,10 @@ def test_what_makes_no_sense_is_refused_in_a_line(live: Path, speech: Path, comm
 
 
 def test_options() -> None:
-    assert asked_for(False, None, None, False) is None
-    options = asked_for(True, "1.28", 51, True)
+    assert asked_for(False, None, None, False, False) is None
+    options = asked_for(True, "1.28", 51, True, True)
     assert options is not None
-    assert (options.packet, options.cbr, options.dtx) == (1.28, 51, True)
-    default = asked_for(True, None, None, False)
+    assert (options.packet, options.cbr, options.dtx, options.fec) == (1.28, 51, True, True)
+    default = asked_for(True, None, None, False, False)
     assert default is not None
     assert str(default.packet) == PACKETS[1]

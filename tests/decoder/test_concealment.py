@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unitcodec.decoder.concealment import FADE, HOLD, Past, conceal, frames_ahead, gain_curve, nearest_kept
+from unitcodec.decoder.concealment import FADE, HOLD, Past, conceal, frames_ahead, gain_curve
 
 RATE = 25.0
 NOTHING = Past(np.zeros(2, np.int32))
@@ -82,13 +82,6 @@ def test_pieces_give_what_the_whole_gives(piece: int) -> None:
             assert np.array_equal(part[..., :size], wanted[..., first : first + size])
         own = slice(start, start + piece)
         past = past.after(units[:, own], f0[start // 2 : (start + piece) // 2], lost[own], 2)
-
-
-def test_lost_frames_borrow_from_the_nearest() -> None:
-    lost = np.array([1, 1, 0, 1, 1, 1, 1, 0, 0, 1], bool)
-    assert nearest_kept(lost).tolist() == [2, 2, 2, 2, 2, 7, 7, 7, 8, 8]
-    assert nearest_kept(np.ones(3, bool)).tolist() == [0, 1, 2]
-    assert nearest_kept(np.zeros(3, bool)).tolist() == [0, 1, 2]
 
 
 def test_the_gain_of_samples_has_no_step() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import torch
 
 from bitstream import InvalidCodes
 from unitcodec.encoder.live import AHEAD, MOST_BITRATE, MOST_SAVED, Activity
-from unitcodec.errors import AudioError
+from unitcodec.errors import AudioError, ModelError
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -87,6 +88,21 @@ def test_packets_keep_to_their_share(narrow: Codec, wave: FloatArray) -> None:
         assert 8 * sum(sizes) <= (bitrate or MOST_BITRATE) * 0.32 * len(sizes) + 8 * MOST_SAVED
     with pytest.raises(ValueError, match="too short"):
         narrow.encoder(live=True, bitrate=200)
+
+
+def test_each_packet_carries_a_copy_of_the_one_before(codec: Codec, narrow: Codec, wave: FloatArray) -> None:
+    encoder = codec.encoder(live=True, fec=True)
+    read = [encoder.coder.read(packet) for packet in run(encoder, wave[:40000], 5120)]
+    assert read[0].copy is not None
+    assert not read[0].copy.any()
+    for before, each in itertools.pairwise(read):
+        assert each.copy is not None
+        # The greater half of the values, as far as the rung that was sent tells it.
+        levels = np.array([codec.model.networks.content.quantizer.ladder[rung] for rung in before.units[0].tolist()])
+        sure = np.abs(before.units[1:] + 0.5 - levels / 2) >= 1
+        assert np.array_equal((before.units[1:] >= levels / 2)[sure], each.copy[sure] > 0)
+    with pytest.raises(ModelError, match="coarser"):
+        narrow.encoder(live=True, fec=True)
 
 
 def test_a_fixed_slot_is_filled_exactly(narrow: Codec, wave: FloatArray) -> None:

@@ -60,7 +60,7 @@ def most_packets(data: bytes) -> int:
 def seeds() -> list[bytes]:
     """A target's number and what it is given: streams, datagrams, models."""
     streams = [path.read_bytes() for path in sorted(GOLDEN.glob("v*/*.uc"))]
-    live = [(GOLDEN / "v3" / "live.uc").read_bytes()]
+    live = [path.read_bytes() for path in sorted((GOLDEN / "v3").glob("*.uc"))]
     told = json.loads((GOLDEN / "v2" / "datagrams.json").read_text())
     datagrams = [bytes.fromhex(each["hex"]) for stream in told["streams"] for each in stream["datagrams"]]
     joined = b"".join(bytes([len(datagram)]) + datagram for datagram in datagrams)
@@ -148,7 +148,7 @@ def _datagrams(data: bytes, model: EntropyModel = MODEL) -> bool:
 def _live(data: bytes) -> bool:
     try:
         reader = LiveReader(io.BytesIO(data))
-        coder = LiveCoder(MODEL, reader.frames)
+        coder = LiveCoder(MODEL, reader.frames, reader.fec)
         packets = list(reader)
         facts = bitstream.inspect(data, MODEL)
     except BitstreamError:

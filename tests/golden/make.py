@@ -87,20 +87,21 @@ def main() -> None:
     streams = [datagrams(made, entropy, mtu, announce_every) for mtu, announce_every in ((9, 5), (23, 2))]
     (FOLDER / "v2" / "datagrams.json").write_text(json.dumps({"codes": "short_end", "streams": streams}, indent=1) + "\n")
     (FOLDER / "v3").mkdir(exist_ok=True)
-    stream, told = live(entropy)
-    (FOLDER / "v3" / "live.uc").write_bytes(stream)
-    (FOLDER / "v3" / "live.json").write_text(json.dumps(told, indent=1) + "\n")
+    for name, fec in (("live", False), ("copies", True)):
+        stream, told = live(entropy, fec)
+        (FOLDER / "v3" / f"{name}.uc").write_bytes(stream)
+        (FOLDER / "v3" / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
-def live(entropy: EntropyModel) -> tuple[bytes, list[dict[str, Any]]]:
+def live(entropy: EntropyModel, fec: bool) -> tuple[bytes, list[dict[str, Any]]]:
     """A stream of live packets of every kind, and what each says; by the decoder in plain Python, to be independent."""
-    coder, stream = LiveCoder(entropy, 8), io.BytesIO()
+    coder, stream = LiveCoder(entropy, 8, fec), io.BytesIO()
     writer = LiveWriter(stream, coder)
     spoken = codes(5120, entropy.fingerprint)
     said = spoken.units, spoken.f0, spoken.speaker
     packets = [
         coder.speech(0, *said, opening=True),
-        *(coder.speech(number, *said) for number in (1, 2, 3)),
+        *(coder.speech(number, *said, copy=spoken.units[1:] > 2) for number in (1, 2, 3)),
         coder.filled(coder.speech(4, *said), 24),
         coder.pause(5, 62),
         coder.filled(coder.pause(53, 61), 24),
@@ -111,7 +112,7 @@ def live(entropy: EntropyModel) -> tuple[bytes, list[dict[str, Any]]]:
     for packet in packets:
         writer.write(packet)
     model = bitstream_reference.read_model(ENTROPY.read_bytes())
-    return stream.getvalue(), [bitstream_reference.decode_live(packet, 8, model) for packet in packets]
+    return stream.getvalue(), [bitstream_reference.decode_live(packet, 8, model, fec) for packet in packets]
 
 
 def datagrams(codes: SpeechCodes, entropy: EntropyModel, mtu: int, announce_every: int) -> dict[str, Any]:

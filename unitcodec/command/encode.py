@@ -46,6 +46,7 @@ def encode(
     packet: str | None,
     cbr: int | None,
     dtx: bool,
+    fec: bool,
     salvage: bool,
     raw: bool,
     rate: int | None,
@@ -60,7 +61,7 @@ def encode(
     A file's first packet waits for 8 s of speech. With --live the first leaves after half a second, and -b is the most that
     packets take, 450 bit/s by default.
     """
-    options = asked_for(live, packet, cbr, dtx)
+    options = asked_for(live, packet, cbr, dtx, fec)
     samples = _raw_format(raw, rate, channels, encoding)
     jobs = coding.jobs(Direction(reads=RAW_SUFFIXES if raw else AUDIO_SUFFIXES, suffix=".uc"))
     model = coding.model, coding.device

@@ -26,18 +26,19 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """Of ``encode --live``: seconds of a packet, bytes of each, whether pauses are left out."""
+    """Of ``encode --live``: seconds of a packet, bytes of each, whether pauses are left out and copies are sent."""
 
     packet: float
     cbr: int | None
     dtx: bool
+    fec: bool
 
     def packets(self, codec: Codec, blocks: Iterable[Samples], bitrate: float | None) -> Iterator[bytes]:
         """Blocks of samples -> the bytes of a stream of live packets, in pieces as they are ready."""
         from bitstream import LiveWriter
 
         try:
-            encoder = codec.encoder(live=True, bitrate=bitrate, packet=self.packet, cbr=self.cbr, dtx=self.dtx)
+            encoder = codec.encoder(live=True, bitrate=bitrate, packet=self.packet, cbr=self.cbr, dtx=self.dtx, fec=self.fec)
         except ValueError as error:
             raise UnitcodecError(str(error)) from error
         stream = io.BytesIO()
@@ -64,8 +65,9 @@ PACKETS = ("0.16", "0.32", "0.64", "1.28", "2.56")
 
 
 def live_options(command: Command) -> Command:
-    """The options ``--live``, ``--packet``, ``--cbr`` and ``--dtx``."""
+    """The options ``--live``, ``--packet``, ``--cbr``, ``--dtx`` and ``--fec``."""
     for add in (
+        click.option("--fec", is_flag=True, help="Of --live: every packet carries a coarse copy of the one before."),
         click.option("--dtx", is_flag=True, help="Of --live: send next to nothing while nobody speaks."),
         click.option("--cbr", type=click.IntRange(8, 255), metavar="BYTES", help="Of --live: bytes of every packet, exactly."),
         click.option(
@@ -78,13 +80,13 @@ def live_options(command: Command) -> Command:
     return command
 
 
-def asked_for(live: bool, packet: str | None, cbr: int | None, dtx: bool) -> LiveOptions | None:
+def asked_for(live: bool, packet: str | None, cbr: int | None, dtx: bool, fec: bool) -> LiveOptions | None:
     """Raises JobError for options that need ``--live``."""
     if not live:
-        if (packet, cbr, dtx) != (None, None, False):
-            raise JobError("--packet, --cbr and --dtx are about --live packets")
+        if (packet, cbr, dtx, fec) != (None, None, False, False):
+            raise JobError("--packet, --cbr, --dtx and --fec are about --live packets")
         return None
-    return LiveOptions(float(packet or PACKETS[1]), cbr, dtx)
+    return LiveOptions(float(packet or PACKETS[1]), cbr, dtx, fec)
 
 
 class LiveSpeech:
@@ -102,7 +104,8 @@ class LiveSpeech:
         self._name, self._salvage = name, on_error == "salvage"
         self._reader = LiveReader(io.BytesIO(stream.data) if isinstance(stream, Checked) else stream)
         self.codec = opener.codec(self._reader.model)
-        self._decoder = self.codec.decoder(self._reader.frames * self.codec.model.entropy.spec.unit_hop / self.codec.sample_rate)
+        packet = self._reader.frames * self.codec.model.entropy.spec.unit_hop / self.codec.sample_rate
+        self._decoder = self.codec.decoder(packet, self._reader.fec)
         self.num_samples = stream.num_samples if isinstance(stream, Checked) else None
         self.spoken = 0
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from ..errors import ModelError
 from ..quantize import FSQ, SteppedFSQ
 from .convolutional import ConvolutionalEncoder
 
@@ -58,3 +59,11 @@ class ContentEncoder(ConvolutionalEncoder):
         """What is quantized, (B, channels, n) -> units (B, rungs, rows, n): the nearest, then ever coarser ones."""
         codes: Tensor = self.quantizer.ladder_codes(latent)
         return codes
+
+
+def binary_rung(content: object) -> int:
+    """The rung at which every value is one of two, so that a bit tells it. Raises ModelError for units that have none."""
+    quantizer = getattr(content, "quantizer", None)
+    if not isinstance(quantizer, SteppedFSQ) or int(quantizer.ladder[-1]) != 2:
+        raise ModelError("forward error correction needs a model whose units get coarser, down to two values")
+    return len(quantizer.ladder) - 1

@@ -83,17 +83,6 @@ def gain_curve(gain: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
     return np.interp(np.arange(len(gain) * hop), (np.arange(len(gain)) + 0.5) * hop, gain).astype(np.float32)
 
 
-def nearest_kept(lost: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """For each frame the index of the nearest one not lost (itself if none is left): neighbours must not see the hole."""
-    kept = np.flatnonzero(~lost)
-    if len(kept) == 0 or len(kept) == len(lost):
-        return np.arange(len(lost))
-    position = np.arange(len(lost))
-    after = np.minimum(np.searchsorted(kept, position), len(kept) - 1)
-    before = np.maximum(after - 1, 0)
-    return np.where(np.abs(kept[after] - position) <= np.abs(kept[before] - position), kept[after], kept[before])
-
-
 def _since(lost: NDArray[np.bool_], before: int) -> NDArray[np.intp]:
     """For each frame how many were lost, up to it, since one came."""
     position = np.arange(len(lost))

@@ -15,13 +15,14 @@ from torch import Tensor
 from bitstream import Damaged
 from bitstream.live.packet import LATE, NUMBERS, LiveCoder
 
+from ..content.fsq import binary_rung
 from ..errors import ModelError
 from ..features import HOP, SAMPLE_RATE, level_gain
 from ..fields import Fields, IntArray
 from ..model import Model, Networks
 from ..vocoder.excitation import white_noise
 from ..vocoder.speech import Speech
-from .concealment import nearest_kept
+from .concealment import Past, conceal
 from .conversion import typical_speaker
 from .mel import decode_mel_of
 
@@ -30,12 +31,6 @@ AHEAD = 6
 
 BACK = 38
 """Unit frames before it: all that the mel decoder sees."""
-
-HELD = 0.3
-"""Seconds that what is lost is held as it was before it fades."""
-
-FADE = 0.1
-"""Seconds that it takes to fade, and to come back."""
 
 SOFTENED = 8
 """Samples that the noise of pauses is an average of: that of rooms is no hiss."""
@@ -50,19 +45,21 @@ class LiveDecoder:
         model: whose generator is fed log-mel.
         networks: its own in float32, on the device of choice.
         frames: unit frames a packet.
+        fec: packets carry coarse copies of the ones before.
 
     Attributes:
         speaker: (fields,) by now; what was not heard yet is typical.
         lost: packets in whose place something else was spoken.
+        copied: how many of them were known coarsely, from the copy in the next one.
         ended: whether the end of the stream was heard.
 
     Raises ModelError for a model whose generator is fed codes, bitstream.InvalidCodes for frames that make no packet.
     """
 
-    def __init__(self, model: Model, networks: Networks, frames: int = 8) -> None:
+    def __init__(self, model: Model, networks: Networks, frames: int = 8, fec: bool = False) -> None:
         if networks.generator.fed != "log_mel":
             raise ModelError(f"model '{model.config.name}': its vocoder is fed codes; live speech needs one that is fed log-mel")
-        self.coder = LiveCoder(model.entropy, frames)
+        self.coder, self._rung = LiveCoder(model.entropy, frames, fec), binary_rung(networks.content) if fec else 0
         self.packet = self.coder.samples
         self._networks, self._spec = networks, model.entropy.spec
         self._device = next(networks.parameters()).device
@@ -77,12 +74,13 @@ class LiveDecoder:
         self._f0 = np.zeros(0, np.int32)
         self._noise = np.zeros(0)
         self._coded_by = np.zeros((0, 3), np.int32)
+        self._past = Past(np.concatenate([np.zeros(len(self._spec.rows), np.int32), self.speaker[:3]]))
         self._start = 0
         self._spoken = 0  # samples given
         self._pause: int | None = None  # its noise, dB below full scale
         self._next: int | None = None  # number of the packet that is due
         self.ended = False
-        self.lost = 0
+        self.lost = self.copied = 0
 
     @property
     def delay(self) -> float:
@@ -101,7 +99,8 @@ class LiveDecoder:
         missing before this one, something stands in their place: speech for a moment, then silence.
         """
         if packet is None:
-            return self._fill(1)
+            self._fill(1)
+            return self._advance(False)
         try:
             read = self.coder.read(packet)
         except Damaged:
@@ -109,20 +108,22 @@ class LiveDecoder:
         missing = 0 if self._next is None else (read.number - self._next) % NUMBERS
         if missing >= LATE or self.ended:
             return np.zeros(0, np.float32)
-        ready = [self._fill(missing)] if missing else []
+        if missing and read.copy is not None and self._pause is None:
+            self._fill(missing - 1)
+            self._take_copy(read.copy)
+        else:
+            self._fill(missing)
+        self._next, self.ended = (read.number + 1) % NUMBERS, read.kind == "end"
         if read.kind == "pause":
             self._pause = read.noise
-            self._next = (read.number + 1) % NUMBERS
-            return np.concatenate([*ready, self._rest(1)])
-        if read.kind == "end" and not read.units.size:
-            self.ended = True
-            return np.concatenate([*ready, self._fill(1, False), self._finish(read.samples)])
-        self._pause = None
-        for field, value in read.fields.items():
-            self.speaker[field] = value
-        self._append(read.units, read.f0, 0.0)
-        self._next, self.ended = (read.number + 1) % NUMBERS, read.kind == "end"
-        return np.concatenate([*ready, self._finish(read.samples) if self.ended else self._advance(False)])
+        if read.units.size:
+            self._pause = None
+            for field, value in read.fields.items():
+                self.speaker[field] = value
+            self._append(read.units, read.f0, 0.0)
+        else:
+            self._append(*self._nothing(1), self._rest)
+        return self._finish(read.samples) if self.ended else self._advance(False)
 
     def flush(self) -> FloatArray:
         """The samples that were waiting for what follows; of a stream whose end was not heard."""
@@ -131,20 +132,25 @@ class LiveDecoder:
         self.ended = True
         return self._finish(self.packet)
 
-    def _fill(self, packets: int, lost: bool = True) -> FloatArray:
-        """What stands in the place of packets that did not come, or say nothing: in a pause none were sent."""
+    def _fill(self, packets: int) -> None:
+        """What stands in the place of packets that did not come: in a pause none were sent."""
         if self._next is not None:
             self._next = (self._next + packets) % NUMBERS
-        if self._pause is not None:
-            return self._rest(packets)
-        self.lost += packets * lost
-        self._append(*self._nothing(packets), np.nan)
-        return self._advance(False)
+        if self._pause is None:
+            self.lost += packets
+        self._append(*self._nothing(packets), self._rest)
 
-    def _rest(self, packets: int) -> FloatArray:
-        assert self._pause is not None
-        self._append(*self._nothing(packets), 10.0 ** (-self._pause / 20.0))
-        return self._advance(False)
+    @property
+    def _rest(self) -> float:
+        """The amplitude of a pause's noise; NaN if there is no pause."""
+        return np.nan if self._pause is None else 10.0 ** (-self._pause / 20.0)
+
+    def _take_copy(self, copy: IntArray) -> None:
+        """A packet that is known from the copy in the next one; F0 is held."""
+        self.lost, self.copied = self.lost + 1, self.copied + 1
+        units = np.concatenate([np.full((1, self.coder.frames), self._rung, np.int32), copy])
+        held = self._f0[-1] if len(self._f0) else self._past.f0
+        self._append(units, np.full(self.coder.frames // self._ratio, held, np.int32), 0.0)
 
     def _nothing(self, packets: int) -> tuple[IntArray, IntArray]:
         frames = self.coder.frames * packets
@@ -183,32 +189,27 @@ class LiveDecoder:
 
     def _decode(self, known: int) -> None:
         """Log-mel and F0 of the unit frames up to ``known``, which stay as they are now."""
-        gone = self._noise != 0
-        hold = nearest_kept(gone)
-        pitch_hold = np.minimum(hold[:: self._ratio] // self._ratio, len(self._f0) - 1)
-        units = torch.from_numpy(np.ascontiguousarray(self._units[:, hold])).long()[None].to(self._device)
-        f0 = torch.from_numpy(self._f0[pitch_hold]).long()[None].to(self._device)
-        by = self._coded_by[hold]
+        stacked, gone = np.concatenate([self._units, self._coded_by.T]), self._noise != 0
+        rate = SAMPLE_RATE / self._spec.unit_hop
+        stacked, f0, gain = conceal(stacked, self._f0, gone, self._ratio, rate, self._past)
+        units, by = stacked[: len(self._units)], stacked[len(self._units) :].T
         own = slice(self._frozen.end // self._stride - self._start, known - self._start)
-        voice = Fields.from_codes(self.speaker).voice
-        decoded = decode_mel_of(self._networks, units, f0, by[:: self._ratio, :2].tolist(), voice, own)
-        gain = np.array([self._gain / level_gain(int(level)) for level in by[:, 2]])
-        gain *= _fading(self._noise, self._spec.unit_hop)
+        decoded = decode_mel_of(
+            self._networks,
+            torch.from_numpy(np.ascontiguousarray(units)).long()[None].to(self._device),
+            torch.from_numpy(f0).long()[None].to(self._device),
+            by[:: self._ratio, :2].tolist(),
+            Fields.from_codes(self.speaker).voice,
+            own,
+        )
+        gain = gain * ~(self._noise > 0) * [self._gain / level_gain(int(level)) for level in by[:, 2]]
         self._frozen.append(*decoded, *(np.repeat(each[own], self._stride) for each in (gain, np.nan_to_num(self._noise))))
-        keep = max(0, known - BACK) // self._ratio * self._ratio
-        drop = max(0, keep - self._start)
+        drop = max(0, max(0, known - BACK) // self._ratio * self._ratio - self._start)
+        dropped = np.concatenate([self._units, self._coded_by.T])[:, :drop]
+        self._past = self._past.after(dropped, self._f0[: drop // self._ratio], gone[:drop], self._ratio)
         self._units, self._f0 = self._units[:, drop:], self._f0[drop // self._ratio :]
         self._noise, self._coded_by = self._noise[drop:], self._coded_by[drop:]
         self._start += drop
-
-
-def _fading(noise: NDArray[np.float64], unit_hop: int) -> NDArray[np.float64]:
-    """Gain of each frame's speech: what is lost is held for a while after the last frame that is kept, and then fades."""
-    gain, gone = np.ones(len(noise)), 0
-    for index, one in enumerate(noise):
-        gone = gone + 1 if np.isnan(one) else 0
-        gain[index] = 0.0 if one > 0 else np.clip(1.0 - (gone * unit_hop / SAMPLE_RATE - HELD) / FADE, 0.0, 1.0)
-    return gain
 
 
 class _Frozen:

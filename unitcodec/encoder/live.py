@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from bitstream.live.packet import NOISE_LEVELS, OVERHEAD, SAMPLES_BYTES, LiveCoder
 
 from ..audio.recording import as_block
-from ..content.decision import Candidates, Decision
+from ..content.decision import Candidates, Decision, Rungs
+from ..content.fsq import binary_rung
 from ..decoder.conversion import typical_speaker
 from ..errors import AudioError
 from ..features import HOP, SAMPLE_RATE, active_level, block_power, level_code, level_gain, log_mel, normalise
@@ -92,8 +93,10 @@ class LiveEncoder:
         bitrate: bit/s that packets take at most, everything included.
         slot: bytes of every packet of speech, exactly.
         pauses: send next to nothing while nobody speaks.
+        fec: each packet carries a coarse copy of the units of the one before.
 
-    Raises bitstream.InvalidCodes for a number of frames that makes no packet, ValueError for a slot that has no room.
+    Raises ModelError for copies of units that do not get coarser down to two values, bitstream.InvalidCodes for a number of
+    frames that makes no packet, ValueError for a slot that has no room.
     """
 
     def __init__(
@@ -105,11 +108,14 @@ class LiveEncoder:
         bitrate: float = MOST_BITRATE,
         slot: int | None = None,
         pauses: bool = False,
+        fec: bool = False,
     ) -> None:
-        self.coder = LiveCoder(model.entropy, frames)
+        if fec:
+            binary_rung(networks.content)
+        self.coder = LiveCoder(model.entropy, frames, fec)
         self.packet = self.coder.samples
         share = bitrate * self.packet / SAMPLE_RATE / 8 if slot is None else float(slot)
-        if share < (least := OVERHEAD + LEAST_PAYLOAD + frames):
+        if share < (least := OVERHEAD + LEAST_PAYLOAD + frames + self.coder.copy_bytes):
             raise ValueError(f"packets of {share:.0f} bytes are too short for {frames} unit frames; these take {least} at least")
         self._share, self._slot, self._saved, self._pauses = share, slot, MOST_SAVED, pauses
         self._entropy, self._networks, self._fast = model.entropy, networks, fast
@@ -121,6 +127,7 @@ class LiveEncoder:
         self.samples, self._f0 = Buffer(), Buffer()  # by samples; by frames
         self.sent = Fields.from_codes(typical_speaker(model.entropy))
         """The fields as a receiver knows them that has heard every packet."""
+        self._copy: IntArray | None = None  # of the last packet
         self._coded = self._number = 0
         self._silent = 0  # packets of the pause so far
         self._finished = False
@@ -199,7 +206,10 @@ class LiveEncoder:
         units = self._fitting(candidates, f0_codes, opening, 0 if last is None else SAMPLES_BYTES)
         if speech:
             self._speaker.search(own, units, f0_codes, self.sent)
-        data = self.coder.speech(self._number, units, f0_codes, self.sent.codes(), opening, last)
+        data = self.coder.speech(self._number, units, f0_codes, self.sent.codes(), opening, last, self._copy)
+        if self.coder.fec:
+            assert isinstance(candidates, Rungs)
+            self._copy = candidates[len(candidates) - 1][1:]
         if self._slot is None:
             self._saved = min(MOST_SAVED, max(0.0, self._saved + self._share - len(data)))
             return data
@@ -230,7 +240,7 @@ class LiveEncoder:
             extra = self.coder.speaker_bits(self._number, fields.codes(), True) - self.coder.speaker_bits(
                 self._number, fields.codes()
             )
-        most = 8 * (int(self._share + saved) - OVERHEAD) - CODER_BITS + extra
+        most = 8 * (int(self._share + saved) - OVERHEAD - self.coder.copy_bytes) - CODER_BITS + extra
         return most - self.coder.speaker_bits(self._number, fields.codes(), opening)
 
     def _fitting(self, candidates: Candidates, f0: IntArray, opening: bool, taken: int) -> IntArray:

@@ -127,14 +127,16 @@ def test_what_is_no_packet_is_refused(coder: LiveCoder) -> None:
         coder.filled(coder.speech(0, codes.units, codes.f0, codes.speaker), 4)
 
 
-def test_golden_packets(golden: Path, coder: LiveCoder) -> None:
+@pytest.mark.parametrize("name", ["live", "copies"])
+def test_golden_packets(golden: Path, name: str) -> None:
     """What a decoder in plain Python, written from docs/bitstream.md alone, made of them when the format was new."""
-    expected = json.loads((golden.parent / "v3" / "live.json").read_text())
-    data = (golden.parent / "v3" / "live.uc").read_bytes()
-    packets = list(LiveReader(io.BytesIO(data)))
+    expected = json.loads((golden.parent / "v3" / f"{name}.json").read_text())
+    reader = LiveReader(io.BytesIO((golden.parent / "v3" / f"{name}.uc").read_bytes()))
+    coder = LiveCoder(EntropyModel.load(golden / "entropy.safetensors"), reader.frames, reader.fec)
+    assert coder.fec == (name == "copies")
     model = reference.read_model((golden / "entropy.safetensors").read_bytes())
-    for packet, told in zip(packets, expected, strict=True):
-        assert reference.decode_live(packet, 8, model) == told
+    for packet, told in zip(reader, expected, strict=True):
+        assert reference.decode_live(packet, 8, model, coder.fec) == told
         read = coder.read(packet)
         assert (KINDS.index(read.kind), read.number) == (told["kind"], told["number"])
         assert read.noise == told.get("noise", 0)
@@ -142,7 +144,20 @@ def test_golden_packets(golden: Path, coder: LiveCoder) -> None:
         assert {str(field): value for field, value in read.fields.items()} == told.get("fields", {})
         assert read.units.tolist() == told.get("units", [])
         assert read.f0.tolist() == told.get("f0", [])
+        assert (None if read.copy is None else read.copy.tolist()) == told.get("copy")
         if read.units.size and read.kind != "end":
             speaker = np.array([read.fields.get(field, 0) for field in range(3)])
-            again = coder.speech(read.number, read.units, read.f0, speaker, read.kind == "opening")
+            again = coder.speech(read.number, read.units, read.f0, speaker, read.kind == "opening", copy=read.copy)
             assert coder.filled(again, len(packet)) == packet
+
+
+def test_a_copy_that_is_cut_off_or_malformed_is_damage(golden_model: EntropyModel) -> None:
+    coder = LiveCoder(golden_model, 2, fec=True)
+    assert coder.copy_bytes == 1
+    codes = _codes(coder, 0)
+    packet = bytearray(coder.speech(0, codes.units, codes.f0, codes.speaker, copy=[[1, 1]]))
+    assert coder.read(bytes(packet)).copy.tolist() == [[1, 1]]
+    packet[1] |= 1
+    packet[-1:] = coder._check(bytes(packet[:-1]))
+    with pytest.raises(Damaged, match="copy"):
+        coder.read(bytes(packet))
