@@ -118,11 +118,11 @@ class LiveEncoder:
         if share < (least := OVERHEAD + LEAST_PAYLOAD + frames + self.coder.copy_bytes):
             raise ValueError(f"packets of {share:.0f} bytes are too short for {frames} unit frames; these take {least} at least")
         self._share, self._slot, self._saved, self._pauses = share, slot, MOST_SAVED, pauses
-        self._entropy, self._networks, self._fast = model.entropy, networks, fast
+        self._entropy, self._networks = model.entropy, networks
         self._decision = Decision(networks.content, None if fast is None else fast.content)
         self._track, self._unit_hop = TRACKERS[model.config.tracker], model.entropy.spec.unit_hop
         self._device = next(networks.parameters()).device
-        self._speaker = Speaker(networks, fast, model.config.voice_search > 0, self.packet)
+        self._speaker = Speaker(networks, model.config.voice_search > 0, self.packet)
         self._activity = Activity()
         self.samples, self._f0 = Buffer(), Buffer()  # by samples; by frames
         self.sent = Fields.from_codes(typical_speaker(model.entropy))
@@ -235,13 +235,9 @@ class LiveEncoder:
     def _room(self, fields: Fields, opening: bool) -> float:
         """Bits that the units and F0 codes of the next packet may cost."""
         saved = self._saved if self._slot is None else 0.0
-        extra = 0.0
-        if opening and self._slot is None:  # it comes on top
-            extra = self.coder.speaker_bits(self._number, fields.codes(), True) - self.coder.speaker_bits(
-                self._number, fields.codes()
-            )
-        most = 8 * (int(self._share + saved) - OVERHEAD - self.coder.copy_bytes) - CODER_BITS + extra
-        return most - self.coder.speaker_bits(self._number, fields.codes(), opening)
+        # Where the size may vary, what an opening has more comes on top.
+        told = self.coder.speaker_bits(self._number, fields.codes(), opening and self._slot is not None)
+        return 8 * (int(self._share + saved) - OVERHEAD - self.coder.copy_bytes) - CODER_BITS - told
 
     def _fitting(self, candidates: Candidates, f0: IntArray, opening: bool, taken: int) -> IntArray:
         allowed, units = self._room(self.sent, opening) - 8 * taken, nearest(candidates)
@@ -284,7 +280,7 @@ class Speaker:
         renewed: whether they have become much better since this was last set to False.
     """
 
-    def __init__(self, networks: Networks, fast: Networks | None, search: bool, packet: int) -> None:
+    def __init__(self, networks: Networks, search: bool, packet: int) -> None:
         self._networks, self._packet = networks, packet
         self._search = VoiceSearch(networks, SEARCH_STEPS) if search else None
         self._samples: deque[FloatArray] = deque(maxlen=round(HEARD * SAMPLE_RATE / packet))
