@@ -26,7 +26,7 @@ from .decoder.conversion import convert
 from .decoder.live import LiveDecoder
 from .decoder.packets import packets_between, packets_of
 from .decoder.stream import PIECE, StreamDecoder, decode_whole
-from .encoder.live import LIVE_SECONDS, MOST_BITRATE, LiveEncoder
+from .encoder.live import LIVE_SECONDS, LiveEncoder
 from .encoder.rate import above_zero
 from .encoder.stream import StreamEncoder
 from .errors import AudioError, ModelError
@@ -255,7 +255,7 @@ class Codec:
             packet: seconds of a live packet: 0.16, 0.32, 0.64, 1.28 or 2.56 with the default model.
             cbr: bytes of every live packet, exactly.
             dtx: live packets come only while somebody speaks; a pause takes 3 bytes.
-            fec: each live packet carries a coarse copy of the one before, 100 bit/s, within the bitrate.
+            fec: each live packet carries a coarse copy of the one before: 100 bit/s, on top of the 450 or within ``bitrate``.
 
         Raises ValueError for a bitrate that is none or too low, bitstream.InvalidCodes for a packet that is no whole number of F0
         codes or too long.
@@ -264,8 +264,8 @@ class Codec:
             above_zero(bitrate)
         if not live:
             return FileEncoder(self, bitrate)
-        most = MOST_BITRATE if bitrate is None else float(bitrate)
-        return LiveEncoder(self.model, self._double, self._float, self._live_frames(packet), most, cbr, dtx, fec)
+        most, frames = None if bitrate is None else float(bitrate), self._live_frames(packet)
+        return LiveEncoder(self.model, self._double, self._float, frames, most, cbr, dtx, fec)
 
     def decoder(self, packet: float = LIVE_SECONDS, fec: bool = False) -> LiveDecoder:
         """A decoder of live packets of so many seconds: ``push(packet) -> samples``, ``push(None)`` for one that did not come.

@@ -90,7 +90,7 @@ class LiveEncoder:
         networks: its own in float64, on the device of choice.
         fast: the same in float32, which may stand in for them.
         frames: unit frames a packet.
-        bitrate: bit/s that packets take at most, everything included.
+        bitrate: bit/s that packets take at most, everything included; :data:`MOST_BITRATE` by default, and what copies take.
         slot: bytes of every packet of speech, exactly.
         pauses: send next to nothing while nobody speaks.
         fec: each packet carries a coarse copy of the units of the one before.
@@ -105,7 +105,7 @@ class LiveEncoder:
         networks: Networks,
         fast: Networks | None = None,
         frames: int = 8,
-        bitrate: float = MOST_BITRATE,
+        bitrate: float | None = None,
         slot: int | None = None,
         pauses: bool = False,
         fec: bool = False,
@@ -114,7 +114,9 @@ class LiveEncoder:
             binary_rung(networks.content)
         self.coder = LiveCoder(model.entropy, frames, fec)
         self.packet = self.coder.samples
-        share = bitrate * self.packet / SAMPLE_RATE / 8 if slot is None else float(slot)
+        seconds = self.packet / SAMPLE_RATE
+        share = MOST_BITRATE * seconds / 8 + self.coder.copy_bytes if bitrate is None else bitrate * seconds / 8
+        share = share if slot is None else float(slot)
         if share < (least := OVERHEAD + LEAST_PAYLOAD + frames + self.coder.copy_bytes):
             raise ValueError(f"packets of {share:.0f} bytes are too short for {frames} unit frames; these take {least} at least")
         self._share, self._slot, self._saved, self._pauses = share, slot, MOST_SAVED, pauses
