@@ -254,16 +254,23 @@ class Codec:
             bitrate: of live packets the most that they take, 450 bit/s by default; of files as for :meth:`encode`.
             packet: seconds of a live packet: 0.16, 0.32, 0.64, 1.28 or 2.56 with the default model.
             cbr: bytes of every live packet, exactly.
-            dtx: live packets come only while somebody speaks; a pause takes 3 bytes.
+            dtx: live packets come only while somebody speaks; a pause takes one, of 3 bytes or ``cbr``.
             fec: each live packet carries a coarse copy of the one before: 100 bit/s, on top of the 450 or within ``bitrate``.
 
-        Raises ValueError for a bitrate that is none or too low, bitstream.InvalidCodes for a packet that is no whole number of F0
+        Raises ValueError for a bitrate that is none or too low, for ``cbr`` that is no whole number, too low or beside a bitrate,
+        and for what is about live packets without ``live``; bitstream.InvalidCodes for a packet that is no whole number of F0
         codes or too long.
         """
         if bitrate is not None:
             above_zero(bitrate)
         if not live:
+            if (packet, cbr, dtx, fec) != (LIVE_SECONDS, None, False, False):
+                raise ValueError("packet, cbr, dtx and fec are about live packets: encoder(live=True, ...)")
             return FileEncoder(self, bitrate)
+        if cbr is not None and (isinstance(cbr, bool) or not isinstance(cbr, int)):
+            raise ValueError(f"cbr is {cbr!r:.40}; it must be a whole number of bytes, 20 for instance")
+        if cbr is not None and bitrate is not None:
+            raise ValueError("cbr, the size of every packet, fixes the bitrate: leave one of them out")
         most, frames = None if bitrate is None else float(bitrate), self._live_frames(packet)
         return LiveEncoder(self.model, self._double, self._float, frames, most, cbr, dtx, fec)
 

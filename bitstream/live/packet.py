@@ -114,7 +114,7 @@ class LiveCoder:
         ``samples``: it is the last, and so many of its samples count. ``copy``: (rows - 1, frames) bits of the packet before;
         zeros if there was none.
 
-        Raises InvalidCodes for codes that are not the model's or make no whole packet.
+        Raises InvalidCodes for codes that are not the model's or make no whole packet, and for more samples than it has.
         """
         units, f0, speaker = as_codes("units", units, 2), as_codes("f0", f0, 1), as_codes("speaker", speaker, 1)
         if (units.shape[1], len(f0)) != (self.frames, self._f0_frames):
@@ -127,7 +127,7 @@ class LiveCoder:
         payload = np.packbits(bits).tobytes() if self.fec else b""
         payload += self._coder.encode_after([(self._distributions[i], int(speaker[i])) for i in sent], units, f0)
         if samples is not None:
-            return self._seal("end", number, (opening * ALL + samples).to_bytes(SAMPLES_BYTES, "big") + payload)
+            return self._seal("end", number, self._counted(samples, opening * ALL) + payload)
         return self._seal("opening" if opening else "speech", number, payload)
 
     def speaker_bits(self, number: int, speaker: ArrayLike, opening: bool = False) -> float:
@@ -141,14 +141,22 @@ class LiveCoder:
         return self._seal("pause", number, bytes([min(max(noise, 0), NOISE_LEVELS - 1)]))
 
     def silent_end(self, number: int, samples: int) -> bytes:
-        """The last packet, of which so many samples count, where nothing is said in it."""
-        return self._seal("end", number, (SILENT + samples).to_bytes(SAMPLES_BYTES, "big"))
+        """The last packet, of which so many samples count, where nothing is said in it. Raises InvalidCodes as ``speech``."""
+        return self._seal("end", number, self._counted(samples, SILENT))
 
-    def read(self, data: bytes) -> LivePacket:
+    def _counted(self, samples: int, flags: int) -> bytes:
+        if not 0 <= samples <= self.samples:
+            raise InvalidCodes(f"{samples} samples of an end count; live packets have {self.samples}")
+        return (flags + samples).to_bytes(SAMPLES_BYTES, "big")
+
+    def read(self, data: bytes | bytearray | memoryview) -> LivePacket:
         """Inverse of the others. Zero bytes may follow a payload, before the check: they fill a fixed slot.
 
-        Raises Damaged.
+        Raises Damaged, and TypeError for what is no bytes.
         """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise TypeError(f"a live packet is bytes, not {type(data).__name__}")
+        data = bytes(data)
         kind, number, samples = self.head(data)
         payload = data[1:-1] if kind != "end" else data[1 + SAMPLES_BYTES : -1]
         if kind == "pause":

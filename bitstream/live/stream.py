@@ -36,29 +36,33 @@ def inspect_live(data: bytes, entropy: EntropyModel, limit: Limit) -> StreamInfo
     if reader.model != entropy.fingerprint:
         raise UnknownModel(f"the stream is of model {reader.model}; the entropy model given is {entropy.fingerprint}")
     packets: list[PacketInfo] = []
-    slots = lost = bad = 0
+    slots = lost = bad = damaged = 0
+    together = entropy.spec.packet_frames // coder.frames  # that are as long as one of a file
     last, due, paused, complete = coder.samples, None, False, False
     with suppress(Truncated):
         for packet in reader:
             begin, size = reader.size - len(packet) - 1, len(packet) + 1
             try:
-                kind, number, last = coder.head(packet)
+                read = coder.read(packet)  # all of it: the check lets one in 256 pass
             except Damaged:
                 packets.append(PacketInfo(len(packets), begin, size, False))
                 bad += 1
+                if (damaged := damaged + 1) % together == 0:  # what is empty may come by the million
+                    limit.lose(len(packets), 1)
                 continue
-            gap = 0 if due is None else (number - due) % NUMBERS
+            gap = 0 if due is None else (read.number - due) % NUMBERS
             if gap >= LATE:
                 continue
             for _ in range(0 if paused else gap - bad):  # damaged ones are counted
                 lost += 1
-                if lost % (entropy.spec.packet_frames // coder.frames) == 0:
+                if lost % together == 0:
                     limit.lose(len(packets), 1)
                 packets.append(PacketInfo(len(packets), begin, 0, False))
             packets.append(PacketInfo(len(packets), begin, size, True))
-            slots, bad, paused, due = slots + gap + 1, 0, kind == "pause", (number + 1) % NUMBERS
+            slots, bad, paused, due = slots + gap + 1, 0, read.kind == "pause", (read.number + 1) % NUMBERS
+            last = read.samples
             limit.check((slots - 1) * coder.samples + last)
-            if complete := kind == "end":
+            if complete := read.kind == "end":
                 break
     samples, size = max(0, slots - 1) * coder.samples + (last if slots else 0), len(data)
     return StreamInfo(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,18 @@ def test_a_listener_hears_while_the_speaker_speaks(live: Path, start: Start) -> 
     rest, _ = process.communicate(data[end:], timeout=300)
     assert process.returncode == 0
     assert len(rest) + 2 * ready == 2 * 124240
+
+
+def test_a_stream_may_come_byte_by_byte(live: Path, start: Start) -> None:
+    data = live.read_bytes()
+    process = start("decode", "-", "-", "--raw", "-q", stdin=-1, stdout=-1)
+    assert process.stdin is not None
+    for byte in data[:4]:
+        process.stdin.write(bytes([byte]))
+        process.stdin.flush()
+        time.sleep(0.5)  # to start takes less than all four
+    rest, _ = process.communicate(data[4:], timeout=300)
+    assert (process.returncode, len(rest)) == (0, 2 * 124240)
 
 
 def test_damage_is_refused_concealed_or_salvaged(live: Path, command: Command, tmp_path: Path) -> None:

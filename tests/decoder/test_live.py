@@ -101,6 +101,20 @@ def test_a_copy_stands_in_for_the_packet_before(codec: Codec, wave: FloatArray) 
         assert 0.1 < power(heard[part]) / power(whole[part]) < 10
 
 
+def test_what_a_stalled_network_hands_over_late_is_passed_over(narrow: Codec, packets: list[bytes], whole: FloatArray) -> None:
+    """Nine numbers behind are not 55 ahead: what was spoken in their place is not followed by 18 s of silence."""
+    for missed in (11, 12):  # the end is in time, or late
+        decoder = narrow.decoder()
+        heard = np.concatenate([decoder.push(packet) for packet in [*packets[:8], *[None] * missed, *packets[8:]]])
+        assert (decoder.lost, decoder.ended) == (missed, True)
+        assert len(heard) == len(whole)
+
+
+def test_what_is_no_packet_is_refused(narrow: Codec) -> None:
+    with pytest.raises(TypeError, match="bytes, not list"):
+        narrow.decoder().push([])  # type: ignore[arg-type]
+
+
 def test_a_late_joiner_hears_all_of_the_voice_after_eight_packets(narrow: Codec, packets: list[bytes]) -> None:
     encoder = narrow.encoder(live=True)
     decoder = narrow.decoder()

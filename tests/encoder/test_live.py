@@ -111,8 +111,18 @@ def test_a_fixed_slot_is_filled_exactly(narrow: Codec, wave: FloatArray) -> None
         packets = run(encoder, wave, 5120)
         assert {len(each) for each in packets} == {size}
         assert sum(encoder.coder.read(each).samples for each in packets) == len(wave)
-    with pytest.raises(ValueError, match="too short"):
-        narrow.encoder(live=True, cbr=9)
+    encoder = narrow.encoder(live=True, cbr=16, dtx=True)
+    packets = run(encoder, np.pad(wave[:30000], (0, 80000)), 5120)
+    assert {len(each) for each in packets} == {16}  # that begin a pause, too
+    assert {"pause", "end"} <= {encoder.coder.read(each).kind for each in packets}
+    for options, said in (
+        ({"cbr": 9}, "too short"),
+        ({"cbr": 20.5}, "whole number"),
+        ({"cbr": 20, "bitrate": 400.0}, "leave one"),
+        ({"cbr": 20, "live": False}, "live=True"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            narrow.encoder(**{"live": True, **options})
 
 
 def test_a_pause_of_ten_seconds_takes_eight_bytes_at_most(narrow: Codec, wave: FloatArray) -> None:

@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from io import BufferedReader
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 import click
 
@@ -19,7 +18,7 @@ from unitcodec.command.opener import Opener, model_was_asked_for
 from unitcodec.command.output import Output
 from unitcodec.command.run import Work, progress, say, source_name, stdin, summarize
 from unitcodec.command.sound import RAW, WAV, kind_of, write_sound
-from unitcodec.command.stream import Checked, read_checked, read_stream
+from unitcodec.command.stream import Checked, read_checked, read_stream, started
 from unitcodec.errors import UnitcodecError
 
 if TYPE_CHECKING:
@@ -121,7 +120,8 @@ def opened(name: str, stream: Checked | BinaryIO, opener: Opener, part: Part) ->
     """What a stream says, of whatever kind it is. Raises what these do, and UnitcodecError for a part of a live one."""
     from bitstream.live.stream import is_live
 
-    if not is_live(stream.data if isinstance(stream, Checked) else cast(BufferedReader, stream).peek(3)):
+    head, stream = (stream.data, stream) if isinstance(stream, Checked) else started(stream, 3)
+    if not is_live(head):
         return Speech(name, stream, opener, part)
     if not part.whole:
         raise UnitcodecError("a stream of live packets is played from its start; --start and --duration are for other files")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+import io
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from unitcodec.command.jobs import STANDARD
 from unitcodec.command.run import say, source_name, stdin, words
@@ -31,6 +32,33 @@ def read_stream(source: str, any_bytes: bool = False) -> bytes:
         if head != MAGIC and not any_bytes:
             raise NotUnitcodec("not a unitcodec stream ('unitcodec encode' makes one of audio)")
         return head + stream.read()
+
+
+class _Started(io.RawIOBase):
+    """A pipe of which the first bytes were read: it gives them again."""
+
+    def __init__(self, head: bytes, pipe: io.BufferedReader) -> None:
+        self._head, self._pipe = head, pipe
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._pipe.fileno()
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._head[: len(buffer)] or self._pipe.read1(len(buffer))
+        self._head = self._head[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def started(pipe: BinaryIO, count: int) -> tuple[bytes, BinaryIO]:
+    """The first so many bytes of a pipe, however slowly they come, and all of it. peek() gives what the first write brought."""
+    head = b""
+    while len(head) < count and (more := pipe.read1(count - len(head))):  # type: ignore[attr-defined]
+        head += more
+    return head, io.BufferedReader(_Started(head, pipe))  # type: ignore[arg-type]
 
 
 def _outcome(facts: StreamInfo) -> str:

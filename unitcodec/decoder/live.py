@@ -79,6 +79,7 @@ class LiveDecoder:
         self._spoken = 0  # samples given
         self._pause: int | None = None  # its noise, dB below full scale
         self._next: int | None = None  # number of the packet that is due
+        self._asked = 0  # that were not there in time since the last one that was: so many may come late, and are not far ahead
         self.ended = False
         self.lost = self.copied = 0
 
@@ -95,10 +96,13 @@ class LiveDecoder:
     def push(self, packet: bytes | None) -> FloatArray:
         """A packet's bytes, or None for one that is missing when its time has come -> the samples (n,) that are ready.
 
-        What is damaged counts as missing; what comes late or twice is passed over. Where the numbers tell that packets are
-        missing before this one, something stands in their place: speech for a moment, then silence.
+        What is damaged counts as missing; what comes late or twice is passed over, but for the end. Where the numbers tell that
+        packets are missing before this one, something stands in their place: speech for a moment, then silence.
+
+        Raises TypeError for what is neither bytes nor None.
         """
         if packet is None:
+            self._asked = min(self._asked + 1, NUMBERS // 2)
             self._fill(1)
             return self._advance(False)
         try:
@@ -106,8 +110,13 @@ class LiveDecoder:
         except Damaged:
             return np.zeros(0, np.float32)
         missing = 0 if self._next is None else (read.number - self._next) % NUMBERS
-        if missing >= LATE or self.ended:
-            return np.zeros(0, np.float32)
+        behind = NUMBERS - missing  # if it is late
+        if self.ended or behind <= max(NUMBERS - LATE, self._asked):
+            if self.ended or read.kind != "end" or behind > self._asked:
+                return np.zeros(0, np.float32)
+            self.ended = True  # all that was spoken behind it was made up
+            return self._finish(read.samples - (behind - 1) * self.packet)
+        self._asked = 0
         if missing and read.copy is not None and self._pause is None:
             self._fill(missing - 1)
             self._take_copy(read.copy)

@@ -91,7 +91,7 @@ class LiveEncoder:
         fast: the same in float32, which may stand in for them.
         frames: unit frames a packet.
         bitrate: bit/s that packets take at most, everything included; :data:`MOST_BITRATE` by default, and what copies take.
-        slot: bytes of every packet of speech, exactly.
+        slot: bytes of every packet, exactly.
         pauses: send next to nothing while nobody speaks.
         fec: each packet carries a coarse copy of the units of the one before.
 
@@ -118,7 +118,10 @@ class LiveEncoder:
         share = MOST_BITRATE * seconds / 8 + self.coder.copy_bytes if bitrate is None else bitrate * seconds / 8
         share = share if slot is None else float(slot)
         if share < (least := OVERHEAD + LEAST_PAYLOAD + frames + self.coder.copy_bytes):
-            raise ValueError(f"packets of {share:.0f} bytes are too short for {frames} unit frames; these take {least} at least")
+            rate = 8 * least / seconds
+            raise ValueError(
+                f"packets of {share:.0f} bytes are too short for {frames} unit frames: at least {least}, {rate:.0f} bit/s"
+            )
         self._share, self._slot, self._saved, self._pauses = share, slot, MOST_SAVED, pauses
         self._entropy, self._networks = model.entropy, networks
         self._decision = Decision(networks.content, None if fast is None else fast.content)
@@ -188,13 +191,16 @@ class LiveEncoder:
 
     def _nothing(self, last: int | None) -> bytes:
         if last is not None:
-            return self.coder.silent_end(self._number, last)
-        return self.coder.pause(self._number, self._activity.noise)
+            data = self.coder.silent_end(self._number, last)
+        else:
+            data = self.coder.pause(self._number, self._activity.noise)
+        return data if self._slot is None else self.coder.filled(data, self._slot)
 
     def _speak(self, start: int, f0_ahead: FloatArray, speech: bool, last: int | None) -> bytes:
         self._silent = 0
         own, f0 = self.samples.window(start, start + self.packet), self._f0.window(start // HOP, (start + self.packet) // HOP)
         wanted = self._speaker.hear(own, f0) if speech or not self._speaker.seconds else self._speaker.fields
+        known = self.sent
         opening, self.sent = self._renewed(wanted)
         left = max(0, start - BACK)
         window = at_reference_level(self.samples.window(left, start + self.packet + AHEAD), self.sent.level).to(self._device)
@@ -216,7 +222,8 @@ class LiveEncoder:
             self._saved = min(MOST_SAVED, max(0.0, self._saved + self._share - len(data)))
             return data
         if len(data) > self._slot:  # codes so improbable that not even the coarsest ones fit: seldom
-            return self.coder.filled(self._nothing(last), self._slot)
+            self.sent = known
+            return self._nothing(last)
         return self.coder.filled(data, self._slot)
 
     def _renewed(self, wanted: Fields) -> tuple[bool, Fields]:

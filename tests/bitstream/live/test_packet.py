@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import bitstream_reference as reference
@@ -123,6 +124,14 @@ def test_what_is_no_packet_is_refused(coder: LiveCoder) -> None:
         coder.speech(0, codes.units[:, :4], codes.f0[:2], codes.speaker)
     with pytest.raises(InvalidCodes, match="alphabet"):
         coder.speech(0, codes.units + 9, codes.f0, codes.speaker)
+    packet = coder.speech(0, codes.units, codes.f0, codes.speaker)
+    assert coder.read(memoryview(packet)).number == coder.read(bytearray(packet)).number == 0
+    with pytest.raises(TypeError, match="bytes, not str"):
+        coder.read("packet")  # type: ignore[arg-type]
+    for samples in (-1, coder.samples + 1):  # no reader would take it
+        for make in (partial(coder.silent_end, 0), partial(coder.speech, 0, codes.units, codes.f0, codes.speaker, False)):
+            with pytest.raises(InvalidCodes, match="samples of an end"):
+                make(samples)
     with pytest.raises(InvalidCodes, match="does not fit"):
         coder.filled(coder.speech(0, codes.units, codes.f0, codes.speaker), 4)
 

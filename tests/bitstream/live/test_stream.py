@@ -61,6 +61,16 @@ def test_what_is_missing_or_damaged_is_counted(coder: LiveCoder, packet: Callabl
     assert facts.complete
 
 
+def test_what_only_the_check_lets_pass_is_damage(coder: LiveCoder, packet: Callable[..., bytes]) -> None:
+    """Or a decoder would pass it over without a word, and the length told would not be the one that it gives."""
+    for end in (packet(2, 100), coder.filled(packet(2, 100)[:4] + b"\xff" * 12, 16)):
+        middle = coder.filled(packet(1)[:1] + b"\xff" * 12, 16)
+        facts = bitstream.inspect(_stream(coder, [packet(0), middle, end]), coder.entropy)
+        sound = end == packet(2, 100)
+        assert [each.ok for each in facts.packets] == [True, False, sound]
+        assert (facts.complete, facts.num_samples) == (sound, 2 * coder.samples + 100 if sound else coder.samples)
+
+
 def test_in_a_pause_nothing_is_missing(coder: LiveCoder, packet: Callable[..., bytes]) -> None:
     facts = bitstream.inspect(
         _stream(coder, [packet(0), coder.pause(1, 60), coder.pause(49, 60), packet(60), packet(61, 1)]), coder.entropy
@@ -102,6 +112,8 @@ def test_a_few_bytes_cannot_claim_hours(coder: LiveCoder, packet: Callable[..., 
     packets += [packet(1 + 55 * number) for number in range(300)]  # numbers that leave out 54 each time
     with pytest.raises(TooLong):
         bitstream.inspect(_stream(coder, packets), coder.entropy)
+    with pytest.raises(TooLong):  # a byte each
+        bitstream.inspect(_stream(coder, []) + bytes(20000), coder.entropy)
 
 
 def test_other_readers_say_what_it_is(coder: LiveCoder, packet: Callable[..., bytes]) -> None:
