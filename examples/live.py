@@ -25,7 +25,7 @@ JITTER = 0.15  # seconds that the receiver waits, for packets that take longer t
 def listen(there: socket.socket, main: Connection) -> None:
     torch.set_num_threads(1)
     decoder = unitcodec.load(device="cpu").decoder()
-    slot, waiting, waveform, late = decoder.packet / 16000, [], [], 0
+    slot, waiting, waveform, late, pushed = decoder.packet / 16000, [], [], 0, 0
     main.send("ready")
     waiting.append(there.recv(512))
     due = began = time.monotonic() + JITTER
@@ -36,9 +36,11 @@ def listen(there: socket.socket, main: Connection) -> None:
                 waiting.append(there.recv(512))
             except TimeoutError:
                 break
-        late += not waiting
-        waveform.append(decoder.push(waiting.pop(0) if waiting else None))  # None: something stands in its place
-        due += slot
+        if not waiting and pushed <= round((due - began) / slot):
+            waiting.append(None)  # something stands in the place of what did not come in time
+            late += 1
+        waveform += map(decoder.push, waiting)
+        pushed, waiting, due = pushed + len(waiting), [], due + slot
     # What a push gives is heard from its time on, so the first sample of all would have been heard then:
     main.send((began + decoder.delay, late, decoder.lost, np.concatenate(waveform)))
 

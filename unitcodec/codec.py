@@ -286,10 +286,11 @@ class Codec:
 
     def _live_frames(self, packet: float) -> int:
         spec = self.model.entropy.spec
-        frames = packet * self.sample_rate / spec.unit_hop
-        if not (math.isfinite(frames) and abs(frames - round(frames)) < 1e-6):
+        number = not isinstance(packet, bool) and isinstance(packet, Real)
+        frames = float(packet) * self.sample_rate / spec.unit_hop if number else math.nan
+        if not (math.isfinite(frames) and frames > 0 and abs(frames - round(frames)) < 1e-6):
             raise InvalidCodes(
-                f"live packets of {packet} s are no whole number of unit frames of {spec.unit_hop / self.sample_rate} s"
+                f"live packets of {packet!r:.40} s; it must be a number of unit frames of {spec.unit_hop / self.sample_rate} s"
             )
         return round(frames)
 

@@ -8,6 +8,7 @@ goes by what it has sent, not by what it knows: so does the decoder.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,9 +19,20 @@ from bitstream.live.packet import NOISE_LEVELS, OVERHEAD, SAMPLES_BYTES, LiveCod
 from ..audio.recording import as_block
 from ..content.decision import Candidates, Decision, Rungs
 from ..content.fsq import binary_rung
-from ..decoder.conversion import typical_speaker
+from ..decoder.conversion import LEVEL_FIELD, typical_speaker
 from ..errors import AudioError
-from ..features import HOP, SAMPLE_RATE, active_level, block_power, level_code, level_gain, log_mel, normalise
+from ..features import (
+    HOP,
+    LEVEL_CODES,
+    LEVEL_STEP,
+    SAMPLE_RATE,
+    active_level,
+    block_power,
+    level_code,
+    level_gain,
+    log_mel,
+    normalise,
+)
 from ..fields import Fields, IntArray
 from ..model import Model, Networks
 from ..pitch.tracker import CONTEXT, TRACKERS
@@ -28,7 +40,7 @@ from ..pitch.vqvae import STRIDE, live_statistics
 from .buffer import Buffer
 from .packet import at_reference_level, encode_f0
 from .rate import CODER_BITS, finest, nearest
-from .voice import SEGMENT, Excerpt, VoiceSearch
+from .voice import SEGMENT, Excerpt, VoiceSearch, loudness_error
 
 AHEAD = 2560
 """Samples (160 ms) behind a packet that its codes are chosen by."""
@@ -49,7 +61,10 @@ nothing better is found."""
 RENEWED = 0.9, 2.8
 """Seconds of speech after which all fields are sent once more: they are far better known than before."""
 
-LEAST_LEVEL = -50.0
+LOUDNESS_EVERY, MOST_LOUDNESS = 4, 4
+"""In one of so many packets the decoder is asked how loud it is; what it lacks is made good up to so many codes of the level."""
+
+LEAST_LEVEL = -66.0
 """dB re full scale: what is softer is not brought up to the level of speech."""
 
 FAR = 4, 2, 4
@@ -132,6 +147,7 @@ class LiveEncoder:
         self.samples, self._f0 = Buffer(), Buffer()  # by samples; by frames
         self.sent = Fields.from_codes(typical_speaker(model.entropy))
         """The fields as a receiver knows them that has heard every packet."""
+        self._correction = 0  # of the level that was sent; see Speaker
         self._copy: IntArray | None = None  # of the last packet
         self._coded = self._number = 0
         self._silent = 0  # packets of the pause so far
@@ -200,10 +216,11 @@ class LiveEncoder:
         self._silent = 0
         own, f0 = self.samples.window(start, start + self.packet), self._f0.window(start // HOP, (start + self.packet) // HOP)
         wanted = self._speaker.hear(own, f0) if speech or not self._speaker.seconds else self._speaker.fields
-        known = self.sent
+        known = self.sent, self._correction
         opening, self.sent = self._renewed(wanted)
         left = max(0, start - BACK)
-        window = at_reference_level(self.samples.window(left, start + self.packet + AHEAD), self.sent.level).to(self._device)
+        level = self.sent.level - self._correction
+        window = at_reference_level(self.samples.window(left, start + self.packet + AHEAD), level).to(self._device)
         first = (start - left) // self._unit_hop
         candidates = self._decision.candidates(window, slice(first, first + self.coder.frames))
         around = self._networks.pitch.context // STRIDE * STRIDE
@@ -213,7 +230,7 @@ class LiveEncoder:
         f0_codes = encode_f0(self._networks.pitch, track, self.sent, self._device)[skipped : skipped + len(f0) // STRIDE]
         units = self._fitting(candidates, f0_codes, opening, 0 if last is None else SAMPLES_BYTES)
         if speech:
-            self._speaker.search(own, units, f0_codes, self.sent)
+            self._speaker.compare(units, f0_codes, self.sent, level)
         data = self.coder.speech(self._number, units, f0_codes, self.sent.codes(), opening, last, self._copy)
         if self.coder.fec:
             assert isinstance(candidates, Rungs)
@@ -222,7 +239,7 @@ class LiveEncoder:
             self._saved = min(MOST_SAVED, max(0.0, self._saved + self._share - len(data)))
             return data
         if len(data) > self._slot:  # codes so improbable that not even the coarsest ones fit: seldom
-            self.sent = known
+            self.sent, self._correction = known
             return self._nothing(last)
         return self.coder.filled(data, self._slot)
 
@@ -235,9 +252,11 @@ class LiveEncoder:
             or any(abs(int(a) - int(b)) >= most for a, b, most in zip(new, old, FAR, strict=False))
         )
         if far and (self._slot is None or self._room(wanted, True) >= FRAME_BITS * self.coder.frames):
-            self._speaker.renewed = False
+            self._speaker.renewed, self._correction = False, self._speaker.correction
             return True, wanted
         turn = self.coder.turn(self._number)
+        if LEVEL_FIELD in turn:
+            self._correction = self._speaker.correction
         old[list(turn)] = new[list(turn)]
         return False, Fields.from_codes(old)
 
@@ -286,6 +305,7 @@ class Speaker:
         seconds: of speech heard so far.
         level: of it, dB re full scale.
         fields: by now.
+        correction: codes by which the level of the fields is above that of the speech, for the decoder is so much too soft.
         renewed: whether they have become much better since this was last set to False.
     """
 
@@ -296,7 +316,8 @@ class Speaker:
         self._f0: deque[FloatArray] = deque(maxlen=self._samples.maxlen)
         self._excerpts: deque[tuple[IntArray, IntArray]] = deque(maxlen=max(1, SEGMENT * HOP // packet))
         self._voice: tuple[int, ...] = ()
-        self.level, self.seconds, self.renewed = -100.0, 0.0, False
+        self._compared, self._error, self._correction = 0, 0.0, 0
+        self.level, self.seconds, self.renewed, self.correction = -100.0, 0.0, False, 0
         self.fields = Fields(0, 0, 0, ())
 
     def hear(self, samples: FloatArray, f0: FloatArray) -> Fields:
@@ -311,22 +332,32 @@ class Speaker:
             mel = self._mel(level, len(self._samples))
             with torch.inference_mode():
                 self._voice = tuple(self._networks.speaker.encode(mel)[0].tolist())
-        self.fields = Fields(*live_statistics(np.concatenate(self._f0)), level, self._voice)
+        corrected = min(max(level + self._correction, 0), LEVEL_CODES - 1)
+        self.correction = corrected - level
+        self.fields = Fields(*live_statistics(np.concatenate(self._f0)), corrected, self._voice)
         return self.fields
 
-    def search(self, samples: FloatArray, units: IntArray, f0: IntArray, sent: Fields) -> None:
-        """What was sent of the packet heard last: one step more towards the voice with which it sounds as it did."""
+    def compare(self, units: IntArray, f0: IntArray, sent: Fields, level: int) -> None:
+        """What was sent of the packet heard last, analysed at that ``level``, with what was said: a step more towards the voice
+        with which it sounds alike, and how loud it is."""
+        if self._search is None:
+            return
         self._excerpts.append((units, f0))
-        if self._search is None or self.seconds < SEARCH_FROM or self._search.done:
+        self._compared += 1
+        searches, listens = self.seconds >= SEARCH_FROM and not self._search.done, self._compared % LOUDNESS_EVERY == 0
+        if not searches and not listens:
             return
         count = min(len(self._excerpts), len(self._samples))
-        excerpts = list(self._excerpts)[-count:]
         device = next(self._networks.parameters()).device
-        units_, codes = (np.concatenate([each[k] for each in excerpts], axis=-1) for k in (0, 1))
-        excerpt = Excerpt(
-            torch.from_numpy(units_).long().to(device), torch.from_numpy(codes).long().to(device), self._mel(sent.level, count)[0]
-        )
-        self._voice = self._search.step(Fields(sent.mean, sent.deviation, sent.level, self._voice), excerpt) or self._voice
+        parts = (np.concatenate([each[k] for each in list(self._excerpts)[-count:]], axis=-1) for k in (0, 1))
+        codes = [torch.from_numpy(part).long().to(device) for part in parts]
+        excerpt = Excerpt(codes[0], codes[1], self._mel(level, count)[0])
+        if listens:
+            error = loudness_error(self._networks, sent, excerpt)
+            self._error = error if self._compared == LOUDNESS_EVERY else (self._error + error) / 2
+            self._correction = int(np.clip(np.rint(self._error / LEVEL_STEP), -MOST_LOUDNESS, MOST_LOUDNESS))
+        if searches:
+            self._voice = self._search.step(replace(sent, voice=self._voice), excerpt) or self._voice
 
     def _mel(self, level: int, count: int) -> torch.Tensor:
         """Normalised log-mel (1, 80, n) of the last so many packets."""

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..content.decision import full_precision
 from ..decoder.mel import decode_pitch
-from ..features import HOP
+from ..features import HOP, denormalise
 from ..fields import Fields
 from ..model import Networks
 from ..pitch.vqvae import STRIDE
@@ -34,6 +34,10 @@ SMOOTH = 2.0**-6
 MARGIN = 2.0**-12
 """Steps of a field's code. So far from all borders between two codes the search has to stay in float32, else float64 searches. On
 41 recordings, 12 steps each, the largest difference of the two was 5e-5; one recording in six came nearer to a border."""
+
+USUAL = 2.0
+"""dB by which excerpts of 1.28 s are louder than their decoded log-mel, which lies at the median of what it may be, in files of
+the default model that come out as loud as they were: on average over 16 recordings of the training speech."""
 
 GOLDEN = 0.6180339887
 """Multiples of it, modulo 1, are spread evenly however many there are."""
@@ -137,6 +141,20 @@ class VoiceSearch:
             return None
         self._descent.step(partial(prepared.error, 0))
         return tuple(self._descent.codes()[0].tolist()) if self._descent.done else None
+
+
+def loudness_error(networks: Networks, fields: Fields, excerpt: Excerpt) -> float:
+    """dB by which the excerpt is louder than what the mel decoder makes of its codes, more than usual (:data:`USUAL`); 0 for one
+    shorter than an F0 code."""
+    prepared = _prepared(networks, excerpt, fields)
+    if prepared is None:
+        return 0.0
+    with torch.inference_mode():
+        voice = networks.speaker.decode(torch.tensor([fields.voice], device=excerpt.mel.device)).to(prepared.values.dtype)
+        decoded = prepared.decoder(prepared.values, prepared.features, voice)
+        # Powers of the bands: log-mel is a logarithm of amplitudes.
+        said, spoken = (torch.exp(2.0 * denormalise(mel)).sum() for mel in (prepared.mel[..., : decoded.shape[2]], decoded))
+        return float(10.0 * torch.log10(said / spoken)) - USUAL
 
 
 @dataclass(frozen=True)
