@@ -1,11 +1,9 @@
-"""Speak, and hear what is left of it at some 353 bit/s: python examples/microphone.py [SECONDS]. Needs pip install sounddevice.
+"""Speak, and hear what is left of it at some 450 bit/s, a second later: python examples/microphone.py [SECONDS].
 
-The first sound comes after some 8 s of speech, which tell the encoder level and voice.
+Needs pip install sounddevice, and headphones, or it hears itself.
 """
 
-import os
 import sys
-import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,20 +21,15 @@ def microphone(seconds: float) -> Iterator[np.ndarray]:
             yield block[:, 0]
 
 
-def send(codec: Codec, blocks: Iterator[np.ndarray], end: int) -> None:
-    """Packets into a pipe, each as soon as it is ready."""
-    with open(end, "wb", buffering=0) as pipe:
-        for data in codec.compress_blocks(blocks):
-            pipe.write(data)
-
-
 def main(seconds: float = 30.0) -> None:
     codec = unitcodec.load()
-    source, target = os.pipe()
-    threading.Thread(target=send, args=(codec, microphone(seconds), target), daemon=True).start()
-    with open(source, "rb") as pipe, sounddevice.OutputStream(samplerate=codec.sample_rate, channels=1) as speaker:
-        for block in codec.decompress_blocks(pipe):
-            speaker.write(block[:, None])
+    encoder, decoder = codec.encoder(live=True), codec.decoder()
+    with sounddevice.OutputStream(samplerate=codec.sample_rate, channels=1) as speaker:
+        for block in microphone(seconds):
+            for packet in encoder.push(block):  # bytes, for whatever link there is
+                speaker.write(decoder.push(packet)[:, None])
+        for packet in encoder.flush():
+            speaker.write(decoder.push(packet)[:, None])
 
 
 if __name__ == "__main__":
