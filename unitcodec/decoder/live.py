@@ -158,7 +158,8 @@ class LiveDecoder:
         """A packet that is known from the copy in the next one; F0 is held."""
         self.lost, self.copied = self.lost + 1, self.copied + 1
         units = np.concatenate([np.full((1, self.coder.frames), self._rung, np.int32), copy])
-        held = self._f0[-1] if len(self._f0) else self._past.f0
+        came = np.flatnonzero(self._noise[:: self._ratio] == 0)
+        held = self._f0[came[-1]] if len(came) else self._past.f0
         self._append(units, np.full(self.coder.frames // self._ratio, held, np.int32), 0.0)
 
     def _nothing(self, packets: int) -> tuple[IntArray, IntArray]:
@@ -185,8 +186,7 @@ class LiveDecoder:
         known = received if complete else received - AHEAD
         if known * self._stride > self._frozen.end:
             self._decode(known)
-        ready = self._frozen.end - (0 if complete else self._around)
-        ready = min(ready, self._frozen.end) * HOP
+        ready = (self._frozen.end - (0 if complete else self._around)) * HOP
         if ready <= self._spoken:
             return np.zeros(0, np.float32)
         with torch.autocast(self._device.type, enabled=False):
