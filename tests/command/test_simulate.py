@@ -101,3 +101,27 @@ def test_refusals(run: Run, arguments: list[object], status: int, message: str) 
     assert len(lines) == 1
     assert lines[0].startswith(message)
     assert sorted(path.name for path in Path().iterdir()) == ["bad.uc", "talk.uc", "text.uc"]
+
+
+def test_a_live_stream_loses_its_own_packets(run: Run, narrow: Codec, speech: Path) -> None:
+    wave = soundfile.read(speech, dtype="float32")[0]
+    encoder = narrow.encoder(live=True)
+    packets = encoder.push(wave) + encoder.flush()
+    with open("live.uc", "wb") as file:
+        writer = bitstream.LiveWriter(file, encoder.coder)
+        for packet in packets:
+            writer.write(packet)
+    status, lines = run("live.uc", "heard.wav", "--loss", 0.2, "--burst", 2)
+    assert status == 0
+    assert len(lines) == 1
+    lost = int(lines[0].partition("heard.wav: ")[2].split(" of ")[0])
+    assert 0 < lost < 12
+    assert lines[0].endswith(f"{lost} of {len(packets)} live packets lost, 0 damaged")
+    assert soundfile.info("heard.wav").frames == len(wave)
+    assert run("live.uc", "left.uc", "--loss", 0.2, "--burst", 2, "-q") == (0, [])
+    facts = bitstream.inspect(Path("left.uc").read_bytes(), narrow.model.entropy)
+    assert (sum(not packet.ok for packet in facts.packets), facts.num_samples) == (lost, len(wave))
+    status, lines = run("live.uc", "wrong.wav", "--loss", 0, "--bit-errors", 0.002)
+    assert status == 0
+    assert " 0 damaged" not in lines[0]
+    assert soundfile.info("wrong.wav").frames == len(wave)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -85,6 +87,8 @@ def simulate(
 
     The speaker code and the length, which a sender can repeat, always arrive. What is lost is concealed: the last sound is held
     and fades. A .uc file has the same codes in its place, which do not fade.
+
+    Of a live stream its own packets are sent, but for the last, which tells the end; OUT.uc holds those that arrive.
     """
     link = Link(loss, burst, bit_errors, mtu, seed)
     try:
@@ -102,9 +106,13 @@ def simulate(
 def _simulate(link: Link, opener: Opener, kind: str | None, overwrite: bool, quiet: bool, job: Job) -> None:
     import bitstream
     from bitstream.entropy.spec import SAMPLE_RATE
+    from bitstream.live.stream import is_live
     from unitcodec.decoder.packets import without_holes
 
     data = read_stream(job.source)
+    if is_live(data):
+        _simulate_live(link, data, opener, kind, overwrite, quiet, job)
+        return
     codec, reader = opener.open(data, "strict")
     heard = send(bitstream.unpack(data, reader.entropy), reader.entropy, link)
     codes = heard.codes
@@ -120,6 +128,41 @@ def _simulate(link: Link, opener: Opener, kind: str | None, overwrite: bool, qui
         say(
             f"{source_name(job.source)} -> {target}: {heard.lost} of {heard.sent} datagrams lost, {heard.damaged} damaged; "
             f"{concealed:.2f} of {seconds:.2f} s concealed"
+        )
+
+
+def _simulate_live(link: Link, data: bytes, opener: Opener, kind: str | None, overwrite: bool, quiet: bool, job: Job) -> None:
+    from bitstream import Damaged, LiveReader, LiveWriter
+    from bitstream.datagram.channel import bit_errors, burst_losses
+
+    reader = LiveReader(io.BytesIO(data))
+    codec = opener.codec(reader.model)
+    decoder = codec.decoder(reader.frames * codec.model.entropy.spec.unit_hop / codec.sample_rate, reader.fec)
+    packets = list(reader)
+    lost = burst_losses(max(0, len(packets) - 1), link.loss, link.burst, link.seed).tolist()
+    came = [packet for packet, gone in zip(packets, [*lost, False], strict=False) if not gone]
+    arrived = [*bit_errors(came[:-1], link.bit_errors, link.seed), *came[-1:]]
+    sound = []
+    for packet in arrived:
+        with contextlib.suppress(Damaged):
+            decoder.coder.read(packet)
+            sound.append(packet)
+    with Output(job.target, overwrite=overwrite) as output:
+        if kind is None:
+            stream = io.BytesIO()
+            writer = LiveWriter(stream, decoder.coder)
+            for packet in sound:
+                writer.write(packet)
+            output.write(stream.getvalue())
+        else:
+            blocks = [*(decoder.push(packet) for packet in sound), decoder.flush()]
+            write_sound(output, blocks, sum(map(len, blocks)), kind)
+    if not quiet:
+        target = "standard output" if job.target == STANDARD else job.target
+        copies = f", {decoder.copied} known from copies" if reader.fec and kind else ""
+        say(
+            f"{source_name(job.source)} -> {target}: {sum(lost)} of {len(packets)} live packets lost, "
+            f"{len(arrived) - len(sound)} damaged{copies}"
         )
 
 
