@@ -394,7 +394,7 @@ def _portions(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
         yield from (block[start : start + _SLICE] for start in range(0, len(block), _SLICE))
 
 
-def _taken(stream: io.BytesIO) -> bytes:
+def taken(stream: io.BytesIO) -> bytes:
     """What was written, which leaves."""
     data = stream.getvalue()
     stream.seek(0)
@@ -419,7 +419,7 @@ class FileEncoder:
         pieces = self._written(self._encoder.finish())
         assert self._writer is not None
         self._writer.close(self._encoder.num_samples)
-        return [*pieces, _taken(self._stream)]
+        return [*pieces, taken(self._stream)]
 
     def _written(self, packets: Iterable[tuple[IntArray, IntArray]]) -> list[bytes]:
         if self._writer is None and self._encoder.fields is not None:
@@ -428,5 +428,5 @@ class FileEncoder:
         for units, f0 in packets:
             assert self._writer is not None
             self._writer.write(units, f0)
-            pieces.append(_taken(self._stream))
+            pieces.append(taken(self._stream))
         return pieces

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -78,16 +78,8 @@ def _raw_format(raw: bool, rate: int | None, channels: int | None, encoding: str
     return RawFormat(rate, channels or 1, encoding or "s16le")
 
 
-def _encoder(
-    model: tuple[str, str],
-    raw: RawFormat | None,
-    salvage: bool,
-    overwrite: bool,
-    quiet: bool,
-    bitrate: float | None,
-    live: LiveOptions | None,
-) -> Work[Job]:
-    return partial(_encode_one, loader(*model), raw, salvage, overwrite, quiet, bitrate, live)
+def _encoder(model: tuple[str, str], *options: Any) -> Work[Job]:
+    return partial(_encode_one, loader(*model), *options)
 
 
 def _encode_one(

@@ -36,6 +36,7 @@ class LiveOptions:
     def packets(self, codec: Codec, blocks: Iterable[Samples], bitrate: float | None) -> Iterator[bytes]:
         """Blocks of samples -> the bytes of a stream of live packets, in pieces as they are ready."""
         from bitstream import LiveWriter
+        from unitcodec.codec import taken
 
         try:
             encoder = codec.encoder(live=True, bitrate=bitrate, packet=self.packet, cbr=self.cbr, dtx=self.dtx, fec=self.fec)
@@ -50,14 +51,6 @@ class LiveOptions:
         for packet in encoder.flush():
             writer.write(packet)
         yield taken(stream)
-
-
-def taken(stream: io.BytesIO) -> bytes:
-    """What was written to the stream, which is empty afterwards."""
-    data = stream.getvalue()
-    stream.seek(0)
-    stream.truncate()
-    return data
 
 
 PACKETS = ("0.16", "0.32", "0.64", "1.28", "2.56")

@@ -198,9 +198,9 @@ class LiveDecoder:
 
     def _decode(self, known: int) -> None:
         """Log-mel and F0 of the unit frames up to ``known``, which stay as they are now."""
-        stacked, gone = np.concatenate([self._units, self._coded_by.T]), self._noise != 0
+        given, gone = np.concatenate([self._units, self._coded_by.T]), self._noise != 0
         rate = SAMPLE_RATE / self._spec.unit_hop
-        stacked, f0, gain = conceal(stacked, self._f0, gone, self._ratio, rate, self._past)
+        stacked, f0, gain = conceal(given, self._f0, gone, self._ratio, rate, self._past)
         units, by = stacked[: len(self._units)], stacked[len(self._units) :].T
         own = slice(self._frozen.end // self._stride - self._start, known - self._start)
         decoded = decode_mel_of(
@@ -214,8 +214,7 @@ class LiveDecoder:
         gain = gain * ~(self._noise > 0) * [self._gain / level_gain(int(level)) for level in by[:, 2]]
         self._frozen.append(*decoded, *(np.repeat(each[own], self._stride) for each in (gain, np.nan_to_num(self._noise))))
         drop = max(0, max(0, known - BACK) // self._ratio * self._ratio - self._start)
-        dropped = np.concatenate([self._units, self._coded_by.T])[:, :drop]
-        self._past = self._past.after(dropped, self._f0[: drop // self._ratio], gone[:drop], self._ratio)
+        self._past = self._past.after(given[:, :drop], self._f0[: drop // self._ratio], gone[:drop], self._ratio)
         self._units, self._f0 = self._units[:, drop:], self._f0[drop // self._ratio :]
         self._noise, self._coded_by = self._noise[drop:], self._coded_by[drop:]
         self._start += drop
