@@ -244,7 +244,10 @@ def noise(clean: Path, noisy: Path, out: Path | None, model: str, jobs: int) -> 
     "--link", "links", multiple=True, metavar="LOSS,BURST", callback=_links, default=["0,1", ".1,1", ".1,3"], show_default=True,
     help="A share of lost packets, and how many are lost in a row on average. Can be given again.",
 )  # fmt: skip
-def loss(data: Path, out: Path, model: str, limit: int | None, jobs: int, links: tuple[tuple[float, float], ...]) -> None:
+@click.option("--live", is_flag=True, help="Judge live packets, with copies and without, in place of files and others.")
+def loss(
+    data: Path, out: Path, model: str, limit: int | None, jobs: int, links: tuple[tuple[float, float], ...], live: bool
+) -> None:
     """Judge what is heard when packets of 0.32 s are lost, beside Codec2 and Opus. Prints a table, writes DIR/loss.json."""
     from benchmarks import corpus, files
     from benchmarks import loss as measurement
@@ -252,7 +255,7 @@ def loss(data: Path, out: Path, model: str, limit: int | None, jobs: int, links:
 
     utterances = corpus.load(data, limit)
     with _interruptible(_RESUMES):
-        measured = measurement.measure(utterances, [measurement.Link(*link) for link in links], out, model, jobs)
+        measured = measurement.measure(utterances, [measurement.Link(*link) for link in links], out, model, jobs, live)
     files.write_json(out / "loss.json", {"version": 1, "made": provenance(_name(data)), **measured})
     click.echo(measurement.table(measured))
 

@@ -7,6 +7,7 @@ where and with what; and what :func:`measure` returns.
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,9 +43,16 @@ COPIED = {"unitcodec, copies in the next packet": 1, "unitcodec, copies 4 packet
 CODEC2, OPUS = "Codec2 700C, repeated", "Opus 6k, concealed"
 OWN = (MUTED, REPEATED, CONCEALED, *COPIED)
 SYSTEMS = (*OWN, CODEC2, OPUS)
+LIVE_MUTED, LIVE = "live, muted", "live, concealed"
+LIVE_COPIED = {"live, --fec 1": 1, "live, --fec 4": 4, "live, --fec 8": 8}
+LIVE_SYSTEMS = (LIVE_MUTED, LIVE, *LIVE_COPIED)
 """``muted``: silence with ramps of 10 ms. ``repeated``: the last frame, for however long. ``concealed``: as the decoder does it.
-``copies``: a packet has a copy of one before it, with two values a channel and without F0; if both are lost: concealed.
+``copies``: a packet has a copy of one before it, with two values a channel and without F0; if both are lost: concealed. ``live``
+are packets of :class:`unitcodec.encoder.live.LiveEncoder`, of which the last, which tells the end, always arrives.
 """
+
+TAIL = max(LIVE_COPIED.values())
+"""Packets of silence behind each utterance that is sent live: there are copies of its last packets, as in a longer talk."""
 
 JUDGES = ("asr", "dnsmos")
 
@@ -58,9 +66,14 @@ class Link:
 
 
 def measure(
-    utterances: Sequence[Utterance], links: Sequence[Link], out: Path, model: str = "default", jobs: int = 1
+    utterances: Sequence[Utterance],
+    links: Sequence[Link],
+    out: Path,
+    model: str = "default",
+    jobs: int = 1,
+    live: bool = False,
 ) -> dict[str, Any]:
-    """Speak all utterances over all links, in ``jobs`` processes, and judge them.
+    """Speak all utterances over all links, in ``jobs`` processes, and judge them: SYSTEMS, or LIVE_SYSTEMS.
 
     Codes are kept in ``out / "codes"`` and what judges said in ``out / "judged"``: another run goes on from there.
 
@@ -75,7 +88,7 @@ def measure(
     if missing := {name: gap for name, gap in judge.gaps().items() if name in JUDGES}:
         raise BenchmarkError("; ".join(f"{name}: {gap}" for name, gap in missing.items()))
     tasks = [(link, index, utterance) for link in links for index, utterance in enumerate(utterances)]
-    work = partial(_judged, model, out)
+    work = partial(_judged, model, out, live)
     rows = list(progress.track("loss", _each(work, tasks, jobs), len(tasks)))
     figures = []
     for number, link in enumerate(links):
@@ -106,19 +119,19 @@ def _figures(rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     }
 
 
-def _judged(model: str, out: Path, task: tuple[Link, int, Utterance]) -> dict[str, Any]:
+def _judged(model: str, out: Path, live: bool, task: tuple[Link, int, Utterance]) -> dict[str, Any]:
     """An utterance over a link in every system; ``index`` chooses what is lost."""
     from bitstream.datagram.channel import burst_losses
 
     link, index, utterance = task
     waveform = read(utterance.path)
-    lost = burst_losses(-(-len(waveform) // PACKET), link.loss, link.burst, index)
+    lost = burst_losses(-(-len(waveform) // PACKET) + TAIL * live, link.loss, link.burst, index)
     systems = {}
-    for name, spoken in speak(model, out, utterance, waveform, lost):
+    for name, spoken in (speak_live if live else speak)(model, out, utterance, waveform, lost):
         said = judge.judge_pair(utterance.path, spoken, out / "judged", JUDGES)
         errors, words = text.word_errors(utterance.transcript, said["asr"])
         systems[name] = {"errors": errors, "words": words, "dnsmos": said["dnsmos"]}
-    if link.loss and not lost.any():  # then all that is ours is one
+    if link.loss and not lost.any() and not live:  # then all that is ours is one
         systems |= dict.fromkeys(OWN, systems[CONCEALED])
     return {"lost": int(lost.sum()), "packets": len(lost), "systems": systems}
 
@@ -143,6 +156,36 @@ def speak(model: str, out: Path, utterance: Utterance, waveform: FloatArray, los
     yield OPUS, opus.lossy(6, waveform, gone)
 
 
+def speak_live(model: str, out: Path, utterance: Utterance, waveform: FloatArray, lost: Mask) -> Iterator[tuple[str, FloatArray]]:
+    """What is heard of ``waveform`` (T,) in live packets of 0.32 s where those ``lost`` (n + TAIL,) do not arrive."""
+    from bitstream import LiveReader, LiveWriter
+
+    codec = loaded(model)
+    for name, fec in {LIVE: 0, **LIVE_COPIED}.items():
+        kept = out / "codes" / f"{utterance.name}.live{fec}.uc"
+        if not kept.exists():
+            encoder, stream = codec.encoder(live=True, fec=fec), io.BytesIO()
+            writer = LiveWriter(stream, encoder.coder)
+            for packet in [*encoder.push(np.pad(waveform, (0, TAIL * PACKET))), *encoder.flush()]:
+                writer.write(packet)
+            write_bytes(kept, stream.getvalue())
+        decoder, (*packets, last) = codec.decoder(fec=fec), LiveReader(io.BytesIO(kept.read_bytes()))
+        came = [*(packet for packet, gone in zip(packets, lost[:-1], strict=True) if not gone), last]
+        heard = np.concatenate([np.zeros(0, np.float32), *(decoder.push(packet) for packet in came)])
+        # To a receiver that missed the first packets the stream begins later.
+        heard = np.pad(heard, (len(waveform) + TAIL * PACKET - len(heard), 0))[: len(waveform)]
+        yield name, heard
+        if not fec:
+            yield LIVE_MUTED, muted(heard, lost)
+
+
+def muted(waveform: FloatArray, lost: Mask) -> FloatArray:
+    """(T,), silent where packets ``lost`` (n,) lie."""
+    kernel = np.hanning(2 * RAMP + 1)
+    near = np.convolve(np.pad(np.repeat(lost, PACKET), RAMP, mode="edge"), kernel / kernel.sum(), "valid")
+    return (waveform * np.clip(1.0 - 2.0 * near, 0.0, 1.0)[: len(waveform)]).astype(np.float32)
+
+
 def _own(codec: Any, codes: SpeechCodes, lost: Mask) -> Iterator[tuple[str, FloatArray]]:
     from bitstream.codes import lost_ranges
     from unitcodec.decoder.concealment import filled
@@ -152,9 +195,7 @@ def _own(codec: Any, codes: SpeechCodes, lost: Mask) -> Iterator[tuple[str, Floa
     gone, gone_f0 = gone[: codes.units.shape[1]], gone_f0[: len(codes.f0)]
     concealed = codec.decode(replace(codes, lost=lost_ranges(gone)))
     yield CONCEALED, concealed
-    kernel = np.hanning(2 * RAMP + 1)
-    near = np.convolve(np.pad(np.repeat(lost, PACKET), RAMP, mode="edge"), kernel / kernel.sum(), "valid")
-    yield MUTED, (concealed * np.clip(1.0 - 2.0 * near, 0.0, 1.0)[: len(concealed)]).astype(np.float32)
+    yield MUTED, muted(concealed, lost)
     # What is lost of the beginning has nothing before it.
     first, first_f0 = gone.argmin(), gone_f0.argmin()
     units, f0 = filled(codes.units, gone, codes.units[:, first], 0), filled(codes.f0[None], gone_f0, codes.f0[[first_f0]], 0)[0]
@@ -179,7 +220,7 @@ def table(measured: dict[str, Any]) -> str:
     lines = []
     for key, title, digits in (("wer", "WER ↓", 3), ("dnsmos", "DNSMOS ↑", 2)):
         lines += [f"| {title} | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
-        for name in SYSTEMS:
+        for name in (name for name in (*SYSTEMS, *LIVE_SYSTEMS) if any(name in link["systems"] for link in measured["links"])):
             cells = [f"{link['systems'][name][key]:.{digits}f}" if name in link["systems"] else "" for link in measured["links"]]
             lines.append(f"| {name} | {' | '.join(cells)} |")
         lines.append("")

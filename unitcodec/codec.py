@@ -230,7 +230,7 @@ class Codec:
         packet: float = LIVE_SECONDS,
         cbr: int | None = None,
         dtx: bool = False,
-        fec: bool = False,
+        fec: int = 0,
     ) -> LiveEncoder: ...
     @overload
     def encoder(self, *, live: Literal[False] = False, bitrate: float | None = None) -> FileEncoder: ...
@@ -242,7 +242,7 @@ class Codec:
         packet: float = LIVE_SECONDS,
         cbr: int | None = None,
         dtx: bool = False,
-        fec: bool = False,
+        fec: int = 0,
     ) -> LiveEncoder | FileEncoder:
         """An encoder for audio that arrives in blocks: ``push(samples) -> [bytes, ...]``, and ``flush()`` at its end.
 
@@ -255,7 +255,8 @@ class Codec:
             packet: seconds of a live packet: 0.16, 0.32, 0.64, 1.28 or 2.56 with the default model.
             cbr: bytes of every live packet, exactly.
             dtx: live packets come only while somebody speaks; a pause takes one, of 3 bytes or ``cbr``.
-            fec: each live packet carries a coarse copy of the one before: 100 bit/s, on top of the 450 or within ``bitrate``.
+            fec: each live packet carries a coarse copy of the one 1, 4 or 8 packets before: 100 bit/s, on top of the 450 or
+                within ``bitrate``. 1 serves where single packets are lost, 4 or 8 where several in a row are.
 
         Raises ValueError for a bitrate that is none or too low, for ``cbr`` that is no whole number, too low or beside a bitrate,
         and for what is about live packets without ``live``; bitstream.InvalidCodes for a packet that is no whole number of F0
@@ -264,7 +265,7 @@ class Codec:
         if bitrate is not None:
             above_zero(bitrate)
         if not live:
-            if (packet, cbr, dtx, fec) != (LIVE_SECONDS, None, False, False):
+            if (packet, cbr, dtx, fec) != (LIVE_SECONDS, None, False, 0):
                 raise ValueError("packet, cbr, dtx and fec are about live packets: encoder(live=True, ...)")
             return FileEncoder(self, bitrate)
         if cbr is not None and (isinstance(cbr, bool) or not isinstance(cbr, int)):
@@ -274,10 +275,10 @@ class Codec:
         most, frames = None if bitrate is None else float(bitrate), self._live_frames(packet)
         return LiveEncoder(self.model, self._double, self._float, frames, most, cbr, dtx, fec)
 
-    def decoder(self, packet: float = LIVE_SECONDS, fec: bool = False) -> LiveDecoder:
+    def decoder(self, packet: float = LIVE_SECONDS, fec: int = 0) -> LiveDecoder:
         """A decoder of live packets of so many seconds: ``push(packet) -> samples``, ``push(None)`` for one that did not come.
 
-        ``fec``: they carry copies. Then tell of a missing packet only when the next one is missing, too.
+        ``fec``: the encoder's. In the place of a missing packet the decoder waits for its copy, and gives no samples until then.
 
         Raises ModelError for a model whose vocoder is fed codes, or that has no copies, bitstream.InvalidCodes as
         :meth:`encoder`.

@@ -33,9 +33,10 @@ ALL, SILENT = 1 << 23, 1 << 22
 NOISE_LEVELS = 128
 """Alphabet of a pause's noise level, in dB below full scale."""
 
-MOST_FRAMES = 127
-"""Unit frames of a packet; the highest bit of the byte that tells them says whether packets carry copies."""
-FEC = 128
+MOST_FRAMES = 64
+"""Unit frames of a packet: six bits of the byte that tells the layout."""
+DISTANCES = (0, 1, 4, 8)
+"""How many packets before it lies the packet of which each carries a copy; 0: none. The two highest bits of the layout."""
 
 Kind = Literal["speech", "opening", "pause", "end"]
 KINDS: tuple[Kind, ...] = ("speech", "opening", "pause", "end")
@@ -53,7 +54,7 @@ class LivePacket:
         fields: speaker fields by index, as far as the packet carries them.
         noise: of a pause, the level of the noise in dB below full scale.
         samples: those that count; of an end they may be fewer, or none.
-        copy: (rows - 1, frames), a bit for each unit of the packet before, coarsely; None where packets carry no copies.
+        copy: (rows - 1, frames), a bit for each unit of an earlier packet, coarsely; None where packets carry no copies.
     """
 
     kind: Kind
@@ -71,24 +72,26 @@ class LiveCoder:
 
     Args:
         entropy: the model of the codes.
-        frames: unit frames a packet, at most 127; it covers whole F0 frames and is no longer than a packet of a file.
-        fec: forward error correction: each packet carries a coarse copy of the units of the one before, a bit for each unit frame
-            of each row but the first. What the bits mean is the model's business.
+        frames: unit frames a packet, at most 64; it covers whole F0 frames and is no longer than a packet of a file.
+        fec: forward error correction: each packet carries a coarse copy of the units of the one 1, 4 or 8 packets before, a bit
+            for each unit frame of each row but the first. What the bits mean is the model's business. 0: none does.
 
-    Raises InvalidCodes for another number of frames, for copies of one row, or for a model whose speaker fields have more
-    values than 2^precision.
+    Raises InvalidCodes for another number of frames, for copies of another packet or of one row, or for a model whose speaker
+    fields have more values than 2^precision.
     """
 
-    def __init__(self, entropy: EntropyModel, frames: int, fec: bool = False) -> None:
+    def __init__(self, entropy: EntropyModel, frames: int, fec: int = 0) -> None:
         spec = entropy.spec
         if not 1 <= frames <= min(spec.packet_frames, MOST_FRAMES) or frames * spec.unit_hop % spec.f0_hop:
             raise InvalidCodes(f"live packets of {frames} unit frames: no whole F0 frames, or more than {spec.packet_frames}")
         if max(spec.speaker, default=1) > 2**spec.precision:
             raise InvalidCodes(f"a speaker field of {max(spec.speaker)} values: live packets have at most 2^{spec.precision}")
+        if isinstance(fec, bool) or fec not in DISTANCES:
+            raise InvalidCodes(f"copies of the packet {fec!r:.40} before; forward error correction knows 1, 4 and 8, and 0 for none")
         if fec and len(spec.rows) < 2:
             raise InvalidCodes("forward error correction copies all rows but the first, and this model has one")
         self.entropy, self.frames, self.samples, self.fec = entropy, frames, frames * spec.unit_hop, fec
-        self.layout = frames | FEC * fec
+        self.layout = DISTANCES.index(fec) << 6 | frames - 1
         """What a stream's header says of its packets, in one byte."""
         self.copy_bytes = -(-(len(spec.rows) - 1) * frames // 8) if fec else 0
         self._coder, self._f0_frames = PacketCoder(entropy), self.samples // spec.f0_hop
@@ -111,8 +114,8 @@ class LiveCoder:
     ) -> bytes:
         """Packet ``number`` with units (rows, frames), f0 (m,) and its share of the speaker fields (fields,), or all.
 
-        ``samples``: it is the last, and so many of its samples count. ``copy``: (rows - 1, frames) bits of the packet before;
-        zeros if there was none.
+        ``samples``: it is the last, and so many of its samples count. ``copy``: (rows - 1, frames) bits of the packet ``fec``
+        before; zeros if there was none.
 
         Raises InvalidCodes for codes that are not the model's or make no whole packet, and for more samples than it has.
         """

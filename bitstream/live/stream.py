@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from bitstream.entropy.model import EntropyModel
 from bitstream.errors import Damaged, InvalidCodes, NotUnitcodec, Truncated, UnknownModel
-from bitstream.live.packet import FEC, LATE, NUMBERS, LiveCoder
+from bitstream.live.packet import DISTANCES, LATE, MOST_FRAMES, NUMBERS, LiveCoder
 from bitstream.stream.header import CRC_START, LIVE_VERSION, MAGIC
 from bitstream.stream.info import PacketInfo, StreamInfo
 from bitstream.stream.reader import Limit
@@ -99,7 +99,7 @@ class LiveReader:
     Attributes:
         model: fingerprint of the entropy model.
         frames: unit frames a packet.
-        fec: whether packets carry copies.
+        fec: how many packets before it lies the packet of which each carries a copy; 0: packets carry none.
         size: bytes read so far.
 
     Raises NotUnitcodec, Truncated and Damaged for a header that is none.
@@ -115,7 +115,7 @@ class LiveReader:
             raise Truncated(f"the stream ends within its header, at byte {len(header)}", offset=len(header))
         if crc_hqx(header[:-2], CRC_START) != int.from_bytes(header[-2:], "big"):
             raise Damaged(f"the header, bytes 0 to {HEADER_BYTES - 1}, is damaged: its check does not match", offset=0)
-        self.model, self.frames, self.fec = header[3:7].hex(), header[7] & FEC - 1, header[7] >= FEC
+        self.model, self.frames, self.fec = header[3:7].hex(), header[7] % MOST_FRAMES + 1, DISTANCES[header[7] // MOST_FRAMES]
 
     def __iter__(self) -> Iterator[bytes]:
         """The packets, unread. Raises Truncated if the file ends within one."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import judge, loss
+from benchmarks import corpus, judge, loss
 from benchmarks.peers import PEERS, codec2, opus
 from benchmarks.waveform import SAMPLE_RATE, read, write
 from bitstream import SpeechCodes
@@ -107,3 +107,19 @@ def test_peers_lose_what_they_are_told_to(speech: Path) -> None:
         # Loud where the speech is.
         energy = [np.square(wave[: 30 * 1000].reshape(30, -1)).sum(1) for wave in (waveform, whole)]
         assert np.corrcoef(np.log(np.array(energy) + 1e-6))[0, 1] > 0.8
+
+
+def test_live_packets(manifest: Path, codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss, "LIVE_COPIED", {"live, --fec 1": 1})
+    monkeypatch.setattr(loss, "loaded", lambda model: codec)
+    waveform, lost = read(manifest.parent / "talk.wav"), np.zeros(10 + loss.TAIL, bool)
+    lost[[0, 5]] = True
+    utterance = corpus.load(manifest)[0]
+    heard = dict(loss.speak_live("default", manifest.parent, utterance, waveform, lost))
+    assert set(heard) == {loss.LIVE, loss.LIVE_MUTED, "live, --fec 1"}
+    assert {len(each) for each in heard.values()} == {48000}
+    hole = slice(5 * loss.PACKET, 6 * loss.PACKET)
+    power = {name: float(np.square(each[hole]).mean()) for name, each in heard.items()}
+    assert power[loss.LIVE_MUTED] == 0 < power[loss.LIVE]
+    assert power["live, --fec 1"] > 0
+    assert not any(each[: loss.PACKET - 1].any() for each in heard.values())

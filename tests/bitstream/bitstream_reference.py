@@ -272,10 +272,11 @@ def plain(payload: bytes, frames: int, f0_frames: int, model: Model) -> Any:
     return take
 
 
-def decode_live(data: bytes, frames: int, model: Model, fec: bool = False) -> dict[str, Any]:
+def decode_live(data: bytes, frames: int, model: Model, fec: int = 0) -> dict[str, Any]:
     """What a live packet says; of a model without frequencies for the speaker fields."""
     about, kind, number = model.about, data[0] >> 6, data[0] & 63
-    assert crc16(bytes([3, frames + 128 * fec]) + bytes.fromhex(about["fingerprint"]) + data[:-1]) & 255 == data[-1]
+    layout = {0: 0, 1: 64, 4: 128, 8: 192}[fec] + frames - 1
+    assert crc16(bytes([3, layout]) + bytes.fromhex(about["fingerprint"]) + data[:-1]) & 255 == data[-1]
     payload, samples = data[1:-1], frames * about["unit_hop"]
     if kind == 2:
         return {"kind": kind, "number": number, "noise": payload[0]}

@@ -101,10 +101,10 @@ def test_what_makes_no_sense_is_refused_in_a_line(live: Path, speech: Path, comm
 
 
 def test_options() -> None:
-    assert asked_for(False, None, None, False, False) is None
-    options = asked_for(True, "1.28", 51, True, True)
+    assert asked_for(False, None, None, False, None) is None
+    options = asked_for(True, "1.28", 51, True, "4")
     assert options is not None
-    assert (options.packet, options.cbr, options.dtx, options.fec) == (1.28, 51, True, True)
-    default = asked_for(True, None, None, False, False)
+    assert (options.packet, options.cbr, options.dtx, options.fec) == (1.28, 51, True, 4)
+    default = asked_for(True, None, None, False, None)
     assert default is not None
     assert str(default.packet) == PACKETS[1]

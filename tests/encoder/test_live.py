@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,19 +89,27 @@ def test_packets_keep_to_their_share(narrow: Codec, wave: FloatArray) -> None:
         narrow.encoder(live=True, bitrate=200)
 
 
-def test_each_packet_carries_a_copy_of_the_one_before(codec: Codec, narrow: Codec, wave: FloatArray) -> None:
-    encoder = codec.encoder(live=True, fec=True)
+@pytest.mark.parametrize("fec", [1, 4])
+def test_each_packet_carries_a_copy_of_an_earlier_one(codec: Codec, wave: FloatArray, fec: int) -> None:
+    encoder = codec.encoder(live=True, fec=fec)
     read = [encoder.coder.read(packet) for packet in run(encoder, wave[:40000], 5120)]
-    assert read[0].copy is not None
-    assert not read[0].copy.any()
-    for before, each in itertools.pairwise(read):
+    for each in read[:fec]:
+        assert each.copy is not None
+        assert not each.copy.any()
+    for before, each in zip(read, read[fec:], strict=False):
         assert each.copy is not None
         # The greater half of the values, as far as the rung that was sent tells it.
         levels = np.array([codec.model.networks.content.quantizer.ladder[rung] for rung in before.units[0].tolist()])
         sure = np.abs(before.units[1:] + 0.5 - levels / 2) >= 1
         assert np.array_equal((before.units[1:] >= levels / 2)[sure], each.copy[sure] > 0)
+
+
+def test_copies_that_there_cannot_be(narrow: Codec, codec: Codec) -> None:
     with pytest.raises(ModelError, match="coarser"):
-        narrow.encoder(live=True, fec=True)
+        narrow.encoder(live=True, fec=1)
+    for fec in (2, True, "1"):
+        with pytest.raises(InvalidCodes, match="knows 1, 4 and 8"):
+            codec.encoder(live=True, fec=fec)  # type: ignore[call-overload]
 
 
 def test_a_fixed_slot_is_filled_exactly(narrow: Codec, wave: FloatArray) -> None:

@@ -87,13 +87,13 @@ def main() -> None:
     streams = [datagrams(made, entropy, mtu, announce_every) for mtu, announce_every in ((9, 5), (23, 2))]
     (FOLDER / "v2" / "datagrams.json").write_text(json.dumps({"codes": "short_end", "streams": streams}, indent=1) + "\n")
     (FOLDER / "v3").mkdir(exist_ok=True)
-    for name, fec in (("live", False), ("copies", True)):
+    for name, fec in (("live", 0), ("copies", 1), ("late_copies", 4)):
         stream, told = live(entropy, fec)
         (FOLDER / "v3" / f"{name}.uc").write_bytes(stream)
         (FOLDER / "v3" / f"{name}.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
-def live(entropy: EntropyModel, fec: bool) -> tuple[bytes, list[dict[str, Any]]]:
+def live(entropy: EntropyModel, fec: int) -> tuple[bytes, list[dict[str, Any]]]:
     """A stream of live packets of every kind, and what each says; by the decoder in plain Python, to be independent."""
     coder, stream = LiveCoder(entropy, 8, fec), io.BytesIO()
     writer = LiveWriter(stream, coder)

@@ -46,7 +46,7 @@ def encode(
     packet: str | None,
     cbr: int | None,
     dtx: bool,
-    fec: bool,
+    fec: str | None,
     salvage: bool,
     raw: bool,
     rate: int | None,

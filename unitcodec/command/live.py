@@ -26,12 +26,12 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """Of ``encode --live``: seconds of a packet, bytes of each, whether pauses are left out and copies are sent."""
+    """Of ``encode --live``: seconds of a packet, bytes of each, whether pauses are left out, and how much later copies are sent."""
 
     packet: float
     cbr: int | None
     dtx: bool
-    fec: bool
+    fec: int
 
     def packets(self, codec: Codec, blocks: Iterable[Samples], bitrate: float | None) -> Iterator[bytes]:
         """Blocks of samples -> the bytes of a stream of live packets, in pieces as they are ready."""
@@ -56,11 +56,17 @@ class LiveOptions:
 PACKETS = ("0.16", "0.32", "0.64", "1.28", "2.56")
 """Seconds."""
 
+COPIES = ("1", "4", "8")
+"""Packets after which the copy of one is sent."""
+
 
 def live_options(command: Command) -> Command:
     """The options ``--live``, ``--packet``, ``--cbr``, ``--dtx`` and ``--fec``."""
     for add in (
-        click.option("--fec", is_flag=True, help="Of --live: every packet carries a coarse copy of the one before."),
+        click.option(
+            "--fec", type=click.Choice(COPIES), metavar="N",
+            help="Of --live: every packet carries a coarse copy of the one 1, 4 or 8 packets before.",
+        ),
         click.option("--dtx", is_flag=True, help="Of --live: send next to nothing while nobody speaks."),
         click.option("--cbr", type=click.IntRange(8, 255), metavar="BYTES", help="Of --live: bytes of every packet, exactly."),
         click.option(
@@ -73,13 +79,13 @@ def live_options(command: Command) -> Command:
     return command
 
 
-def asked_for(live: bool, packet: str | None, cbr: int | None, dtx: bool, fec: bool) -> LiveOptions | None:
+def asked_for(live: bool, packet: str | None, cbr: int | None, dtx: bool, fec: str | None) -> LiveOptions | None:
     """Raises JobError for options that need ``--live``."""
     if not live:
-        if (packet, cbr, dtx, fec) != (None, None, False, False):
+        if (packet, cbr, dtx, fec) != (None, None, False, None):
             raise JobError("--packet, --cbr, --dtx and --fec are about --live packets")
         return None
-    return LiveOptions(float(packet or PACKETS[1]), cbr, dtx, fec)
+    return LiveOptions(float(packet or PACKETS[1]), cbr, dtx, int(fec or 0))
 
 
 class LiveSpeech:

@@ -7,13 +7,17 @@ they were handed over does not show.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from bitstream import Damaged
-from bitstream.live.packet import LATE, NUMBERS, LiveCoder
+from bitstream.live.packet import LATE, NUMBERS, LiveCoder, LivePacket
 
 from ..content.fsq import binary_rung
 from ..errors import ModelError
@@ -38,6 +42,13 @@ SOFTENED = 8
 FloatArray = NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Copy:
+    """What a later packet tells of a missing one: (rows - 1, frames)."""
+
+    units: IntArray
+
+
 class LiveDecoder:
     """The decoder of one live stream: ``push`` its packets, then ``flush``.
 
@@ -45,18 +56,18 @@ class LiveDecoder:
         model: whose generator is fed log-mel.
         networks: its own in float32, on the device of choice.
         frames: unit frames a packet.
-        fec: packets carry coarse copies of the ones before.
+        fec: packets carry coarse copies of those so many before; 0: none do.
 
     Attributes:
         speaker: (fields,) by now; what was not heard yet is typical.
         lost: packets in whose place something else was spoken.
-        copied: how many of them were known coarsely, from the copy in the next one.
+        copied: how many of them were known coarsely, from the copy in a later one.
         ended: whether the end of the stream was heard.
 
     Raises ModelError for a model whose generator is fed codes, bitstream.InvalidCodes for frames that make no packet.
     """
 
-    def __init__(self, model: Model, networks: Networks, frames: int = 8, fec: bool = False) -> None:
+    def __init__(self, model: Model, networks: Networks, frames: int = 8, fec: int = 0) -> None:
         if networks.generator.fed != "log_mel":
             raise ModelError(f"model '{model.config.name}': its vocoder is fed codes; live speech needs one that is fed log-mel")
         self.coder, self._rung = LiveCoder(model.entropy, frames, fec), binary_rung(networks.content) if fec else 0
@@ -79,13 +90,17 @@ class LiveDecoder:
         self._spoken = 0  # samples given
         self._pause: int | None = None  # its noise, dB below full scale
         self._next: int | None = None  # number of the packet that is due
+        self._waiting: deque[LivePacket | Copy | None] = deque()  # from the first missing one on whose copy may come
         self._asked = 0  # that were not there in time since the last one that was: so many may come late, and are not far ahead
         self.ended = False
         self.lost = self.copied = 0
 
     @property
     def delay(self) -> float:
-        """Seconds from the end of a packet to that of the samples that it lets the decoder give."""
+        """Seconds from the end of a packet to that of the samples that it lets the decoder give, if none before it is missing.
+
+        In the place of a missing one a decoder of copies waits for ``fec`` packets more.
+        """
         return (AHEAD * self._spec.unit_hop + self._around * HOP) / SAMPLE_RATE
 
     @property
@@ -96,15 +111,16 @@ class LiveDecoder:
     def push(self, packet: bytes | None) -> FloatArray:
         """A packet's bytes, or None for one that is missing when its time has come -> the samples (n,) that are ready.
 
-        What is damaged counts as missing; what comes late or twice is passed over, but for the end. Where the numbers tell that
-        packets are missing before this one, something stands in their place: speech for a moment, then silence.
+        What is damaged counts as missing; what comes late or twice is passed over, but for the end, and but for what is still
+        waited for. Where the numbers tell that packets are missing before this one, something stands in their place: their
+        copies, where there are any; else speech for a moment, then silence.
 
         Raises TypeError for what is neither bytes nor None.
         """
         if packet is None:
             self._asked = min(self._asked + 1, NUMBERS // 2)
-            self._fill(1)
-            return self._advance(False)
+            self._expect(1)
+            return self._settled()
         try:
             read = self.coder.read(packet)
         except Damaged:
@@ -112,17 +128,67 @@ class LiveDecoder:
         missing = 0 if self._next is None else (read.number - self._next) % NUMBERS
         behind = NUMBERS - missing  # if it is late
         if self.ended or behind <= max(NUMBERS - LATE, self._asked):
-            if self.ended or read.kind != "end" or behind > self._asked:
-                return np.zeros(0, np.float32)
-            self.ended = True  # all that was spoken behind it was made up
-            return self._finish(read.samples - (behind - 1) * self.packet)
+            return self._late(read, behind)
         self._asked = 0
-        if missing and read.copy is not None and self._pause is None:
-            self._fill(missing - 1)
-            self._take_copy(read.copy)
-        else:
-            self._fill(missing)
-        self._next, self.ended = (read.number + 1) % NUMBERS, read.kind == "end"
+        self._expect(missing)
+        self._waiting.append(read)
+        self._next = (read.number + 1) % NUMBERS
+        self._copied(len(self._waiting) - 1)
+        if read.kind == "end":
+            return self._end(read.samples)
+        return self._settled()
+
+    def _late(self, read: LivePacket, behind: int) -> FloatArray:
+        """A packet ``behind`` before the one that is due."""
+        index = len(self._waiting) - behind
+        if not self.ended and index >= 0 and not isinstance(self._waiting[index], LivePacket):
+            self._waiting[index] = read
+            self._copied(index)
+            if read.kind == "end":
+                while len(self._waiting) > index + 1:
+                    self._waiting.pop()
+                return self._end(read.samples)
+            return self._settled()
+        if self.ended or read.kind != "end" or behind > self._asked:
+            return np.zeros(0, np.float32)
+        # All that was spoken behind it was made up, and what still waits is not said.
+        behind -= len(self._waiting)
+        self._waiting.clear()
+        return self._end(read.samples - (behind - 1) * self.packet)
+
+    def _copied(self, index: int) -> None:
+        """Put the copy that a packet carries where the packet is missing of which it is one. In a pause none was sent."""
+        read, place = self._waiting[index], index - self.coder.fec
+        if not isinstance(read, LivePacket) or read.copy is None or place < 0 or self._waiting[place] is not None:
+            return
+        before = [each for each in list(self._waiting)[:place] if each is not None]
+        resting = self._pause is not None if not before else isinstance(before[-1], LivePacket) and before[-1].kind == "pause"
+        if not resting:
+            self._waiting[place] = Copy(read.copy)
+
+    def _settled(self) -> FloatArray:
+        """What is ready of the samples."""
+        return np.concatenate([*self._settle(self.coder.fec), self._advance(False)])
+
+    def _settle(self, waits: int) -> Iterator[FloatArray]:
+        """Take what has its turn. In the place of a missing packet ``waits`` others are waited for, unless there is a pause.
+
+        One after another, as if none had waited: gives the samples that are ready between two of them.
+        """
+        first = True
+        while self._waiting and (self._waiting[0] is not None or self._pause is not None or len(self._waiting) > waits):
+            if not first:
+                yield self._advance(False)
+            taken, first = self._waiting.popleft(), False
+            if isinstance(taken, LivePacket):
+                self._take(taken)
+            elif taken is not None:
+                self._take_copy(taken.units)
+            else:
+                self.lost += self._pause is None
+                self._append(*self._nothing(1), self._rest)
+
+    def _take(self, read: LivePacket) -> None:
         if read.kind == "pause":
             self._pause = read.noise
         if read.units.size:
@@ -132,22 +198,23 @@ class LiveDecoder:
             self._append(read.units, read.f0, 0.0)
         else:
             self._append(*self._nothing(1), self._rest)
-        return self._finish(read.samples) if self.ended else self._advance(False)
+
+    def _end(self, samples: int) -> FloatArray:
+        """``samples``: those of the last packet that count."""
+        self.ended = True
+        return np.concatenate([*self._settle(0), self._finish(samples)])
 
     def flush(self) -> FloatArray:
         """The samples that were waiting for what follows; of a stream whose end was not heard."""
         if self.ended:
             return np.zeros(0, np.float32)
-        self.ended = True
-        return self._finish(self.packet)
+        return self._end(self.packet)
 
-    def _fill(self, packets: int) -> None:
-        """What stands in the place of packets that did not come: in a pause none were sent."""
+    def _expect(self, packets: int) -> None:
+        """So many packets did not come, or not yet."""
         if self._next is not None:
             self._next = (self._next + packets) % NUMBERS
-        if self._pause is None:
-            self.lost += packets
-        self._append(*self._nothing(packets), self._rest)
+        self._waiting += [None] * packets
 
     @property
     def _rest(self) -> float:
@@ -155,7 +222,7 @@ class LiveDecoder:
         return np.nan if self._pause is None else 10.0 ** (-self._pause / 20.0)
 
     def _take_copy(self, copy: IntArray) -> None:
-        """A packet that is known from the copy in the next one; F0 is held."""
+        """A packet that is known from the copy in a later one; F0 is held."""
         self.lost, self.copied = self.lost + 1, self.copied + 1
         units = np.concatenate([np.full((1, self.coder.frames), self._rung, np.int32), copy])
         came = np.flatnonzero(self._noise[:: self._ratio] == 0)

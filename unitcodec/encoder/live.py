@@ -108,7 +108,7 @@ class LiveEncoder:
         bitrate: bit/s that packets take at most, everything included; :data:`MOST_BITRATE` by default, and what copies take.
         slot: bytes of every packet, exactly.
         pauses: send next to nothing while nobody speaks.
-        fec: each packet carries a coarse copy of the units of the one before.
+        fec: each packet carries a coarse copy of the units of the one 1, 4 or 8 packets before; 0: none does.
 
     Raises ModelError for copies of units that do not get coarser down to two values, bitstream.InvalidCodes for a number of
     frames that makes no packet, ValueError for a slot that has no room.
@@ -123,7 +123,7 @@ class LiveEncoder:
         bitrate: float | None = None,
         slot: int | None = None,
         pauses: bool = False,
-        fec: bool = False,
+        fec: int = 0,
     ) -> None:
         if fec:
             binary_rung(networks.content)
@@ -148,7 +148,7 @@ class LiveEncoder:
         self.sent = Fields.from_codes(typical_speaker(model.entropy))
         """The fields as a receiver knows them that has heard every packet."""
         self._correction = 0  # of the level that was sent; see Speaker
-        self._copy: IntArray | None = None  # of the last packet
+        self._copies: deque[IntArray | None] = deque([None] * fec, fec)  # of the last packets; None: nobody spoke
         self._coded = self._number = 0
         self._silent = 0  # packets of the pause so far
         self._finished = False
@@ -202,6 +202,7 @@ class LiveEncoder:
     def _rest(self, last: int | None) -> list[bytes]:
         """Of a pause: its beginning, now and then that it goes on, and the end of a stream that ends in it."""
         self._silent += 1
+        self._copies.append(None)
         begins = self._silent % REMINDER == 1
         return [self._nothing(last)] if begins or last is not None else []
 
@@ -231,10 +232,11 @@ class LiveEncoder:
         units = self._fitting(candidates, f0_codes, opening, 0 if last is None else SAMPLES_BYTES)
         if speech:
             self._speaker.compare(units, f0_codes, self.sent, level)
-        data = self.coder.speech(self._number, units, f0_codes, self.sent.codes(), opening, last, self._copy)
+        copy = self._copies[0] if self.coder.fec else None
+        data = self.coder.speech(self._number, units, f0_codes, self.sent.codes(), opening, last, copy)
         if self.coder.fec:
             assert isinstance(candidates, Rungs)
-            self._copy = candidates[len(candidates) - 1][1:]
+            self._copies.append(candidates[len(candidates) - 1][1:])
         if self._slot is None:
             self._saved = min(MOST_SAVED, max(0.0, self._saved + self._share - len(data)))
             return data

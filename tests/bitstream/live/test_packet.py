@@ -136,13 +136,13 @@ def test_what_is_no_packet_is_refused(coder: LiveCoder) -> None:
         coder.filled(coder.speech(0, codes.units, codes.f0, codes.speaker), 4)
 
 
-@pytest.mark.parametrize("name", ["live", "copies"])
-def test_golden_packets(golden: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "fec"), [("live", 0), ("copies", 1), ("late_copies", 4)])
+def test_golden_packets(golden: Path, name: str, fec: int) -> None:
     """What a decoder in plain Python, written from docs/bitstream.md alone, made of them when the format was new."""
     expected = json.loads((golden.parent / "v3" / f"{name}.json").read_text())
     reader = LiveReader(io.BytesIO((golden.parent / "v3" / f"{name}.uc").read_bytes()))
     coder = LiveCoder(EntropyModel.load(golden / "entropy.safetensors"), reader.frames, reader.fec)
-    assert coder.fec == (name == "copies")
+    assert coder.fec == fec
     model = reference.read_model((golden / "entropy.safetensors").read_bytes())
     for packet, told in zip(reader, expected, strict=True):
         assert reference.decode_live(packet, 8, model, coder.fec) == told
@@ -161,7 +161,7 @@ def test_golden_packets(golden: Path, name: str) -> None:
 
 
 def test_a_copy_that_is_cut_off_or_malformed_is_damage(golden_model: EntropyModel) -> None:
-    coder = LiveCoder(golden_model, 2, fec=True)
+    coder = LiveCoder(golden_model, 2, fec=1)
     assert coder.copy_bytes == 1
     codes = _codes(coder, 0)
     packet = bytearray(coder.speech(0, codes.units, codes.f0, codes.speaker, copy=[[1, 1]]))
