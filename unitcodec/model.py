@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -26,7 +25,7 @@ from .configuration import ModelConfig as ModelConfig
 from .content import ContentFamily, make_content
 from .errors import ModelError
 from .features import HOP, LEVEL_CODES
-from .pitch import make_pitch
+from .pitch import F0Decoder, PitchFamily, make_pitch
 from .pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
 from .speaker import SpeakerFamily, make_speaker
 from .vocoder import Vocoder, make_code_generator, make_generator
@@ -54,8 +53,7 @@ class Networks(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.content: ContentFamily = make_content(**config.content)
-        # One that goes before a mel decoder offers more than :class:`.PitchFamily`.
-        self.pitch: Any = make_pitch(**config.pitch)
+        self.pitch: PitchFamily = make_pitch(**config.pitch)
         self.speaker: SpeakerFamily = make_speaker(**config.speaker)
         self.generator: Vocoder
         options = dict(config.generator)
@@ -68,6 +66,12 @@ class Networks(nn.Module):
             self.decoder = MelDecoder(**config.decoder)
             self.generator = make_generator(**options)
         self.generator.finish()
+
+    @property
+    def f0_decoder(self) -> F0Decoder:
+        """What makes F0 of the codes of ``pitch``, where there is a mel decoder."""
+        assert isinstance(self.pitch, F0Decoder)
+        return self.pitch
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,7 @@ def _spoken(networks: Networks) -> bool:
     return (
         (decoder.stem.in_channels, decoder.stride) == (content.channels, content.stride)
         and decoder.voice_fields == speaker.channels
-        and hasattr(pitch, "decode")
+        and isinstance(pitch, F0Decoder)
     )
 
 

@@ -1,26 +1,18 @@
-"""An entropy model from its file, or the one that a stream names among the model folders of this computer."""
+"""The entropy model that a stream names, among the model folders of this computer."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.util import find_spec
-from os import PathLike
 from pathlib import Path
-from typing import Any
 
-from bitstream.entropy.model import METADATA_KEY, EntropyModel
-from bitstream.entropy.recurrent import RecurrentModel
-from bitstream.entropy.spec import MAX_INTEGERS, EntropySpec
-from bitstream.entropy.tables import TableModel
-from bitstream.errors import BitstreamError, InvalidEntropyModel, UnknownModel, shown
+from bitstream.entropy.model import MAX_FILE, EntropyModel, read_description
+from bitstream.errors import BitstreamError, UnknownModel
 from bitstream.tensors import TensorFile
 
-MAX_FILE = 4 * MAX_INTEGERS
 ENTROPY_FILE = "entropy.safetensors"
 ENTROPY_FILES = "entropy*.safetensors"
 """A model folder may keep earlier entropy models beside its own, so that what was coded with them can still be read."""
@@ -31,35 +23,6 @@ Stamp = tuple[int, int, int]
 
 _PROVIDERS = ("unitcodec",)
 """Python packages that bring models, in a folder `models`. They are looked up as for an import, but not imported."""
-
-
-def load(source: str | PathLike[str] | bytes) -> EntropyModel:
-    """Read from a file's path or its bytes. Raises InvalidEntropyModel; OSError if the file cannot be read."""
-    try:
-        with TensorFile(source, MAX_FILE) as tensors:
-            if (integers := sum(math.prod(shape) for _, shape in tensors.layout.values())) > MAX_INTEGERS:
-                raise InvalidEntropyModel(f"holds {integers} integers; {MAX_INTEGERS} is the limit")
-            description = read_description(tensors)
-            spec = EntropySpec.from_json(json.dumps(description))
-            kind: type[TableModel | RecurrentModel] = RecurrentModel if "recurrent" in description else TableModel
-            model: EntropyModel = kind.from_file(spec, description, tensors)
-        if description.get("fingerprint") != model.fingerprint:
-            raise InvalidEntropyModel(f"names itself {shown(description.get('fingerprint'))} but is {model.fingerprint}")
-    except BitstreamError as error:
-        where = "the given bytes" if isinstance(source, bytes) else source
-        raise InvalidEntropyModel(f"{where}: {error}") from error
-    return model
-
-
-def read_description(tensors: TensorFile) -> dict[str, Any]:
-    """The JSON that a safetensors file carries for us. Raises InvalidEntropyModel."""
-    try:
-        description = json.loads(tensors.metadata[METADATA_KEY])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise InvalidEntropyModel(f"has no {METADATA_KEY!r} description in its metadata") from error
-    if not isinstance(description, dict):
-        raise InvalidEntropyModel(f"has a {METADATA_KEY!r} description that is no JSON object")
-    return description
 
 
 @cache
@@ -149,4 +112,4 @@ def _fingerprint(path: Path, stamp: Stamp) -> str | None:
 
 @lru_cache(maxsize=16)
 def _load(path: Path, stamp: Stamp) -> EntropyModel:
-    return load(path)
+    return EntropyModel.load(path)

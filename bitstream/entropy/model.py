@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -17,11 +18,16 @@ from numpy.typing import ArrayLike, NDArray
 from bitstream.codes import SpeechCodes, as_codes
 from bitstream.entropy.batch import Batch, Codes, IntArray, check_symbols, in_groups, packet_of
 from bitstream.entropy.rangecoder import Distribution, FewDecoders, encode, near
-from bitstream.entropy.spec import EntropySpec, from_radix, stream_title, to_radix
-from bitstream.errors import Damaged, InvalidCodes, InvalidEntropyModel
-from bitstream.tensors import write_tensors
+from bitstream.entropy.spec import MAX_INTEGERS, EntropySpec, from_radix, stream_title, to_radix
+from bitstream.errors import BitstreamError, Damaged, InvalidCodes, InvalidEntropyModel, shown
+from bitstream.tensors import TensorFile, write_tensors
 
 METADATA_KEY = "unitcodec"
+MAX_FILE = 4 * MAX_INTEGERS
+"""Bytes of a model's file."""
+
+_KINDS: dict[str, type[EntropyModel]] = {}
+"""Kinds of models, by what only their files' descriptions have; that of tables, which have nothing of the sort, by ""."""
 
 BLOCK = 2**11
 """Frames, times packets, whose frequencies are worked out together where all symbols are known."""
@@ -50,6 +56,17 @@ class Lanes(Protocol):
         ...
 
 
+def read_description(tensors: TensorFile) -> dict[str, Any]:
+    """The JSON that a safetensors file carries for us. Raises InvalidEntropyModel."""
+    try:
+        description = json.loads(tensors.metadata[METADATA_KEY])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise InvalidEntropyModel(f"has no {METADATA_KEY!r} description in its metadata") from error
+    if not isinstance(description, dict):
+        raise InvalidEntropyModel(f"has a {METADATA_KEY!r} description that is no JSON object")
+    return description
+
+
 class EntropyModel(ABC):
     """What comes next in a packet, in integers; see docs/bitstream.md, section 5.
 
@@ -59,6 +76,10 @@ class EntropyModel(ABC):
         speaker_frequencies: (sum of the speaker alphabets,), those of each field's values in turn; None where all are alike.
         few: up to so many packets are decoded quicker from distributions than from arrays of frequencies.
     """
+
+    def __init_subclass__(cls, key: str, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _KINDS[key] = cls
 
     spec: EntropySpec
     speaker_frequencies: NDArray[np.uint32] | None = None
@@ -93,9 +114,25 @@ class EntropyModel(ABC):
     @staticmethod
     def load(source: str | PathLike[str] | bytes) -> EntropyModel:
         """Read from a file's path or its bytes. Raises InvalidEntropyModel; OSError if the file cannot be read."""
-        from bitstream.entropy.find import load  # the kinds of models are built on this class
+        try:
+            with TensorFile(source, MAX_FILE) as tensors:
+                if (integers := sum(math.prod(shape) for _, shape in tensors.layout.values())) > MAX_INTEGERS:
+                    raise InvalidEntropyModel(f"holds {integers} integers; {MAX_INTEGERS} is the limit")
+                description = read_description(tensors)
+                spec = EntropySpec.from_json(json.dumps(description))
+                kind = next((kind for key, kind in _KINDS.items() if key in description), _KINDS[""])
+                model = kind.from_file(spec, description, tensors)
+            if description.get("fingerprint") != model.fingerprint:
+                raise InvalidEntropyModel(f"names itself {shown(description.get('fingerprint'))} but is {model.fingerprint}")
+        except BitstreamError as error:
+            where = "the given bytes" if isinstance(source, bytes) else source
+            raise InvalidEntropyModel(f"{where}: {error}") from error
+        return model
 
-        return load(source)
+    @staticmethod
+    @abstractmethod
+    def from_file(spec: EntropySpec, description: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> EntropyModel:
+        """The model of a file's parts."""
 
     def to_bytes(self) -> bytes:
         """The safetensors file. The same model always gives the same bytes."""

@@ -41,7 +41,7 @@ FEW = 32
 MAX_SHIFT = 14
 
 
-class RecurrentModel(EntropyModel):
+class RecurrentModel(EntropyModel, key="recurrent"):
     """Frequencies of a symbol given all that its packet has coded before.
 
     A state h (hidden,) goes from unit frame to unit frame. The log2 odds of a stream's symbols are a product of weights and

@@ -19,7 +19,7 @@ ROWS = 2**16
 """Distributions that are checked at once."""
 
 
-class TableModel(EntropyModel):
+class TableModel(EntropyModel, key=""):
     """Static context tables for every stream, integers throughout; see docs/bitstream.md for their meaning.
 
     Attributes:

@@ -87,7 +87,7 @@ class LiveCoder:
         if max(spec.speaker, default=1) > 2**spec.precision:
             raise InvalidCodes(f"a speaker field of {max(spec.speaker)} values: live packets have at most 2^{spec.precision}")
         if isinstance(fec, bool) or fec not in DISTANCES:
-            raise InvalidCodes(f"copies of the packet {fec!r:.40} before; forward error correction knows 1, 4 and 8, and 0 for none")
+            raise InvalidCodes(f"copies of the packet {fec!r:.40} before; forward error correction knows 1, 4 and 8, or 0: none")
         if fec and len(spec.rows) < 2:
             raise InvalidCodes("forward error correction copies all rows but the first, and this model has one")
         self.entropy, self.frames, self.samples, self.fec = entropy, frames, frames * spec.unit_hop, fec

@@ -26,7 +26,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """Of ``encode --live``: seconds of a packet, bytes of each, whether pauses are left out, and how much later copies are sent."""
+    """Of ``encode --live``: seconds of a packet, bytes of each, whether pauses are left out, after how many copies come."""
 
     packet: float
     cbr: int | None

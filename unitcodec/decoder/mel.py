@@ -9,11 +9,12 @@ from torch import Tensor
 
 from ..fields import Fields
 from ..model import Networks
-from ..pitch.vqvae import PitchVQVAE, mean_and_deviation
+from ..pitch import F0Decoder
+from ..pitch.vqvae import mean_and_deviation
 from ..vocoder.mel_decoder import F0_RANGE, pitch_features
 
 
-def decode_f0(pitch: PitchVQVAE, codes: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+def decode_f0(pitch: F0Decoder, codes: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
     """F0 codes of speakers -> what the mel decoder and the generator are given.
 
     Args:
@@ -66,6 +67,6 @@ def decode_mel_of(
 
 
 def _decode_pitch(networks: Networks, f0: Tensor, statistics: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
-    like = next(networks.pitch.parameters())
+    like = next(networks.parameters())
     mean, deviation = zip(*(mean_and_deviation(*each) for each in statistics), strict=True)
-    return decode_f0(networks.pitch, f0[:, None], like.new_tensor([mean]), like.new_tensor([deviation]))
+    return decode_f0(networks.f0_decoder, f0[:, None], like.new_tensor([mean]), like.new_tensor([deviation]))

@@ -24,7 +24,7 @@ class Decoded:
     @property
     def context(self) -> int:
         """Unit frames to each side that the log-mel of a frame depends on: mel decoder and F0 decoder, one after the other."""
-        return self.networks.decoder.context + self.networks.pitch.decoder_context * (STRIDE * HOP // self.unit_hop)
+        return self.networks.decoder.context + self.networks.f0_decoder.decoder_context * (STRIDE * HOP // self.unit_hop)
 
     def voice(self) -> Tensor:
         """(1, channels)."""
@@ -36,7 +36,7 @@ class Decoded:
 
     def steady_f0(self, code: int) -> float:
         """Hz, of an F0 code among its like."""
-        reach = self.networks.pitch.decoder_context + 1
+        reach = self.networks.f0_decoder.decoder_context + 1
         codes = torch.full((1, 2 * reach), code, device=self.device)
         hz = decode_pitch(self.networks, codes, self.fields)[1]
         return float(hz[0, reach * STRIDE : (reach + 1) * STRIDE].double().mean())

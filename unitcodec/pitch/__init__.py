@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ from .vqvae import PitchVQVAE
 
 class PitchFamily(Protocol):
     """What the codec needs to code F0, a ``torch.nn.Module``.
-
-    One that goes before a mel decoder has ``decode`` and ``decoder_context`` as well: see :class:`PitchVQVAE`.
 
     Attributes:
         codes: alphabet of the F0 codes; 1 where there is no F0.
@@ -35,6 +33,22 @@ class PitchFamily(Protocol):
 
     def encode(self, track: Tensor) -> Tensor:
         """Channels of n frames, n a multiple of 8, (B, C, m) -> codes (B, 1, n / 8), int64."""
+        ...
+
+
+@runtime_checkable
+class F0Decoder(Protocol):
+    """What a mel decoder needs of F0 beside that: codes become F0 again. See :class:`PitchVQVAE`.
+
+    Attributes:
+        decoder_context: codes (12.5 Hz) that the decoder sees to each side of one.
+    """
+
+    @property
+    def decoder_context(self) -> int: ...
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes (B, 1, m) -> (B, 2, 8 m): normalised log-F0 and voicing logit (voiced where positive)."""
         ...
 
 

@@ -86,7 +86,7 @@ def _f0(networks: Networks, arrays: _Arrays, batch: int, codes: int) -> tuple[Te
     track, expected = arrays.floats("f0", 3), arrays.integers("f0_codes", 2, code_generator(networks).f0_size)
     if track.shape != (batch, 1, 16 * codes) or expected.shape != (batch, codes):
         raise ModelError(f"{arrays.path}: 'f0' and 'f0_codes' do not fit 'code': {codes} codes of 16 values are wanted")
-    found: Tensor = copy.deepcopy(networks.pitch).double().encode(track.double())[:, 0]
+    found = copy.deepcopy(networks).double().pitch.encode(track.double())[:, 0]
     return found, (int((found != expected).sum()), expected.numel())
 
 

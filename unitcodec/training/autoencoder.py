@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..content import hear, make_content
+from ..content import ContentFamily, hear, make_content
 from ..content.fsq import ContentEncoder
 from ..decoder.mel import decode_f0
 from ..errors import UnitcodecError
@@ -32,9 +32,15 @@ class Autoencoder(nn.Module):
         """The arguments of :func:`unitcodec.content.make_content`, those of the mel decoder that do not follow from them, and
         those of the speaker encoder."""
         super().__init__()
-        self.content: Any = make_content(**content)
+        self.content: ContentFamily = make_content(**content)
         self.speaker = SpeakerEncoder(**speaker or {})
         self.decoder = MelDecoder(rows=self.content.channels, stride=self.content.stride, **decoder or {})
+
+    @property
+    def scalar(self) -> ContentEncoder:
+        """The content encoder, where its codes are scalar."""
+        assert isinstance(self.content, ContentEncoder)
+        return self.content
 
     def coded(
         self,
@@ -59,17 +65,18 @@ class Autoencoder(nn.Module):
 
     def latent(self, waveform: Tensor, vtlp: Tensor | None = None) -> Tensor:
         """Of scalar codes: waveform (B, 160 n) -> what is quantized, (B, rows, m)."""
-        latent: Tensor = self.content.latent(self._heard(waveform, vtlp)).float()
+        latent: Tensor = self.scalar.latent(self._heard(waveform, vtlp)).float()
         return latent
 
     def quantized(self, latent: Tensor, nested: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Of scalar codes: :meth:`latent` -> as :meth:`coded`."""
-        values, units, loss = self.content.quantizer(latent)
+        content = self.scalar
+        values, units, loss = content.quantizer(latent)
         if nested is not None:
-            ladder = self.content.ladder_codes(latent)
+            ladder = content.ladder_codes(latent)
             rungs = torch.ceil(nested * (ladder.shape[1] - 1)).long()
             units = ladder[torch.arange(len(ladder)), rungs]
-            values = straight_through(values, self.content.values(units))
+            values = straight_through(values, content.values(units))
         return values, units, loss
 
     def unsteadiness(self, latent: Tensor, batch: dict[str, Tensor]) -> Tensor:
@@ -82,8 +89,8 @@ class Autoencoder(nn.Module):
         if not changed.any():
             return latent.new_zeros(())
         with torch.no_grad():
-            wanted = self.content.quantizer.bound(self.latent(batch["clean"][changed]))
-        return F.mse_loss(self.content.quantizer.bound(latent[changed]), wanted)
+            wanted = self.scalar.quantizer.bound(self.latent(batch["clean"][changed]))
+        return F.mse_loss(self.scalar.quantizer.bound(latent[changed]), wanted)
 
     def decoded(self, values: Tensor, other: Tensor, pitch: Tensor) -> Tensor:
         """The units' values, a waveform (B, 160 k) of the voice, pitch (B, 3, n) -> log-mel (B, 80, n)."""

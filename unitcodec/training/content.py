@@ -6,7 +6,7 @@ Content encoders of self-supervised families are trained before, and stay as the
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..content import make_content
-from ..content.whisper import WhisperEncoder
+from ..content.whisper import WhisperContentEncoder, WhisperEncoder
 from ..errors import UnitcodecError
 from ..features import log_mel, normalise
 from ..formats.centroids import read_centroids
@@ -118,8 +118,8 @@ class ContentTraining:
         torch.manual_seed(seed)
         self.model = Autoencoder(content_options(settings), decoder_options(settings), speaker_options(settings)).to(device)
         if encoder is not None:
-            self.model.content.load_state_dict(encoder.state_dict())
-        if teacher is not None and settings.content.family == "whisper":
+            cast(nn.Module, self.model.content).load_state_dict(encoder.state_dict())
+        if teacher is not None and isinstance(self.model.content, WhisperContentEncoder):
             self.model.content.whisper.load_state_dict(teacher.state_dict())
         self.learned = [
             parameter

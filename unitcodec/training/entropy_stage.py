@@ -24,7 +24,8 @@ from ..encoder.opening import ACTIVE_SECONDS, fields_of
 from ..encoder.packet import at_reference_level, context_samples, encode_f0, packet_window
 from ..encoder.rate import nearest
 from ..features import HOP, LEVEL_CODES, SAMPLE_RATE, active_level, level_code, log_mel, normalise
-from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE, PitchVQVAE
+from ..pitch import PitchFamily
+from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
 from ..speaker import SpeakerFamily
 from .corpus import Corpus
 from .recurrent_training import Settings, train
@@ -39,7 +40,7 @@ CODES = "codes.safetensors"
 
 @torch.inference_mode()
 def code_corpus(
-    corpus: Corpus, content: ContentFamily, pitch: PitchVQVAE, speaker: SpeakerFamily, nested: float = 0.0, seed: int = 0
+    corpus: Corpus, content: ContentFamily, pitch: PitchFamily, speaker: SpeakerFamily, nested: float = 0.0, seed: int = 0
 ) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
     """Of every utterance units (rows, n), f0 (m,) and speaker (fields,), by the encoder's own parts.
 

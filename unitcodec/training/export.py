@@ -32,7 +32,7 @@ def gather(
     ``autoencoder`` gives the encoders; ``decoder`` is its decoder or what the joint stage made of it.
     """
     networks = Networks(config)
-    networks.pitch.load_state_dict(pitch)
+    cast(nn.Module, networks.pitch).load_state_dict(pitch)
     for part in ("content", "speaker"):
         getattr(networks, part).load_state_dict(part_of(autoencoder, part))
     networks.decoder.load_state_dict(decoder)

@@ -70,8 +70,8 @@ class Decoding:
 
     def __init__(self, autoencoder: Autoencoder, pitch: PitchVQVAE, settings: JointSettings, nested: float):
         self.autoencoder, self.pitch, self.settings, self.nested = autoencoder.eval(), pitch, settings, nested
-        autoencoder.content.requires_grad_(False)
-        autoencoder.speaker.requires_grad_(False)
+        autoencoder.requires_grad_(False)
+        autoencoder.decoder.requires_grad_(True)
 
     @property
     def augmentation(self) -> Augmentation:

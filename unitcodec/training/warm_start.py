@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import model as models
+from ..content.whisper import WhisperContentEncoder
 from ..errors import UnitcodecError
+from ..pitch.vqvae import PitchVQVAE
 from ..vocoder import make_generator
 from .autoencoder import SCALAR, Autoencoder, content_options, decoder_options, speaker_options
 from .loop import WARM_START
@@ -90,10 +92,11 @@ def begin(name: str | Path, out: Path, settings: Settings) -> None:
             )
             if unexpected or any(not name.startswith(ADDED) for name in missing):
                 raise RuntimeError(f"{missing}, {unexpected}")
-            if any(name.startswith("whisper.") for name in missing):
+            if any(name.startswith("whisper.") for name in missing) and isinstance(parts.content, WhisperContentEncoder):
                 parts.content.whisper.load_state_dict(read_whisper(settings.whisper.checkpoint).state_dict())
     except RuntimeError as error:
         raise UnitcodecError(f"{name}: its networks have other widths than those that are trained here") from error
+    assert isinstance(networks.pitch, PitchVQVAE)  # as the settings describe it
     codebook = networks.pitch.quantizer
     # Else the first batch would replace it: a folder does not hold the moving averages.
     codebook.counts.fill_(CODE_COUNT)
