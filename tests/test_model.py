@@ -82,7 +82,7 @@ def test_loaded_networks_are_ready_for_use(narrow_folder: Path) -> None:
 
 
 def test_models_are_found_by_name_and_by_path(narrow_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(models, "PACKAGED", narrow_folder.parent)
+    monkeypatch.setattr(models, "packaged_folders", lambda: [narrow_folder.parent])
     monkeypatch.chdir(tmp_path)
     assert models.find("narrow") == models.find(narrow_folder) == narrow_folder
     assert models.find(str(narrow_folder)) == narrow_folder

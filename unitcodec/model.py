@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from bitstream import BitstreamError, EntropyModel
+from bitstream.entropy.find import packaged_folders
 
 from .configuration import ModelConfig as ModelConfig
 from .content import ContentFamily, make_content
@@ -32,8 +33,6 @@ from .vocoder import Vocoder, make_code_generator, make_generator
 from .vocoder.mel_decoder import MelDecoder
 from .weights import SCALE as SCALE
 from .weights import TRAINING_ONLY, Outline, Weights
-
-PACKAGED = Path(__file__).parent / "models"
 
 INT8_PARTS = ("decoder.", "generator.", "content.whisper.")
 INT8_SIZE = 4096
@@ -89,11 +88,11 @@ def find(name: str | Path) -> Path:
         raise ModelError(f"model {name!r:.40}: give its name or its folder's path")
     folder = Path(name)
     if not (folder / "config.json").is_file():
-        packaged = PACKAGED / str(name)
-        if folder.name != str(name) or not (packaged / "config.json").is_file():
-            known = ", ".join(sorted(path.parent.name for path in PACKAGED.glob("*/config.json"))) or "none"
+        packaged = {path.parent.name: path.parent for place in packaged_folders() for path in place.glob("*/config.json")}
+        if str(name) not in packaged:
+            known = ", ".join(sorted(packaged)) or "none"
             raise ModelError(f"no model '{name}': give a folder that holds config.json, or one of the packaged models ({known})")
-        folder = packaged
+        folder = packaged[str(name)]
     return folder
 
 

@@ -43,7 +43,7 @@ from unitcodec.published.checkpoint import read_checkpoint
 from unitcodec.training.corpus import read_rows
 
 SPEECH = TESTS.parent / "examples" / "speech.wav"
-PACKAGED = models.PACKAGED / "default"
+PACKAGED = models.find("default")
 
 Inputs = Sequence[bytes]
 
