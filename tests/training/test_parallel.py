@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,30 @@ def test_alone_nothing_is_shared() -> None:
     assert parallel.any_of(True)
     assert not parallel.any_of(False)
     parallel.wait()
+
+
+def test_what_one_process_does_while_the_others_wait_asks_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("is_initialized", True), ("get_rank", 1), ("get_world_size", 2)):
+        monkeypatch.setattr(parallel.distributed, name, lambda value=value: value)
+    assert (parallel.rank(), parallel.size()) == (1, 2)
+    with parallel.alone():
+        assert (parallel.rank(), parallel.size()) == (0, 1)
+        assert parallel.mean(2.5) == 2.5
+        parallel.average_gradients([])
+        parallel.wait()
+    assert (parallel.rank(), parallel.size()) == (1, 2)
+
+
+def test_freed_memory_is_kept() -> None:
+    """Where the C library is glibc, a tensor of 64 MB finds its pages again."""
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("the C library is not glibc")
+    code = (
+        "import resource, torch; from unitcodec.training import parallel; parallel.keep_memory()\n"
+        "for _ in range(3): torch.ones(2**24)\n"
+        "before = resource.getrusage(0).ru_minflt\n"
+        "for _ in range(5): torch.ones(2**24)\n"
+        "print(resource.getrusage(0).ru_minflt - before)"
+    )
+    faults = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(faults.stdout) < 5 * 16384 / 2  # pages of 4 kB

@@ -71,6 +71,7 @@ def run(
         )
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    parallel.keep_memory()
     parallel.start(device)
     for name in STAGES if stage == "all" else (stage,):
         first = parallel.rank() == 0
@@ -82,7 +83,11 @@ def run(
             prepare(Path(data), Path(out) / "corpus", settings.corpus.tracker)
         parallel.wait()
         corpus = prepare(Path(data), Path(out) / "corpus", settings.corpus.tracker)
-        # What codes the corpus and writes the model is done once; its sums have an order.
-        if name not in ("entropy", "export") or first:
-            TABLE[name](Folder(corpus, Path(out), settings, seed, device, validation))
+        run_folder = Folder(corpus, Path(out), settings, seed, device, validation)
+        if name not in ("entropy", "export"):
+            TABLE[name](run_folder)
+        elif first:
+            # What codes the corpus and writes the model is done once; its sums have an order.
+            with parallel.alone():
+                TABLE[name](run_folder)
         parallel.wait()

@@ -5,29 +5,63 @@ Without ``torchrun`` every function here does nothing. gloo on the CPU, NCCL on 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 
 import torch
 from torch import distributed
+
+WAIT = timedelta(days=30)
+"""How long a process waits for another: one of them alone codes the corpus, which may take days."""
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Of glibc's mallopt."""
+
+_alone = False
+
+
+def keep_memory() -> None:
+    """Let the C library keep what is freed, so that a step's tensors lie where those of the one before lay.
+
+    Else glibc hands large blocks back to the system and asks for them again, page by page. Other C libraries are left as they
+    are.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            mallopt(option, 2**30)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """What this process does alone, while the others wait: inside, there are no others."""
+    global _alone
+    _alone = True
+    try:
+        yield
+    finally:
+        _alone = False
 
 
 def start(device: str = "cpu") -> None:
     """Join the other processes, if ``torchrun`` started any."""
     if "WORLD_SIZE" in os.environ and int(os.environ["WORLD_SIZE"]) > 1 and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+        distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=WAIT)
         if device == "cuda":
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def rank() -> int:
     """This process's number; 0 is the one that writes."""
-    return distributed.get_rank() if distributed.is_initialized() else 0
+    return distributed.get_rank() if distributed.is_initialized() and not _alone else 0
 
 
 def size() -> int:
     """How many processes there are."""
-    return distributed.get_world_size() if distributed.is_initialized() else 1
+    return distributed.get_world_size() if distributed.is_initialized() and not _alone else 1
 
 
 def share(count: int) -> range:
