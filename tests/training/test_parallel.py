@@ -101,7 +101,7 @@ def test_freed_memory_is_kept() -> None:
         pytest.skip("the C library is not glibc")
     code = (
         "import resource, torch; from unitcodec.training import parallel; parallel.keep_memory()\n"
-        "for _ in range(3): torch.ones(2**24)\n"
+        "for _ in range(20): torch.ones(2**24)\n"
         "before = resource.getrusage(0).ru_minflt\n"
         "for _ in range(5): torch.ones(2**24)\n"
         "print(resource.getrusage(0).ru_minflt - before)"
