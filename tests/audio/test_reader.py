@@ -319,7 +319,7 @@ def test_written_wav_reads_back() -> None:
     pcm = rng.integers(-32768, 32768, 10001).astype(np.int16)
     samples = pcm.astype(np.float32) / 32768
     buffer = io.BytesIO()
-    write_wav(buffer, (samples[i : i + 777] for i in range(0, len(samples), 777)), len(samples))
+    write_wav(buffer, (samples[i : i + 777] for i in range(0, len(samples), 777)), len(samples))  # type: ignore[misc]
     data, rate = soundfile.read(io.BytesIO(buffer.getvalue()), dtype="int16")
     assert rate == 16000
     np.testing.assert_array_equal(data, pcm)

@@ -95,7 +95,7 @@ def test_a_run_that_is_ended_does_not_wait_for_its_workers() -> None:
 
 
 def test_a_judge_left_out_says_only_what_it_said_before(corpus: Path, heard: list[Path]) -> None:
-    judge.JUDGES += (judge.Judge("dnsmos", ("numpy",), lambda pair: 2.5),)
+    judge.JUDGES += (judge.Judge("dnsmos", ("numpy",), lambda pair: 2.5),)  # type: ignore[assignment]
     quick = run(corpus, "--systems", "original", "--judges", "dnsmos")["original"]
     assert (quick["dnsmos"], quick["cer"], heard) == (2.5, None, [])
     whole = run(corpus, "--systems", "original")["original"]
@@ -193,7 +193,7 @@ def test_a_judge_that_cannot_be_imported_is_a_gap(
 ) -> None:
     (tmp_path / "brokenjudge.py").write_text("import a_module_that_is_nowhere")
     monkeypatch.syspath_prepend(tmp_path)
-    judge.JUDGES += (judge.Judge("dnsmos", ("brokenjudge",), lambda pair: 2.5),)
+    judge.JUDGES += (judge.Judge("dnsmos", ("brokenjudge",), lambda pair: 2.5),)  # type: ignore[assignment]
     original = run(corpus, "--systems", "original")["original"]
     assert (original["dnsmos"], original["cer"]) == (None, pytest.approx(0.2))
     assert "a_module_that_is_nowhere" in original["gaps"]["dnsmos"]

@@ -67,7 +67,7 @@ def test_a_signal_while_an_extension_is_imported(
     try:
         found = program.run(work, [], "work")
     except SystemExit as error:
-        found = error.code
+        found = error.code  # type: ignore[assignment]
     assert (found, capsys.readouterr().err.splitlines()) == (status, words)
 
 

@@ -85,6 +85,6 @@ def test_codes_that_are_weighed_against_bits_are_never_rough(waveform: torch.Ten
     torch.manual_seed(0)
     fast = make_content("vqvae", codes=20, channels=(16, 24), blocks=(1, 1)).float().eval()  # type: ignore[attr-defined]
     pair = Decision(copy.deepcopy(fast).double(), fast)
-    (distances,) = pair.candidates(waveform, OWN)
+    (distances,) = pair.candidates(waveform, OWN)  # type: ignore[misc]
     assert distances.shape == (30, 20)
     assert pair.repeated == 1

@@ -155,8 +155,8 @@ def test_a_pause_has_noise_of_its_level_however_long(narrow: Codec, wave: FloatA
     # With a clock of one's own it is the same pause.
     waiting = narrow.decoder()
     begin = next(index for index, packet in enumerate(packets) if waiting.coder.head(packet)[0] == "pause") + 1
-    again = [waiting.push(packet) for packet in packets[:begin]] + [waiting.push(None) for _ in range(10)]
-    again = np.concatenate([*again, *(waiting.push(packet) for packet in packets[begin:])])
+    first = [waiting.push(packet) for packet in packets[:begin]] + [waiting.push(None) for _ in range(10)]
+    again = np.concatenate([*first, *(waiting.push(packet) for packet in packets[begin:])])
     assert len(again) == len(heard)
     assert power(again[-80000:]) == pytest.approx(power(heard[-80000:]), rel=0.1)
 

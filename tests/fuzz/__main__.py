@@ -38,7 +38,8 @@ def main() -> int:
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.here:
-        print(json.dumps(asdict(run(*arguments.reader, arguments.cases, arguments.seed, arguments.keep, arguments.seconds))))
+        figures = run(*arguments.reader, arguments.cases, arguments.seed, arguments.keep, arguments.seconds)  # type: ignore[call-arg]
+        print(json.dumps(asdict(figures)))
         return 0
     log = Log(arguments.log)
     for seed, name in itertools.product(range(arguments.seed, arguments.seed + arguments.parts), arguments.reader or READERS):

@@ -38,7 +38,7 @@ class Figures:
 
     def __add__(self, other: Figures) -> Figures:
         counts = (getattr(self, name) + getattr(other, name) for name in ("cases", "refused", "accepted", "escapes", "slow"))
-        return Figures(self.reader, *counts, max(self.slowest, other.slowest), max(self.memory, other.memory))
+        return Figures(self.reader, *counts, max(self.slowest, other.slowest), max(self.memory, other.memory))  # type: ignore[call-arg]
 
     @property
     def sound(self) -> bool:

@@ -249,7 +249,7 @@ def test_what_came_is_gathered_and_the_rest_is_lost(golden_model: EntropyModel) 
     packets = {i: DatagramReceiver(model).receive(datagram) for i, datagram in enumerate(datagrams)}
     for datagram in (*(datagrams[i] for i in packets if i not in gone), end):
         receiver.receive(datagram)
-    heard = receiver.gather([packet for i, packet in reversed(packets.items()) if i not in gone])
+    heard = receiver.gather([packet for i, packet in reversed(packets.items()) if i not in gone])  # type: ignore[misc]
     lost = np.zeros(codes.units.shape[1], bool)
     for i in gone:
         lost[packets[i].first_frame : packets[i].first_frame + packets[i].units.shape[1]] = True

@@ -171,8 +171,8 @@ def test_memory_does_not_grow_with_the_stream(golden_model: EntropyModel, tmp_pa
         with path.open("wb") as file, PacketWriter(file, golden_model, [0, 0, 0]) as writer:
             for _ in range(packets):
                 writer.write(units, f0)
-        with path.open("rb") as file:
-            assert sum(1 for _ in PacketReader(file, golden_model)) == packets
+        with path.open("rb") as written:
+            assert sum(1 for _ in PacketReader(written, golden_model)) == packets
         return tracemalloc.get_traced_memory()[1]
 
     tracemalloc.start()

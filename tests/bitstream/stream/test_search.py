@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import bitstream_reference as reference
 import numpy as np
@@ -84,7 +85,8 @@ def test_forged_records_stop_a_reader_soon(golden_model: EntropyModel) -> None:
     )
     begin = time.process_time()
     for forged, (error, why) in zip((holes, stray, hollow, mixed), (silence, silence, no_writer, no_writer), strict=True):
-        for read in (bitstream.inspect, lambda *a: bitstream.unpack(*a, "conceal"), lambda *a: bitstream.unpack(*a, "salvage")):
+        conceal, salvage = (partial(bitstream.unpack, on_error=way) for way in ("conceal", "salvage"))
+        for read in (bitstream.inspect, conceal, salvage):
             with pytest.raises(error, match=why):
                 read(header + forged, golden_model)
     with pytest.raises(Damaged, match="packet 0, at byte"):
