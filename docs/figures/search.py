@@ -1,4 +1,4 @@
-"""search.csv -> search.svg: characters misheard against bits of units, for the search of the rate in docs/experiments.md."""
+"""search.csv -> search.svg: characters misheard against bits of units (docs/experiments/rate-and-units.md)."""
 
 from __future__ import annotations
 
