@@ -54,9 +54,9 @@ LIVE_SECONDS = 0.32
 HEARD = 8.0
 """Seconds of speech that the speaker's fields are taken from, the latest."""
 
-SEARCH_FROM, SEARCH_STEPS = 4.0, 12
+SEARCH_FROM, SEARCH_STEPS = 4.0, 24
 """Seconds of speech from which on a better voice is searched for, a step with each packet, and how many steps. On less speech
-nothing better is found."""
+nothing better is found; a search that is over after 8 or 10 s finds hardly anything."""
 
 RENEWED = 0.9, 2.8
 """Seconds of speech after which all fields are sent once more: they are far better known than before."""
