@@ -263,9 +263,9 @@ class Codec:
             resume: the ``checkpoint`` of another encoder of a file. This one gives the pieces that follow those which that one
                 had given. It takes the same audio, from the first sample on, and lets go of what lies before.
 
-        Raises ValueError for a bitrate that is none or too low, for a checkpoint that is not of such an encoder, for ``cbr`` that is no whole number, too low or beside a bitrate,
-        and for what is about live packets without ``live``; bitstream.InvalidCodes for a packet that is no whole number of F0
-        codes or too long.
+        Raises ValueError for a bitrate that is none or too low, for a checkpoint of another encoder, for ``cbr`` that is no whole
+        number, too low or beside a bitrate, and for what is about live packets without ``live`` or about files with it;
+        bitstream.InvalidCodes for a packet that is no whole number of F0 codes or too long.
         """
         if bitrate is not None:
             above_zero(bitrate)
@@ -423,7 +423,7 @@ class FileEncoder:
 
     @property
     def checkpoint(self) -> Checkpoint | None:
-        """Where it stands: ``encoder(resume=...)`` goes on behind the pieces given so far. None before the first and at the end."""
+        """Where it stands; ``encoder(resume=)`` goes on behind the pieces given so far. None before the first, and at the end."""
         return self._encoder.checkpoint
 
     def push(self, samples: FloatArray) -> list[bytes]:
