@@ -110,6 +110,11 @@ def report_to(report: Callable[[float], None] | None) -> None:
     _report = report
 
 
+def told() -> Callable[[float], None] | None:
+    """Who is told how much of the item that this process does is done."""
+    return _report
+
+
 def moved(item: Any, share: float) -> None:
     """A worker says how far an item is."""
     if _run is not None:

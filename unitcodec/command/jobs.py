@@ -10,22 +10,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unitcodec.audio.suffixes import AUDIO_SUFFIXES as AUDIO_SUFFIXES
 from unitcodec.errors import UnitcodecError, UnitcodecWarning, is_url
 
 STANDARD = "-"
 """Stands for standard input or standard output."""
 
-AUDIO_SUFFIXES = frozenset(
-    {
-        ".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf", ".flac", ".flv", ".m4a", ".m4b", ".mka",
-        ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".rf64", ".sph", ".spx", ".tta", ".w64", ".wav",
-        ".weba", ".webm", ".wma", ".wv",
-    }
-)  # fmt: skip
-"""What ``encode`` picks from a folder; a file named in full may have any suffix."""
-
 RAW_SUFFIXES = frozenset({".pcm", ".raw", ".s16", ".sw"})
-"""The same for ``encode --raw``."""
+"""What ``encode --raw`` picks from a folder."""
 
 STREAM_SUFFIXES = frozenset({".uc"})
 """What ``decode`` picks from a folder."""
