@@ -104,7 +104,7 @@ def test_hostile_names_stay_names(recordings: Path, narrow: Codec, tmp_path: Pat
     (tmp_path / "cut.tar").write_bytes((tmp_path / "x.tar").read_bytes()[:20000])
     slices = (*slices_of(read_manifest(str(manifest)), 20), Slice(1, tar=str(tmp_path / "x.tar")))
     slices = (*slices, Slice(2, tar=str(tmp_path / "cut.tar")), Slice(3, tar=str(recordings / "a.wav")))
-    before = {path for path in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     plan = plan_of(tmp_path / "out", slices, narrow, format="tar")
     for piece in slices:
         encode_slice(plan, piece, narrow)

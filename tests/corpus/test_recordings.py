@@ -82,7 +82,7 @@ def test_a_tar_is_read_in_the_order_of_its_keys(tmp_path: Path) -> None:
     )  # fmt: skip
     found = [(each, Path(path).read_bytes() if path else None) for each, path in read_tar(str(tmp_path / "x.tar"))]
     assert [(each.id, data) for each, data in found] == [("one", b"1"), ("../../two", b"2"), ("four", None), ("five", b"5")]
-    assert (found[0][0].speaker, found[0][0].transcript, dict(found[0][0].metadata)) == ("7", "yes", {})
+    assert (found[0][0].speaker, found[0][0].transcript, dict(found[0][0].metadata)) == ("7", "yes", {"text": "no"})
     assert found[1][0].path == f"{tmp_path}/x.tar::../../two.x.wav"
     assert [path.name for path in tmp_path.iterdir()] == ["x.tar"]
 

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 @click.argument("inputs", metavar="IN...", nargs=-1, required=True, type=PATH)
 @click.option("-o", "--output-dir", metavar="DIR|URL", required=True, type=PATH, help="Where the corpus goes.")
 @click.option("--format", "kind", type=click.Choice(["parquet", "tar"]), default="parquet", show_default=True)
-@click.option(
-    "--shard-size", type=click.IntRange(1), default=1000, show_default=True, help="Recordings a shard; tars keep theirs."
-)
+@click.option("--shard-size", type=click.IntRange(1), default=1000, show_default=True, help="Recordings in a shard.")
 @click.option("--split", default="train", show_default=True, help="What shards are called.")
 @click.option("-b", "--bitrate", type=float, metavar="BPS", help="See encode.")
 @model_options
@@ -74,9 +72,8 @@ def corpus(
     slices = _slices(inputs, shard_size)
     plan = Plan(Store(output_dir), len(slices), digest(slices), kind, split, _model(model), _fingerprint(model), device, bitrate)
     plan.begin()
-    if not on_ray:  # others may be writing on other machines
-        plan.store.sweep("data")
-        plan.store.sweep(".reports")
+    for folder in ("data", ".reports"):
+        plan.store.sweep(folder)
     pending = []
     for piece in slices:
         before = finished(plan, piece.number)
@@ -93,8 +90,8 @@ def corpus(
             else:
                 prepare = partial(_coder, plan, retry_failed)
                 found = outcomes(pending, prepare, partial(_name, plan), max(1, min(processes, len(pending))))
-                if not all([outcome.done for _, outcome in bar.counted(run, pending, found)]):
-                    return 1
+                if sum(not outcome.done for _, outcome in bar.counted(run, pending, found)):
+                    return 1  # each was told
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt("the same command goes on from here") from error
     total = summarize(plan)

@@ -98,14 +98,11 @@ def _outcomes(piece: Slice, codec: Codec, bitrate: float | None) -> Iterator[tup
     """Each recording, coded or with what is wrong with it."""
     if piece.tar is None:
         for recording in piece.recordings:
-            yield recording, _attempt(lambda recording=recording: _coded(recording, None, codec, bitrate))  # type: ignore[misc]
+            yield recording, _attempt(recording, None, codec, bitrate)
         return
     try:
         for recording, path in read_tar(piece.tar):
-            if path is None:
-                yield recording, "two audio files have this key"
-            else:
-                yield recording, _attempt(lambda: _coded(recording, path, codec, bitrate))
+            yield recording, "two audio files have this key" if path is None else _attempt(recording, path, codec, bitrate)
     except ModelError:
         raise
     except (OSError, EOFError, tarfile.TarError, zlib.error, UnitcodecError) as error:
@@ -116,21 +113,17 @@ def _outcomes(piece: Slice, codec: Codec, bitrate: float | None) -> Iterator[tup
         yield Recording(piece.tar, piece.tar), _words(error)
 
 
-def _attempt(work: Callable[[], Coded]) -> Coded | str:
+def _attempt(recording: Recording, path: str | None, codec: Codec, bitrate: float | None) -> Coded | str:
+    """A recording, of which ``path`` may be a copy."""
     try:
-        return work()
-    except ModelError:
-        raise
-    except Exception as error:  # of one recording in a million; the report has it
-        return _words(error)
-
-
-def _coded(recording: Recording, path: str | None, codec: Codec, bitrate: float | None) -> Coded:
-
-    if path is None and is_url(recording.path):
+        if path is not None or not is_url(recording.path):
+            return _read(recording, path or recording.path, codec, bitrate)
         with open_path(recording.path) as stream:
             return _read(recording, stream, codec, bitrate)
-    return _read(recording, recording.path if path is None else path, codec, bitrate)
+    except ModelError:
+        raise
+    except Exception as error:  # whatever a URL's file system raises; of one recording in a million the report has it
+        return _words(error)
 
 
 def _read(recording: Recording, source: str | BinaryIO, codec: Codec, bitrate: float | None) -> Coded:

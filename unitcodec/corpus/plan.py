@@ -16,7 +16,7 @@ FORMATS = ("parquet", "tar")
 PLAN = "corpus.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slice:
     """What becomes one shard: recordings, or all that a tar holds."""
 

@@ -60,7 +60,7 @@ def read_manifest(path: str) -> list[Recording]:
         raise UnitcodecError(f"{path}: is no manifest (.tsv, .csv, .jsonl), no tar and no folder")
     try:
         with open_path(path) as file, gzip.open(file) if path.lower().endswith(".gz") else file as plain:
-            text = io.TextIOWrapper(plain, "utf-8-sig", newline="" if suffix in (".tsv", ".csv") else None)  # type: ignore[arg-type]
+            text = io.TextIOWrapper(plain, "utf-8-sig", newline="" if suffix in (".tsv", ".csv") else None)
             rows = _objects(text) if suffix in (".jsonl", ".json") else _rows(text, "\t" if suffix == ".tsv" else ",")
             return _unique(path, rows)
     except UnitcodecError:
@@ -71,8 +71,10 @@ def read_manifest(path: str) -> list[Recording]:
 
 def _rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     # Transcripts hold quotes that quote nothing.
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    reader = csv.DictReader(text, delimiter=delimiter, quoting=quoting)
+    if delimiter == "\t":
+        reader = csv.DictReader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.DictReader(text, delimiter=delimiter)
     for row in reader:
         yield reader.line_num, {name: value for name, value in row.items() if name is not None and value not in (None, "")}
 
@@ -116,7 +118,7 @@ def _recording(manifest: str, number: int, row: Mapping[str, Any]) -> Recording:
 def _taken(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
     for name in names:
         value = row.get(name)
-        if isinstance(value, (str, int)) and value != "":
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
             del row[name]
             return str(value)
     return None
@@ -209,7 +211,7 @@ class _Sample:
         source = tar.extractfile(member)
         assert source is not None  # of a regular file
         with closing(source):
-            if (kind := posixpath.splitext(suffix)[1]) in AUDIO_SUFFIXES:
+            if (kind := posixpath.splitext(f"name{suffix}")[1]) in AUDIO_SUFFIXES:
                 self._audio.append(member.name)
                 self._path = os.path.join(self._folder, f"recording{kind}")
                 with open(self._path, "wb") as file:

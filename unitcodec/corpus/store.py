@@ -6,6 +6,7 @@ import contextlib
 import os
 import posixpath
 import secrets
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, cast
@@ -97,12 +98,13 @@ class Store:
         return []
 
     def sweep(self, folder: str) -> None:
-        """Remove what killed runs have left of files in a folder of it; no other run may be writing."""
+        """Remove what killed runs have left of files in a folder of it: what is older than an hour. A file is written in one go."""
         if self.remote:
             return
         with contextlib.suppress(OSError):
             for path in Path(self._path(folder)).glob(".*.part"):
-                path.unlink()
+                if path.stat().st_mtime < time.time() - 3600:
+                    path.unlink()
 
     def _path(self, name: str) -> str:
         return joined(self.root, name) if self.remote else os.path.join(self.root, *name.split("/"))

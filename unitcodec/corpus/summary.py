@@ -42,8 +42,8 @@ def _reports(plan: Plan) -> Iterator[dict[str, Any]]:
     missing = [number for number in range(plan.shards) if not plan.store.exists(plan.shard(number))]
     if missing:
         raise UnitcodecError(
-            f"{plan.store.root}: {len(missing)} of {plan.shards} shards are missing, the first is {plan.shard(missing[0])}; the same "
-            "command goes on from here (on a cluster the folder has to be shared by all nodes, or a URL)"
+            f"{plan.store.root}: {len(missing)} of {plan.shards} shards are missing, the first is {plan.shard(missing[0])}; "
+            "the same command goes on from here (on a cluster the folder has to be shared by all nodes, or a URL)"
         )
     for number in range(plan.shards):
         yield json.loads(plan.store.read(plan.report(number)))
