@@ -31,7 +31,9 @@ SLICES = 24
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Two nodes with one processor each, in processes of their own; connected."""
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # of a busy machine
+    # On a busy machine Ray's own processes take long to start.
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")
+    os.environ.setdefault("RAY_agent_register_timeout_ms", "300000")
     ray = pytest.importorskip("ray", reason="needs the extra ray")
     pytest.importorskip("ray.data")
     from ray.cluster_utils import Cluster

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,7 @@ def encode_on_ray(
         UnitcodecError: Ray is missing, or a task failed other than by a loss.
         ModelError: of the plan's model.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anyone, unless the user wants to
     try:
         import ray
         import ray.data
@@ -39,9 +41,9 @@ def encode_on_ray(
         raise UnitcodecError("Ray is missing: pip install 'unitcodec[ray]'") from error
     try:
         if not ray.is_initialized():
-            ray.init(address=address, log_to_driver=False, logging_level="warning", configure_logging=True)
+            ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=None if address else False)
         context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
+        context.enable_progress_bars = context.print_on_execution_start = False
         with warnings.catch_warnings(action="ignore"):
             rows = ray.data.from_items([{"piece": piece} for piece in slices], override_num_blocks=len(slices))
             done = rows.map(
@@ -49,31 +51,23 @@ def encode_on_ray(
                 num_cpus=1,
                 num_gpus=1 if plan.device.startswith("cuda") else None,
                 concurrency=workers,
-                # A task that is lost is no fault of it.
-                max_retries=-1,
+                max_retries=-1,  # a task that is lost is no fault of its own
             )
             for row in done.iter_rows():
-                yield Summary(**row)
+                if row["error"]:
+                    raise (ModelError if row["of_model"] else UnitcodecError)(row["error"])
+                yield Summary(**{field.name: row[field.name] for field in fields(Summary)})
     except (ray.exceptions.RayError, ConnectionError, ValueError, RuntimeError) as error:
-        raise _ours(error) from error
+        if isinstance(error, ModelError):
+            raise
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise UnitcodecError(f"Ray: {lines[-1][:500] if lines else type(error).__name__}") from error
 
 
 def _task(plan: Plan, row: dict[str, Any]) -> dict[str, Any]:
-    return asdict(encode_slice(plan, row["piece"]))
-
-
-def _ours(error: BaseException) -> UnitcodecError:
-    """What a task raised, if that is one of ours; else Ray's own words, in a line."""
-    cause: BaseException | None = error
-    while cause is not None:
-        inner = getattr(cause, "cause", None)
-        for each in (cause, inner):
-            if isinstance(each, (ModelError, UnitcodecError)):
-                return ModelError(_line(each)) if isinstance(each, ModelError) else UnitcodecError(_line(each))
-        cause = cause.__cause__
-    return UnitcodecError(f"Ray: {_line(error)}")
-
-
-def _line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1][:500] if lines else type(error).__name__
+    """Errors of ours come back as rows: Ray would tell of them in many lines, and of what kind they are in none."""
+    try:
+        return {**asdict(encode_slice(plan, row["piece"])), "error": "", "of_model": False}
+    except (UnitcodecError, OSError) as error:
+        nothing = asdict(Summary(row["piece"].number, 0, 0.0, 0, 0))
+        return {**nothing, "error": f"{plan.store.root}: {error}", "of_model": isinstance(error, ModelError)}

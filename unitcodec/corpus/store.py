@@ -98,7 +98,7 @@ class Store:
         return []
 
     def sweep(self, folder: str) -> None:
-        """Remove what killed runs have left of files in a folder of it: what is older than an hour. A file is written in one go."""
+        """Remove what killed runs have left of files in a folder of it: what is older than an hour."""
         if self.remote:
             return
         with contextlib.suppress(OSError):
