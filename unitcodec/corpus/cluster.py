@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -42,10 +43,11 @@ def encode_on_ray(
     try:
         if not ray.is_initialized():
             ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=None if address else False)
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
         with warnings.catch_warnings(action="ignore"):
-            rows = ray.data.from_items([{"piece": piece} for piece in slices], override_num_blocks=len(slices))
+            rows = ray.data.from_items([{"piece": piece.to_json()} for piece in slices], override_num_blocks=len(slices))
             done = rows.map(
                 partial(_task, plan),
                 num_cpus=1,
@@ -66,8 +68,9 @@ def encode_on_ray(
 
 def _task(plan: Plan, row: dict[str, Any]) -> dict[str, Any]:
     """Errors of ours come back as rows: Ray would tell of them in many lines, and of what kind they are in none."""
+    piece = Slice.from_json(row["piece"])
     try:
-        return {**asdict(encode_slice(plan, row["piece"])), "error": "", "of_model": False}
+        return {**asdict(encode_slice(plan, piece)), "error": "", "of_model": False}
     except (UnitcodecError, OSError) as error:
-        nothing = asdict(Summary(row["piece"].number, 0, 0.0, 0, 0))
+        nothing = asdict(Summary(piece.number, 0, 0.0, 0, 0))
         return {**nothing, "error": f"{plan.store.root}: {error}", "of_model": isinstance(error, ModelError)}

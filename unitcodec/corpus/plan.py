@@ -24,6 +24,16 @@ class Slice:
     recordings: tuple[Recording, ...] = ()
     tar: str | None = None
 
+    def to_json(self) -> str:
+        """As text, which :meth:`from_json` takes."""
+        return json.dumps(asdict(self), default=str)
+
+    @staticmethod
+    def from_json(text: str) -> Slice:
+        """Inverse of :meth:`to_json`."""
+        found = json.loads(text)
+        return Slice(found["number"], tuple(Recording(**each) for each in found["recordings"]), found["tar"])
+
 
 @dataclass(frozen=True)
 class Plan:
