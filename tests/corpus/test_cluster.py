@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import socket
 import threading
 import time
 from collections import Counter
@@ -40,26 +38,13 @@ def cluster() -> Iterator[Any]:
     pytest.importorskip("ray.data")
     from ray.cluster_utils import Cluster
 
-    # Ports that are named need not be waited for, which Ray does for 15 s at most.
-    ports = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
-    free = iter(_free_ports(2 * len(ports)))
-    node = {"num_cpus": 1, "include_dashboard": False}
-    found = Cluster(initialize_head=True, head_node_args={**node, **{name: next(free) for name in ports}})
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     ray.init(address=found.address, log_to_driver=False)
-    found.add_node(**node, **{name: next(free) for name in ports})
+    found.add_node(num_cpus=1)
     found.wait_for_nodes()
     yield found
     ray.shutdown()
     found.shutdown()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Of this machine, as far as can be known."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def plan_of(folder: Path, out: Path, model: Path, fingerprint: str) -> tuple[Plan, Any]:
