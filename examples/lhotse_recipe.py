@@ -1,7 +1,8 @@
 """A Lhotse recipe: python examples/lhotse_recipe.py RECORDINGS.jsonl.gz SUPERVISIONS.jsonl.gz CORPUS
 
-Codes the recordings of two Lhotse manifests into CORPUS, and writes CORPUS/cuts.jsonl.gz: a cut a recording, with its units, 25 a
-second, as ``cut.units``. In training, ``cut.load_units()`` gives (frames, rows) without the codec or its networks.
+Codes the recordings of two Lhotse manifests into CORPUS. ``read_cuts(CORPUS)`` then gives a cut a recording, with its units, 25 a
+second, as ``cut.units``: ``cut.load_units()`` is (frames, rows), of whole frames. Reading needs neither the codec nor its
+networks.
 """
 
 import json
@@ -27,8 +28,12 @@ def write_manifest(recordings: RecordingSet, supervisions: SupervisionSet, path:
             file.write(json.dumps(row) + "\n")
 
 
-def read_cuts(corpus: Path) -> Iterator[MonoCut]:
+def read_cuts(corpus: Path) -> CutSet:
     """A cut for each recording of a corpus of tars."""
+    return CutSet.from_cuts(_cuts(corpus))
+
+
+def _cuts(corpus: Path) -> Iterator[MonoCut]:
     for shard in sorted(corpus.glob("data/*.tar")):
         with tarfile.open(shard) as tar:
             while (stream := tar.next()) is not None and (facts := tar.next()) is not None:
@@ -51,9 +56,8 @@ def main(recordings: str, supervisions: str, corpus: str, *options: str) -> None
     write_manifest(RecordingSet.from_file(recordings), SupervisionSet.from_file(supervisions), manifest)
     if unitcodec(["corpus", str(manifest), "-o", corpus, "--format", "tar", *options]):
         print(f"some could not be coded: see {folder / 'failures.jsonl'}", file=sys.stderr)
-    with CutSet.open_writer(folder / "cuts.jsonl.gz") as writer:
-        for cut in read_cuts(folder):
-            writer.write(cut)
+    for cut in read_cuts(folder):
+        print(cut.id, f"{cut.duration:.2f} s,", cut.load_units().shape, cut.supervisions[0].text)
 
 
 if __name__ == "__main__":

@@ -101,13 +101,16 @@ def test_lhotse_recipe(two: list[Path], narrow: Codec, narrow_folder: Path, tmp_
     said = lhotse.SupervisionSegment("s", recordings[1].id, 0.0, 1.25, text="and", speaker="p1")
     lhotse.RecordingSet.from_recordings(recordings).to_file(tmp_path / "recordings.jsonl.gz")
     lhotse.SupervisionSet.from_segments([said]).to_file(tmp_path / "supervisions.jsonl.gz")
-    example("lhotse_recipe").main(
+    module = example("lhotse_recipe")
+    module.main(
         str(tmp_path / "recordings.jsonl.gz"), str(tmp_path / "supervisions.jsonl.gz"), str(tmp_path / "out"),
         "--model", str(narrow_folder), "--device", "cpu",
     )  # fmt: skip
-    for cut, path in zip(lhotse.CutSet.from_file(tmp_path / "out" / "cuts.jsonl.gz"), two, strict=True):
+    for cut, path in zip(module.read_cuts(tmp_path / "out"), two, strict=True):
         assert cut.id == path.stem
-        assert np.array_equal(cut.load_units(), narrow.encode(path).units.T)
+        # Lhotse leaves out a last frame of which the recording has less than half.
+        expected = narrow.encode(path).units.T[: round(cut.duration / 0.04)]
+        assert np.array_equal(cut.load_units(), expected)
         supervision = cut.supervisions[0]
     assert (supervision.text, supervision.speaker, cut.duration) == ("and", "p1", 1.25)
 
