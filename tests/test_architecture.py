@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 
 FLOORS = (
     ("__main__", "command"),
-    ("published",),
+    ("published", "corpus"),
     ("codec", "training"),
     ("encoder", "decoder"),
     ("model", "configuration", "weights"),

@@ -17,6 +17,7 @@ import pytest
 import soundfile
 
 import unitcodec
+from unitcodec.command import main
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -35,11 +36,13 @@ def example(name: str) -> ModuleType:
 
 @pytest.fixture(autouse=True)
 def _loaded(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unitcodec, "load", lambda: narrow)
+    monkeypatch.setattr(unitcodec, "load", lambda *_, **__: narrow)
 
 
 def test_every_example_is_tested() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"corpus", "datagrams", "live", "microphone"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "corpus", "datagrams", "lhotse_recipe", "live", "load_dataset", "microphone",
+    }  # fmt: skip
 
 
 def test_corpus(narrow: Codec, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +62,57 @@ def test_corpus(narrow: Codec, speech: Path, tmp_path: Path, monkeypatch: pytest
     assert np.array_equal(units[0], expected[0])
     assert np.array_equal(units[1, :32], expected[1])
     assert (units[1, 32:] == -1).all()
+
+
+@pytest.fixture
+def two(speech: Path, tmp_path: Path, narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Recordings of 3 s and 1.25 s; streams of the narrow model, which is installed nowhere, can be read."""
+    import bitstream
+
+    wave, recordings = soundfile.read(speech, dtype="float32")[0], []
+    for name, samples in (("long", 48000), ("short", 20000)):
+        soundfile.write(tmp_path / f"{name}.wav", wave[:samples], 16000)
+        recordings.append(tmp_path / f"{name}.wav")
+    monkeypatch.setattr(bitstream, "unpack", lambda data, unpack=bitstream.unpack: unpack(data, narrow.model.entropy))
+    return recordings
+
+
+def test_load_dataset(
+    two: list[Path], narrow: Codec, narrow_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    datasets = pytest.importorskip("datasets", reason="needs the package datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "m.tsv").write_text("id\tpath\ttranscript\nlong\tlong.wav\tand so on\nshort\tshort.wav\tand\n")
+    command = ["corpus", str(tmp_path / "m.tsv"), "-o", str(tmp_path / "out"), "-q", "--model", str(narrow_folder)]
+    assert main([*command, "--shard-size", "1", "--device", "cpu"]) == 0
+    module = example("load_dataset")
+    for row, path in zip(module.load(tmp_path / "out"), two, strict=True):
+        assert row["stream"] == narrow.compress(path)
+        assert np.array_equal(module.units(row)["units"], narrow.encode(path).units.T)
+    module.main(str(tmp_path / "out"))
+    said = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"long 3\.00 s, \d+ bytes, 75 frames: and so on", said[-2])
+
+
+def test_lhotse_recipe(two: list[Path], narrow: Codec, narrow_folder: Path, tmp_path: Path) -> None:
+    lhotse = pytest.importorskip("lhotse", reason="needs the package lhotse")
+    recordings = [lhotse.Recording.from_file(path) for path in two]
+    said = lhotse.SupervisionSegment("s", recordings[1].id, 0.0, 1.25, text="and", speaker="p1")
+    lhotse.RecordingSet.from_recordings(recordings).to_file(tmp_path / "recordings.jsonl.gz")
+    lhotse.SupervisionSet.from_segments([said]).to_file(tmp_path / "supervisions.jsonl.gz")
+    module = example("lhotse_recipe")
+    module.main(
+        str(tmp_path / "recordings.jsonl.gz"), str(tmp_path / "supervisions.jsonl.gz"), str(tmp_path / "out"),
+        "--model", str(narrow_folder), "--device", "cpu",
+    )  # fmt: skip
+    for cut, path in zip(module.read_cuts(tmp_path / "out"), two, strict=True):
+        assert cut.id == path.stem
+        # Lhotse leaves out a last frame of which the recording has less than half.
+        expected = narrow.encode(path).units.T[: round(cut.duration / 0.04)]
+        assert np.array_equal(cut.load_units(), expected)
+        supervision = cut.supervisions[0]
+    assert (supervision.text, supervision.speaker, cut.duration) == ("and", "p1", 1.25)
 
 
 def test_datagrams(narrow: Codec, speech: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from .decoder.packets import packets_between, packets_of
 from .decoder.stream import PIECE, StreamDecoder, decode_whole
 from .encoder.live import LIVE_SECONDS, LiveEncoder
 from .encoder.rate import above_zero
-from .encoder.stream import StreamEncoder
+from .encoder.stream import Checkpoint, StreamEncoder
 from .errors import AudioError, ModelError
 from .features import SAMPLE_RATE
 from .fields import Fields, IntArray
@@ -233,7 +233,9 @@ class Codec:
         fec: int = 0,
     ) -> LiveEncoder: ...
     @overload
-    def encoder(self, *, live: Literal[False] = False, bitrate: float | None = None) -> FileEncoder: ...
+    def encoder(
+        self, *, live: Literal[False] = False, bitrate: float | None = None, resume: Checkpoint | None = None
+    ) -> FileEncoder: ...
     def encoder(
         self,
         *,
@@ -243,6 +245,7 @@ class Codec:
         cbr: int | None = None,
         dtx: bool = False,
         fec: int = 0,
+        resume: Checkpoint | None = None,
     ) -> LiveEncoder | FileEncoder:
         """An encoder for audio that arrives in blocks: ``push(samples) -> [bytes, ...]``, and ``flush()`` at its end.
 
@@ -257,17 +260,21 @@ class Codec:
             dtx: live packets come only while somebody speaks; a pause takes one, of 3 bytes or ``cbr``.
             fec: each live packet carries a coarse copy of the one 1, 4 or 8 packets before: 100 bit/s, on top of the 450 or
                 within ``bitrate``. 1 serves where single packets are lost, 4 or 8 where several in a row are.
+            resume: the ``checkpoint`` of another encoder of a file. This one gives the pieces that follow those which that one
+                had given. It takes the same audio, from the first sample on, and lets go of what lies before.
 
-        Raises ValueError for a bitrate that is none or too low, for ``cbr`` that is no whole number, too low or beside a bitrate,
-        and for what is about live packets without ``live``; bitstream.InvalidCodes for a packet that is no whole number of F0
-        codes or too long.
+        Raises ValueError for a bitrate that is none or too low, for a checkpoint of another encoder, for ``cbr`` that is no whole
+        number, too low or beside a bitrate, and for what is about live packets without ``live`` or about files with it;
+        bitstream.InvalidCodes for a packet that is no whole number of F0 codes or too long.
         """
         if bitrate is not None:
             above_zero(bitrate)
         if not live:
             if (packet, cbr, dtx, fec) != (LIVE_SECONDS, None, False, 0):
                 raise ValueError("packet, cbr, dtx and fec are about live packets: encoder(live=True, ...)")
-            return FileEncoder(self, bitrate)
+            return FileEncoder(self, bitrate, resume)
+        if resume is not None:
+            raise ValueError("resume is about files, not about live packets")
         if cbr is not None and (isinstance(cbr, bool) or not isinstance(cbr, int)):
             raise ValueError(f"cbr is {cbr!r:.40}; it must be a whole number of bytes, 20 for instance")
         if cbr is not None and bitrate is not None:
@@ -406,10 +413,18 @@ def taken(stream: io.BytesIO) -> bytes:
 class FileEncoder:
     """The encoder of one ``.uc`` file; see :meth:`Codec.encoder`."""
 
-    def __init__(self, codec: Codec, bitrate: float | None = None) -> None:
+    def __init__(self, codec: Codec, bitrate: float | None = None, resume: Checkpoint | None = None) -> None:
         self._encoder, self._entropy = codec.analysis(bitrate), codec.model.entropy
         self._stream = io.BytesIO()
         self._writer: PacketWriter | None = None
+        if resume is not None:
+            self._encoder.resume(resume)
+            self._writer = PacketWriter.after(self._stream, self._entropy, resume.packets)
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where it stands; ``encoder(resume=)`` goes on behind the pieces given so far. None before the first, and at the end."""
+        return self._encoder.checkpoint
 
     def push(self, samples: FloatArray) -> list[bytes]:
         """Take (n,) float samples at 16 kHz -> the next pieces of the file. Raises what :meth:`Codec.encode_blocks` does."""

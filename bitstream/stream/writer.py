@@ -90,6 +90,16 @@ class PacketWriter:
         self._owned: BinaryIO | None = None
 
     @staticmethod
+    def after(file: Sink, entropy: EntropyModel, packets: int) -> PacketWriter:
+        """Go on with a stream whose header and first `packets` packets, all full ones, were written before.
+
+        Its end must not have been. What was written is not looked at: `append` is for streams that have ended.
+        """
+        writer = PacketWriter.__new__(PacketWriter)
+        writer._begin(file, entropy, packets)
+        return writer
+
+    @staticmethod
     def append(file: str | PathLike[str] | BinaryIO, entropy: EntropyModel | None = None) -> PacketWriter:
         """Reopen a stream that was ended, to go on with it.
 
@@ -106,8 +116,7 @@ class PacketWriter:
             if header.version == 1:
                 raise InvalidCodes("a stream of version 1 cannot go on; pack(unpack(data)) makes one of version 2 of it")
             *_, last = deque(strict_walk(source, Layout(header.version, entropy.spec)), maxlen=1)
-            writer = PacketWriter.__new__(PacketWriter)
-            writer._begin(target, entropy, last.index)
+            writer = PacketWriter.after(target, entropy, last.index)
             writer._owned = owned
             if last.payload is not None and last.samples is not None:
                 shape = entropy.spec.packet_shape(last.samples, 0)

@@ -41,7 +41,7 @@ def test_standard_streams(tree: Path) -> None:
 def test_named_pipes_in_folders_are_not_waited_for(tree: Path) -> None:
     os.mkfifo("in/pipe.wav")
     os.symlink("nowhere", "in/link.wav")
-    assert [job.source for job in plan(["in"], ENCODE, "out", recursive=True)] == [
+    assert [job.source for job in plan(["in"], ENCODE, "out")] == [
         "in/a.FLAC",
         "in/b.wav",
         "in/link.wav",
@@ -54,7 +54,7 @@ def test_links_are_followed_but_not_in_circles(tree: Path) -> None:
     for target, name in ((tree / "in", "in/deep/up"), ("nowhere", "in/gone")):
         os.symlink(target, name)
     with pytest.warns(UnitcodecWarning) as told:
-        jobs = plan(["in"], ENCODE, "out", recursive=True)
+        jobs = plan(["in"], ENCODE, "out")
     assert [job.source for job in jobs] == ["in/a.FLAC", "in/b.wav", "in/deep/er/c.opus", "in/link/x.wav"]
     assert [str(warning.message) for warning in told] == [
         "in/gone: a link to nothing; left out",
@@ -65,11 +65,11 @@ def test_links_are_followed_but_not_in_circles(tree: Path) -> None:
 def test_what_macos_writes_beside_files_is_left_out(tree: Path) -> None:
     Path("in/._b.wav").write_bytes(b"\0\5\x16\7" + bytes(100))
     Path("in/._c.wav").write_bytes(b"RIFF")  # a name may begin so
-    assert [job.source for job in plan(["in"], ENCODE, "out", recursive=True)][:3] == ["in/._c.wav", "in/a.FLAC", "in/b.wav"]
+    assert [job.source for job in plan(["in"], ENCODE, "out")][:3] == ["in/._c.wav", "in/a.FLAC", "in/b.wav"]
 
 
 def test_folders_are_mirrored_in_a_fixed_order(tree: Path) -> None:
-    jobs = plan(["in", "x.wav"], ENCODE, output_dir="out", recursive=True)
+    jobs = plan(["in", "x.wav"], ENCODE, output_dir="out")
     assert jobs == [
         Job("in/a.FLAC", "out/a.uc", parents=True),
         Job("in/b.wav", "out/b.uc", parents=True),
@@ -80,14 +80,14 @@ def test_folders_are_mirrored_in_a_fixed_order(tree: Path) -> None:
 
 def test_alike_but_for_their_suffixes(tree: Path) -> None:
     (tree / "in" / "deep" / "er" / "c.wav").write_bytes(b"content")
-    targets = {job.source: job.target for job in plan(["in"], ENCODE, "out", recursive=True)}
+    targets = {job.source: job.target for job in plan(["in"], ENCODE, "out")}
     assert targets == {
         "in/a.FLAC": "out/a.uc",
         "in/b.wav": "out/b.uc",
         "in/deep/er/c.opus": "out/deep/er/c.opus.uc",
         "in/deep/er/c.wav": "out/deep/er/c.wav.uc",
     }
-    targets = {job.source: job.target for job in plan(["in", "x.wav"], ENCODE, "out", recursive=True, keep_suffix=True)}
+    targets = {job.source: job.target for job in plan(["in", "x.wav"], ENCODE, "out", keep_suffix=True)}
     assert list(targets.values()) == [
         "out/a.FLAC.uc", "out/b.wav.uc", "out/deep/er/c.opus.uc", "out/deep/er/c.wav.uc", "out/x.wav.uc",
     ]  # fmt: skip
@@ -100,9 +100,8 @@ def test_alike_but_for_their_suffixes(tree: Path) -> None:
         (["a.wav", "b.wav", "c.wav"], {}, "several inputs need --output-dir"),
         (["x.wav", "other/x.wav"], {}, "looks like another input"),
         (["x.wav", "other/x.wav"], {"overwrite": True}, "looks like another input"),
-        (["in"], {}, "in: is a directory; code its files with --recursive --output-dir"),
-        (["in"], {"output_dir": "out"}, "in: is a directory; add --recursive"),
-        (["other"], {"output_dir": "out", "recursive": True, "direction": DECODE}, "other: holds no files of the kinds .uc"),
+        (["in"], {}, "in: is a directory; code its files with --output-dir"),
+        (["other"], {"output_dir": "out", "direction": DECODE}, "other: holds no files of the kinds .uc"),
         (["x.wav", "other/x.wav"], {"output_dir": "out"}, "x.wav and other/x.wav would both become out/x.wav.uc"),
         (["x.wav", "x.wav"], {"output_dir": "out"}, r"^x\.wav: is given twice; leave one away$"),
         (["-"], {"output_dir": "out"}, "standard input has no name"),

@@ -64,7 +64,7 @@ def test_what_is_being_written_stays(tmp_path: Path) -> None:
 
 
 def test_a_file_taken_before_it_was_locked_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, taken = temporary._locked, []
+    lock, taken = temporary.locked, []
 
     def late(file: int) -> bool | None:
         if not taken:
@@ -72,7 +72,7 @@ def test_a_file_taken_before_it_was_locked_is_made_again(tmp_path: Path, monkeyp
             taken[0].unlink()
         return lock(file)
 
-    monkeypatch.setattr(temporary, "_locked", late)
+    monkeypatch.setattr(temporary, "locked", late)
     made = Temporary(str(tmp_path))
     assert [made.path] == [str(path) for path in tmp_path.iterdir()] != [str(taken[0])]
     made.close()
@@ -83,7 +83,7 @@ def test_a_file_taken_before_it_was_locked_is_made_again(tmp_path: Path, monkeyp
 def test_what_may_be_in_use_is_not_removed(tmp_path: Path, lock: bool | None, monkeypatch: pytest.MonkeyPatch) -> None:
     left = tmp_path / ".unitcodec-1-abc.part"
     left.touch()
-    monkeypatch.setattr(temporary, "_locked", lambda file: lock)
+    monkeypatch.setattr(temporary, "locked", lambda file: lock)
     clean(str(tmp_path))
     assert left.exists()
 

@@ -41,4 +41,4 @@ def test_a_worker_whose_parent_is_gone_ends_without_a_word(error: type[Exception
             raise error
 
     monkeypatch.setattr(workers.signal, "signal", lambda *_: None)
-    workers._serve(Pipe(), lambda: print, str, 1)  # type: ignore[arg-type]
+    workers._serve(Pipe(), lambda: print, str, 1, False)  # type: ignore[arg-type]

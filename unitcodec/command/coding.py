@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from unitcodec.command import bar
 from unitcodec.command.jobs import STANDARD, Direction, Job, JobError, plan
+from unitcodec.command.journal import journal_path, remove_journal
 from unitcodec.command.output import OutputExists
 from unitcodec.command.run import (
     PATH,
@@ -22,7 +24,6 @@ from unitcodec.command.run import (
     model_options,
     outcomes,
     output_options,
-    recursive_option,
     say,
     source_name,
 )
@@ -35,7 +36,6 @@ class Coding:
 
     paths: tuple[str, ...]
     output_dir: str | None
-    recursive: bool
     keep_suffix: bool
     overwrite: bool
     skip_existing: bool
@@ -49,29 +49,36 @@ class Coding:
         if self.overwrite and self.skip_existing:
             raise JobError("give either --overwrite or --skip-existing")
         kept = self.overwrite or self.skip_existing
-        jobs = plan(self.paths, direction, self.output_dir, self.recursive, kept, self.keep_suffix)
+        jobs = plan(self.paths, direction, self.output_dir, kept, self.keep_suffix)
         check_stdout(jobs)
         if not self.skip_existing:
             return jobs
         return unfinished(jobs, self.quiet)
 
-    def run(self, jobs: list[Job], prepare: Callable[[], Work[Job]]) -> int:
-        """Do them all, and return the exit status. ``prepare`` makes what does one; with several processes it is pickled."""
+    def run(self, jobs: list[Job], prepare: Callable[[], Work[Job]], goes_on: str = "--skip-existing") -> int:
+        """Do them all, and return the exit status. ``prepare`` makes what does one; with several processes it is pickled.
+
+        ``goes_on``: the option with which the same command goes on where a run on several files was interrupted.
+        """
         if self.skip_existing:
             prepare = functools.partial(_missing_only, prepare)
         try:
-            return conclude(outcomes(jobs, prepare, _name, min(self.processes, len(jobs))), _name, self.quiet)
+            with bar.over(bar.weights(jobs, lambda job: job.source), f"of {len(jobs)} files", self.quiet) as run:
+                found = outcomes(jobs, prepare, _name, min(self.processes, len(jobs)))
+                return conclude(bar.counted(run, jobs, found), _name, self.quiet)
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(*([RESUMES] if len(jobs) > 1 else [])) from error
+            raise KeyboardInterrupt(*(error.args or ([RESUMES.format(goes_on)] if len(jobs) > 1 else []))) from error
 
 
-RESUMES = "the same command with --skip-existing goes on from here"
+RESUMES = "the same command with {} goes on from here"
 """Said of a run that is interrupted."""
 
 
 def unfinished(jobs: list[Job], quiet: bool) -> list[Job]:
     """Those whose outputs do not exist; of the others it is said how many they are."""
     left = [job for job in jobs if job.target == STANDARD or not os.path.isfile(job.target)]
+    for job in set(jobs).difference(left):
+        remove_journal(journal_path(job.target))  # of a run that was killed between the two
     if not left:  # else the first that is written does so
         for folder in {os.path.dirname(job.target) for job in jobs}:
             clean(folder)
@@ -115,9 +122,13 @@ def coding_options(command: Callable[..., int]) -> Callable[..., int]:
         click.option(
             "--keep-suffix", is_flag=True, help="Keep the input's suffix in front of the output's: talk.flac.uc, not talk.uc."
         ),
-        recursive_option,
+        click.option("-r", "--recursive", is_flag=True, hidden=True, expose_value=False),  # what folders were named with
         click.option(
-            "-o", "--output-dir", metavar="DIR", type=PATH, help="Write below this folder; all arguments are inputs then."
+            "-o",
+            "--output-dir",
+            metavar="DIR",
+            type=PATH,
+            help="Write below this folder. All arguments are inputs then; of a folder all files in and below it.",
         ),
         click.argument("paths", metavar="IN... [OUT]", nargs=-1, required=True, type=PATH),
     ):

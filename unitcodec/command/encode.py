@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import unitcodec
 from unitcodec.audio.raw import ENCODINGS, RawFormat
-from unitcodec.command.coding import Coding, coding_options
+from unitcodec.command.clock import clock
+from unitcodec.command.coding import RESUMES, Coding, coding_options
 from unitcodec.command.jobs import AUDIO_SUFFIXES, RAW_SUFFIXES, STANDARD, Direction, Job, JobError
+from unitcodec.command.journal import Journal
 from unitcodec.command.live import LiveOptions, asked_for, live_options
 from unitcodec.command.output import Output
-from unitcodec.command.run import Work, loader, progress, source_name, stdin, summarize
+from unitcodec.command.run import Work, loader, progress, say, source_name, stdin, summarize
 
 if TYPE_CHECKING:
-    from unitcodec.codec import Codec
+    from unitcodec.audio import Samples
+    from unitcodec.codec import Codec, FileEncoder
 
 
 def _positive(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -33,6 +38,7 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
     "-b", "--bitrate", type=float, callback=_positive, metavar="BPS",
     help="Bit/s of the whole file, for fewer than speech takes by itself: met within a minute, from about 170 up.",
 )  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run ended, also within a file; leave out what is done.")
 @live_options
 @click.option("--salvage", is_flag=True, help="Code what there is of a file that is damaged or cut short.")
 @click.option("--raw", is_flag=True, help="IN is bare samples: say their --rate, --channels and --format.")
@@ -42,6 +48,7 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
 def encode(
     coding: Coding,
     bitrate: float | None,
+    resume: bool,
     live: bool,
     packet: str | None,
     cbr: int | None,
@@ -62,10 +69,17 @@ def encode(
     packets take, 450 bit/s by default and 550 with --fec.
     """
     options = asked_for(live, packet, cbr, dtx, fec)
+    if resume and live:
+        raise JobError("--resume goes on with files; live packets are gone when a run ends")
+    if resume and STANDARD in coding.paths:
+        raise JobError("--resume goes on with files; what came through a pipe does not come again")
+    if resume and not coding.overwrite:
+        coding = replace(coding, skip_existing=True)
     samples = _raw_format(raw, rate, channels, encoding)
     jobs = coding.jobs(Direction(reads=RAW_SUFFIXES if raw else AUDIO_SUFFIXES, suffix=".uc"))
     model = coding.model, coding.device
-    return coding.run(jobs, partial(_encoder, model, samples, salvage, coding.overwrite, coding.quiet, bitrate, options))
+    prepare = partial(_encoder, model, samples, salvage, coding.overwrite, coding.quiet, bitrate, options, resume)
+    return coding.run(jobs, prepare, "--resume")
 
 
 def _raw_format(raw: bool, rate: int | None, channels: int | None, encoding: str | None) -> RawFormat | None:
@@ -90,18 +104,45 @@ def _encode_one(
     quiet: bool,
     bitrate: float | None,
     live: LiveOptions | None,
+    resume: bool,
     job: Job,
 ) -> None:
     from unitcodec.audio import open_reader
 
     source, name = stdin() if job.source == STANDARD else job.source, source_name(job.source)
-    with open_reader(source, name, raw, salvage) as reader, Output(job.target, job.parents, overwrite) as output:
+    with (
+        Journal(job.source, job.target) as journal,
+        open_reader(source, name, raw, salvage) as reader,
+        Output(job.target, job.parents, overwrite) as output,
+    ):
         codec = load()
-        begin = time.perf_counter()
-        size = 0
+        begin, size, before = time.perf_counter(), 0, 0
         blocks = progress(reader, reader.duration, job.source, quiet)
-        for data in live.packets(codec, blocks, bitrate) if live else codec.compress_blocks(blocks, bitrate):
-            output.write(data)
-            size += len(data)
+        if live:
+            pieces = live.packets(codec, blocks, bitrate)
+        else:
+            about = {"unitcodec": unitcodec.__version__, "model": codec.model.entropy.fingerprint, "--bitrate": bitrate}
+            done, checkpoint = journal.begin({**about, "--salvage": salvage, "--raw": repr(raw)}, resume)
+            if checkpoint is not None:
+                before = checkpoint.packets * codec.model.entropy.spec.packet_samples
+                if not quiet:
+                    say(f"{name}: goes on after {clock(before / codec.sample_rate)}, coded before")
+            pieces = _journaled(codec.encoder(bitrate=bitrate, resume=checkpoint), blocks, journal, done)
+        try:
+            for data in pieces:
+                output.write(data)
+                size += len(data)
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(*([RESUMES.format("--resume")] if journal.kept else [])) from error
     if not quiet:
-        summarize(job, reader.num_samples, size, time.perf_counter() - begin)
+        summarize(job, reader.num_samples, size, time.perf_counter() - begin, before)
+
+
+def _journaled(encoder: FileEncoder, blocks: Iterable[Samples], journal: Journal, done: bytes) -> Iterator[bytes]:
+    """The bytes of a file of which ``done`` were given before."""
+    yield done
+    for block in blocks:
+        data = b"".join(encoder.push(block))
+        yield data
+        journal.add(data, encoder.checkpoint)
+    yield b"".join(encoder.flush())

@@ -12,6 +12,7 @@ from unitcodec.command.program import Group
 _MODULES = {
     "bench": "bench",
     "convert-kmeans": "kmeans",
+    "corpus": "corpus",
     "cut": "edit",
     "decode": "decode",
     "encode": "encode",

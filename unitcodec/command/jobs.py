@@ -10,25 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from unitcodec.audio.suffixes import AUDIO_SUFFIXES as AUDIO_SUFFIXES
 from unitcodec.errors import UnitcodecError, UnitcodecWarning, is_url
 
 STANDARD = "-"
 """Stands for standard input or standard output."""
 
-AUDIO_SUFFIXES = frozenset(
-    {
-        ".3gp", ".aac", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf", ".flac", ".flv", ".m4a", ".m4b", ".mka",
-        ".mkv", ".mov", ".mp2", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".rf64", ".sph", ".spx", ".tta", ".w64", ".wav",
-        ".weba", ".webm", ".wma", ".wv",
-    }
-)  # fmt: skip
-"""What ``encode --recursive`` picks from a folder; a file named in full may have any suffix."""
-
 RAW_SUFFIXES = frozenset({".pcm", ".raw", ".s16", ".sw"})
-"""The same for ``encode --raw``."""
+"""What ``encode --raw`` picks from a folder."""
 
 STREAM_SUFFIXES = frozenset({".uc"})
-"""What ``decode --recursive`` picks from a folder."""
+"""What ``decode`` picks from a folder."""
 
 
 class JobError(UnitcodecError):
@@ -56,25 +48,24 @@ def plan(
     paths: Sequence[str],
     direction: Direction,
     output_dir: str | None = None,
-    recursive: bool = False,
     overwrite: bool = False,
     keep_suffix: bool = False,
 ) -> list[Job]:
     """Pair inputs with outputs.
 
-    Without ``output_dir`` the paths are ``IN [OUT]``; with it all of them are inputs, and a folder's files keep their relative
-    paths below it. An output has its input's name with another suffix; with ``keep_suffix``, and where two would be named alike
-    (talk.wav beside talk.flac), with one more.
+    Without ``output_dir`` the paths are ``IN [OUT]``; with it all of them are inputs, and the files in and below a folder keep
+    their relative paths below it. An output has its input's name with another suffix; with ``keep_suffix``, and where two would
+    be named alike (talk.wav beside talk.flac), with one more.
 
     Raises:
-        JobError: for instance two inputs with one output, an output that exists, a folder without ``recursive``.
+        JobError: for instance two inputs with one output, an output that exists, a folder without ``output_dir``.
     """
     if output_dir is None:
         jobs = [_single(paths, direction, keep_suffix)]
     else:
         if Path(output_dir).suffix.lower() == direction.suffix and not os.path.isdir(output_dir):
             raise JobError(f"{output_dir}: --output-dir names a folder; the name of an output is the last argument, without -o")
-        jobs = list(_several(paths, direction, Path(output_dir), recursive, keep_suffix))
+        jobs = list(_several(paths, direction, Path(output_dir), keep_suffix))
     check_targets(jobs, overwrite)
     return jobs
 
@@ -88,7 +79,9 @@ def inputs(paths: Sequence[str], suffixes: frozenset[str], recursive: bool = Fal
     if paths.count(STANDARD) > 1:
         raise JobError("standard input can be read once")
     folders = {path for path in paths if path != STANDARD and os.path.isdir(path)}
-    return [file for path in paths for file in (_below(path, suffixes, recursive) if path in folders else [path])]
+    if folders and not recursive:
+        raise JobError(f"{next(path for path in paths if path in folders)}: is a directory; add --recursive to code its files")
+    return [file for path in paths for file in (_below(path, suffixes) if path in folders else [path])]
 
 
 def check_targets(jobs: Sequence[Job], overwrite: bool = False) -> None:
@@ -103,7 +96,7 @@ def _single(paths: Sequence[str], direction: Direction, keep_suffix: bool) -> Jo
         raise JobError("several inputs need --output-dir DIR (without it the arguments are IN [OUT])")
     source = paths[0]
     if source != STANDARD and os.path.isdir(source):
-        raise JobError(f"{source}: is a directory; code its files with --recursive --output-dir DIR")
+        raise JobError(f"{source}: is a directory; code its files with --output-dir DIR")
     if len(paths) == 2:
         target = paths[1]
         if target != STANDARD and (target == source or _same_file(source, target)):
@@ -122,7 +115,7 @@ def _single(paths: Sequence[str], direction: Direction, keep_suffix: bool) -> Jo
     return Job(source, target)
 
 
-def _several(paths: Sequence[str], direction: Direction, output_dir: Path, recursive: bool, keep_suffix: bool) -> Iterator[Job]:
+def _several(paths: Sequence[str], direction: Direction, output_dir: Path, keep_suffix: bool) -> Iterator[Job]:
     found: list[tuple[str, str]] = []  # each file, and its place below output_dir
     for source in paths:
         if source == STANDARD:
@@ -130,7 +123,7 @@ def _several(paths: Sequence[str], direction: Direction, output_dir: Path, recur
         if not os.path.isdir(source):
             found.append((source, str(output_dir / Path(source).name)))
             continue
-        for file in _below(source, direction.reads, recursive):
+        for file in _below(source, direction.reads):
             found.append((file, str(output_dir / Path(file).relative_to(source))))
     alike = Counter(_renamed(path, direction.suffix) for _, path in found)
     for source, path in found:
@@ -138,9 +131,7 @@ def _several(paths: Sequence[str], direction: Direction, output_dir: Path, recur
         yield Job(source, _renamed(path, direction.suffix, keep), parents=True)
 
 
-def _below(folder: str, suffixes: frozenset[str], recursive: bool) -> list[str]:
-    if not recursive:
-        raise JobError(f"{folder}: is a directory; add --recursive to code its files")
+def _below(folder: str, suffixes: frozenset[str]) -> list[str]:
     found = [str(path) for path in _walk(Path(folder), suffixes)]
     if not found:
         raise JobError(f"{folder}: holds no files of the kinds {', '.join(sorted(suffixes))}")

@@ -8,12 +8,12 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from multiprocessing import parent_process
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 import click
 
 import unitcodec
+from unitcodec.command import bar
 from unitcodec.command.jobs import STANDARD, Job, JobError
 from unitcodec.command.output import OutputError
 from unitcodec.errors import AudioError, AudioWarning, ModelError, UnitcodecError, UnitcodecWarning, reason
@@ -177,32 +177,13 @@ def source_name(source: str) -> str:
 
 
 def progress(blocks: Iterable[Samples], duration: float | None, source: str, quiet: bool) -> Iterator[Samples]:
-    """The blocks, with a bar over ``duration`` (seconds) on a terminal unless ``quiet`` or one of several processes."""
-    if quiet or sys.stderr is None or not sys.stderr.isatty() or parent_process() is not None:
-        yield from blocks
-        return
-    from tqdm import tqdm
-
-    from unitcodec.audio import SAMPLE_RATE
-
-    class Bar(tqdm):  # type: ignore[misc]
-        """Counts in minutes and seconds."""
-
-        @property
-        def format_dict(self) -> dict[str, Any]:
-            facts = super().format_dict
-            whole = "?" if self.total is None else self.format_interval(self.total)
-            return {**facts, "done": self.format_interval(self.n), "whole": whole}
-
-    shape = "{desc}: {percentage:3.0f}%|{bar}| {done}/{whole} [{elapsed}<{remaining}]"
-    with Bar(total=duration, desc=printable(source_name(source)), bar_format=shape, leave=False, file=sys.stderr) as bar:
-        for block in blocks:
-            yield block
-            bar.update(len(block) / SAMPLE_RATE)
+    """The blocks, with a bar over ``duration`` (seconds) on a terminal unless ``quiet``; in a run over many they move its bar."""
+    return bar.progress(blocks, duration, printable(source_name(source)), quiet)
 
 
-def summarize(job: Job, num_samples: int, num_bytes: int | None, elapsed: float) -> None:
-    """The closing line of a job; ``num_bytes`` None: how many they are has no meaning. ``elapsed`` in seconds."""
+def summarize(job: Job, num_samples: int, num_bytes: int | None, elapsed: float, before: int = 0) -> None:
+    """The closing line of a job; ``num_bytes`` None: how many they are has no meaning. ``elapsed`` in seconds, in which all but
+    ``before`` samples were coded."""
     from unitcodec.audio import SAMPLE_RATE
 
     duration = num_samples / SAMPLE_RATE
@@ -211,7 +192,7 @@ def summarize(job: Job, num_samples: int, num_bytes: int | None, elapsed: float)
         facts.append(f"{num_bytes} bytes")
     if duration > 0:
         facts += [] if num_bytes is None else [f"{8 * num_bytes / duration:.1f} bit/s"]
-        facts.append(f"{duration / elapsed:.1f} x real time")
+        facts.append(f"{(duration - before / SAMPLE_RATE) / elapsed:.1f} x real time")
     target = "standard output" if job.target == STANDARD else job.target
     say(f"{source_name(job.source)} -> {target}: {', '.join(facts)}")
 
@@ -268,7 +249,7 @@ def complain(error: Exception, source: str | None = None) -> None:
 def say(text: str) -> None:
     """A line on standard error. Where it cannot be written nobody reads it, and the work goes on."""
     with contextlib.suppress(OSError):
-        click.echo(printable(text), err=True)
+        click.echo((bar.ERASE if bar.shown() else "") + printable(text), err=True)
 
 
 def printable(text: str) -> str:

@@ -48,7 +48,7 @@ class Temporary:
             if sys.platform == "win32":
                 return
             self._lock = os.dup(self.stream.fileno())  # holds the lock while the stream is closed and the file moved
-            if _locked(self._lock) is not False and os.path.exists(self.path):
+            if locked(self._lock) is not False and os.path.exists(self.path):
                 return
             self.close()  # another run took it for one that was left, before it was locked
 
@@ -82,12 +82,14 @@ def _remove_left(path: str) -> None:
         shutil.rmtree(path.removesuffix(".part"), ignore_errors=True)
         return
     with open(path, "r+b") as file:
-        if _locked(file.fileno()):
+        if locked(file.fileno()):
             _remove(path)
 
 
-def _locked(file: int) -> bool | None:
+def locked(file: int) -> bool | None:
     """Lock an open file; whether that was done. False: another has done so; None: the file system knows no locks."""
+    if sys.platform == "win32":
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

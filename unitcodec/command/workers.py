@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import NoReturn, TypeVar, cast
 
+from unitcodec.command import bar
 from unitcodec.command.run import CannotGoOn, Outcome, Work, attempt, complain, words
 from unitcodec.errors import ModelError, UnitcodecError
 
@@ -39,7 +40,7 @@ def in_processes(
             while len(busy) < count and (following := list(itertools.islice(waiting, 1))):
                 if not idle:
                     ours, theirs = context.Pipe()
-                    process = context.Process(target=_serve, args=(theirs, prepare, name, count), daemon=True)
+                    process = context.Process(target=_serve, args=(theirs, prepare, name, count, bar.shown()), daemon=True)
                     with _interrupts_held():
                         process.start()
                     theirs.close()
@@ -52,7 +53,7 @@ def in_processes(
             if not busy:
                 return
             for pipe in cast(list[Connection], wait(list(busy))):
-                item = busy.pop(pipe)
+                item = busy[pipe]
                 try:
                     outcome = pipe.recv()
                 except (EOFError, ConnectionError):
@@ -62,7 +63,11 @@ def in_processes(
                     complain(UnitcodecError(f"its process ended (status {process.exitcode})"), name(item))
                     outcome = Outcome(False)
                 else:
+                    if isinstance(outcome, float):
+                        bar.moved(item, outcome)
+                        continue
                     idle.append(pipe)
+                del busy[pipe]
                 if isinstance(outcome, str):
                     raise CannotGoOn(outcome)
                 yield item, outcome
@@ -90,13 +95,16 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(pipe: Connection, prepare: Callable[[], Work[Item]], name: Callable[[Item], str], count: int) -> None:
-    """What a worker does until its parent ends it, or ends: items come in, whether they were done goes out."""
+def _serve(pipe: Connection, prepare: Callable[[], Work[Item]], name: Callable[[Item], str], count: int, bars: bool) -> None:
+    """What a worker does until its parent ends it, or ends: items come in, whether they were done goes out, and, with ``bars``,
+    how much of one is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent, which gets it too, will say so
     signal.signal(signal.SIGTERM, _leave)
     # Before PyTorch starts its threads; together they shall have the machine's processors.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
     work = prepare()
+    if bars:
+        bar.report_to(pipe.send)
     with contextlib.suppress(EOFError, ConnectionError):  # the parent is gone
         while True:
             item = pipe.recv()

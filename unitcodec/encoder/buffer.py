@@ -11,8 +11,8 @@ FloatArray = NDArray[np.float32]
 class Buffer:
     """Values [start, end) of a stream, (end - start,) float32; earlier ones were forgotten, later ones have not come."""
 
-    def __init__(self) -> None:
-        self.start = 0
+    def __init__(self, start: int = 0) -> None:
+        self.start = start
         self._values: FloatArray = np.zeros(0, np.float32)
 
     def __len__(self) -> int:

@@ -19,12 +19,13 @@ class F0Track:
         track: the F0 tracker.
         packet_samples: of a packet; whole frames.
         gain: what brings the stream to the reference level.
+        start: the first sample whose F0 is asked for, that of a packet.
     """
 
-    def __init__(self, track: Tracker, packet_samples: int, gain: float) -> None:
+    def __init__(self, track: Tracker, packet_samples: int, gain: float, start: int = 0) -> None:
         self._track, self._packet, self._gain = track, packet_samples, np.float32(gain)
-        self._f0 = Buffer()  # by frames
-        self.end = 0
+        self._f0 = Buffer(start // HOP)  # by frames
+        self.end = start
         """Samples whose F0 is known, in whole packets: more than the stream has at its end."""
 
     def __len__(self) -> int:

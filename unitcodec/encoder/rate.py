@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import SupportsFloat
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,15 @@ class Allowance:
         self.spec = spec
         self._saved = self._packets = 0
 
+    @property
+    def state(self) -> list[int]:
+        """What comes next depends on this; :meth:`restore` takes it."""
+        return [self._saved, self._packets]
+
+    def restore(self, state: Sequence[int]) -> None:
+        """Go on from a ``state``. Raises TypeError or ValueError for what is none."""
+        self._saved, self._packets = map(int, state)
+
     def bits(self, units: IntArray) -> float:
         """Most that the codes of a packet (..., n) may cost, as the sum of -log2 p."""
         return 8 * (payload_bytes(self.spec, units.shape[-1], self._packets) + self._saved) - CODER_BITS
@@ -97,6 +106,15 @@ class RateLimit:
     def __init__(self, entropy: EntropyModel) -> None:
         self.entropy = entropy
         self.allowance = Allowance(entropy.spec)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the next packets depend on, fit for JSON; :meth:`restore` takes it."""
+        return {"allowance": self.allowance.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``state``. Raises KeyError, TypeError or ValueError for what is none."""
+        self.allowance.restore(state["allowance"])
 
     def apply(self, candidates: Candidates, f0: IntArray) -> IntArray:
         """Units for the stream's next packet.
@@ -135,6 +153,20 @@ class RateTarget:
         self._least = self._most = self._spent  # what the cheapest codes of all packets would have cost, and the nearest
         self._recent: NDArray[np.float64] = np.zeros(1)  # as long as there are candidates, from the first packet on
         self._recent_seconds = 0.0
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """As :attr:`RateLimit.state`. Floats keep their last bit in JSON."""
+        sums = (self._spent, self._least, self._most, self._seconds, self._recent_seconds)
+        allowance = None if self.allowance is None else self.allowance.state
+        return {"allowance": allowance, "sums": [float(each) for each in sums], "recent": self._recent.tolist()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """As :meth:`RateLimit.restore`."""
+        if self.allowance is not None:
+            self.allowance.restore(state["allowance"])
+        self._spent, self._least, self._most, self._seconds, self._recent_seconds = map(float, state["sums"])
+        self._recent = np.array(state["recent"], np.float64)
 
     def apply(self, candidates: Candidates, f0: IntArray) -> IntArray:
         """As :meth:`RateLimit.apply`, of the stream's next packet."""

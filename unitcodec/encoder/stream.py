@@ -7,6 +7,9 @@ analysed in a window of its own, always in the same shapes and as in float64: th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -31,6 +34,21 @@ LOUDEST = 4.0
 """Peak, full scale being 1, that no mixing or resampling gives to samples that were within it."""
 
 FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where an encoder stands between two packets: another that hears the same samples goes on from there.
+
+    Of the packets before, only this little has a say in those that follow.
+    """
+
+    packets: int
+    """That were returned; all of them are full."""
+    fields: tuple[int, ...]
+    """As ``SpeechCodes.speaker``."""
+    rate: dict[str, Any] | None
+    """Of the rate control; plain numbers, fit for JSON."""
 
 
 class StreamEncoder:
@@ -63,6 +81,36 @@ class StreamEncoder:
         self._finished = False
 
     @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where it stands; None before the first packet and after ``finish``."""
+        if self._finished or self.fields is None or not self._coded:
+            return None
+        rate = None if self.rate is None else self.rate.state
+        return Checkpoint(self._coded // self.packet, tuple(self.fields.codes().tolist()), rate)
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on where another encoder with the same arguments stood. ``push`` then takes the same samples, from the first on;
+        what lies before is let go of, and no time is spent on it.
+
+        Raises RuntimeError if samples were pushed, ValueError for what is no checkpoint of such an encoder.
+        """
+        if self.num_samples or self._finished:
+            raise RuntimeError("only a new encoder can go on where another stood")
+        try:
+            self.fields = Fields.from_codes(np.array(checkpoint.fields, np.int32))
+            if self.rate is not None:
+                self.rate.restore(checkpoint.rate or {})
+            if checkpoint.packets < 1:
+                raise ValueError(f"{checkpoint.packets} packets")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(f"no checkpoint of this encoder: {error}") from error
+        self._coded = checkpoint.packets * self.packet
+        # Only the level of the opening counts from here on.
+        self._opening = Opening(self._coded, self.fields.level, True)
+        known = max(0, self._coded - self.packets.f0_context) // self.packet * self.packet
+        self._f0 = F0Track(self._track, self.packet, level_gain(self.fields.level), known)
+
+    @property
     def num_samples(self) -> int:
         """Pushed so far."""
         return self.samples.end
@@ -79,6 +127,8 @@ class StreamEncoder:
             self._too_loud = True
             warn(f"a block's samples reach {peak:.4g} times full scale; those of int16 are to be divided by 32768", AudioWarning)
         self.samples.append(block)
+        if self._f0 is not None:  # of a stream that is gone on with, what lies far before
+            self._forget(self._f0)
         return self._advance()
 
     def finish(self) -> list[tuple[IntArray, IntArray]]:

@@ -1,0 +1,238 @@
+"""What is to be coded: recordings named by a manifest, lying in a folder, or within WebDataset tars."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import posixpath
+import re
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..audio.suffixes import AUDIO_SUFFIXES
+from ..errors import UnitcodecError, is_url
+from .store import joined, open_path
+
+PATHS = ("path", "audio_filepath", "file_name", "audio", "wav", "url")
+"""Columns of a manifest that name a recording; the first that there is counts."""
+
+IDS = ("id", "utterance_id", "utt_id", "key")
+SPEAKERS = ("speaker", "speaker_id", "client_id")
+TRANSCRIPTS = ("transcript", "text", "transcription", "sentence")
+
+TEXT = ".txt"
+JSON = ".json"
+MOST_TEXT = 1 << 20
+"""Bytes of what stands beside a recording in a tar."""
+
+_BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Where a recording is, and what is known of it."""
+
+    id: str
+    path: str
+    """A file or a URL; of a member of a tar ``TAR::MEMBER``, which is only for people."""
+    speaker: str | None = None
+    transcript: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else the manifest says, fit for JSON."""
+
+
+def read_manifest(path: str) -> list[Recording]:
+    """The recordings of a manifest: .tsv, .csv, .jsonl or .json with an object a line, each also with .gz; on disk or a URL.
+
+    A row has a path (:data:`PATHS`), relative to the manifest, and may have an id (the path by default), a speaker and a
+    transcript. Raises UnitcodecError for what is none, for a row without a path and for an id that comes twice.
+    """
+    suffix = posixpath.splitext(path.lower().removesuffix(".gz"))[1]
+    if suffix not in (".tsv", ".csv", ".jsonl", ".json"):
+        raise UnitcodecError(f"{path}: is no manifest (.tsv, .csv, .jsonl), no tar and no folder")
+    try:
+        with open_path(path) as file, gzip.open(file) if path.lower().endswith(".gz") else file as plain:
+            text = io.TextIOWrapper(plain, "utf-8-sig", newline="" if suffix in (".tsv", ".csv") else None)
+            rows = _objects(text) if suffix in (".jsonl", ".json") else _rows(text, "\t" if suffix == ".tsv" else ",")
+            return _unique(path, rows)
+    except UnitcodecError:
+        raise
+    except (OSError, EOFError, ValueError, csv.Error, RecursionError) as error:
+        raise UnitcodecError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _rows(text: io.TextIOWrapper, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    # Transcripts hold quotes that quote nothing.
+    if delimiter == "\t":
+        reader = csv.DictReader(text, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    else:
+        reader = csv.DictReader(text, delimiter=delimiter)
+    for row in reader:
+        yield reader.line_num, {name: value for name, value in row.items() if name is not None and value not in (None, "")}
+
+
+def _objects(text: io.TextIOWrapper) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(text, 1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"line {number} is no JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise ValueError(f"line {number} is no JSON object")
+            yield number, row
+
+
+def _unique(path: str, rows: Iterator[tuple[int, Mapping[str, Any]]]) -> list[Recording]:
+    found, lines = list[Recording](), dict[str, int]()
+    for number, row in rows:
+        recording = _recording(path, number, row)
+        if recording.id in lines:
+            first = lines[recording.id]
+            raise UnitcodecError(f"{path}: lines {first} and {number} have the same id {recording.id!r:.80}; make ids unique")
+        lines[recording.id] = number
+        found.append(recording)
+    if not found:
+        raise UnitcodecError(f"{path}: names no recordings")
+    return found
+
+
+def _recording(manifest: str, number: int, row: Mapping[str, Any]) -> Recording:
+    rest = dict(row)
+    path = _taken(rest, PATHS)
+    if path is None:
+        raise UnitcodecError(f"{manifest}: line {number} has none of the columns {', '.join(PATHS)}")
+    identity, speaker, transcript = _taken(rest, IDS), _taken(rest, SPEAKERS), _taken(rest, TRANSCRIPTS)
+    where = path if is_url(path) or os.path.isabs(path) else joined(_folder(manifest), path)
+    return Recording(path if identity is None else identity, where, speaker, transcript, rest)
+
+
+def _taken(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    for name in names:
+        value = row.get(name)
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
+            del row[name]
+            return str(value)
+    return None
+
+
+def _folder(path: str) -> str:
+    return posixpath.dirname(path) if is_url(path) else os.path.dirname(os.path.abspath(path))
+
+
+def read_folder(folder: str) -> list[Recording]:
+    """The audio files in a folder and below it, in order; an id is the path without suffix, or with it where two are alike.
+
+    Raises UnitcodecError where there are none.
+    """
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            if os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES and not name.startswith("."):
+                found.append(os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, "/"))
+    if not found:
+        raise UnitcodecError(f"{folder}: holds no audio files")
+    stems = [posixpath.splitext(name)[0] for name in found]
+    alike = {stem for stem in stems if stems.count(stem) > 1} if len(set(stems)) < len(stems) else set()
+    return [
+        Recording(name if stem in alike else stem, os.path.abspath(os.path.join(folder, name)))
+        for name, stem in zip(found, stems, strict=True)
+    ]
+
+
+def expanded(path: str) -> list[str]:
+    """A path with WebDataset's braces -> the paths that it stands for.
+
+    >>> expanded("train-{08..11}.tar")
+    ['train-08.tar', 'train-09.tar', 'train-10.tar', 'train-11.tar']
+    """
+    found = _BRACES.search(path)
+    if found is None:
+        return [path]
+    first, last, width = int(found[1]), int(found[2]), len(found[1])
+    return [
+        each for n in range(first, last + 1) for each in expanded(f"{path[: found.start()]}{n:0{width}}{path[found.end() :]}")
+    ]
+
+
+def is_tar(path: str) -> bool:
+    """Whether it is called a tar."""
+    return path.lower().partition("?")[0].endswith((".tar", ".tar.gz", ".tgz"))
+
+
+def read_tar(path: str) -> Iterator[tuple[Recording, str | None]]:
+    """The recordings of a WebDataset tar, one by one, and for each a temporary file that holds it until the next is asked for.
+
+    Members that follow each other and have the same name up to the first dot of its last part belong together: one of audio,
+    ``.txt`` with the transcript, ``.json`` with an object. Names are only names: nothing is written under them. For a member
+    that is no audio there is no recording; in the place of the file None stands where a key has audio twice.
+
+    Raises OSError, EOFError, tarfile.TarError, and whatever a URL's file system raises.
+    """
+    with open_path(path) as file, tarfile.open(fileobj=file, mode="r|*") as tar, tempfile.TemporaryDirectory() as folder:
+        sample = _Sample(path, "", folder)
+        for member in tar:
+            if not member.isreg():
+                continue
+            key, suffix = _split(member.name)
+            if key != sample.key:
+                yield from sample.finished()
+                sample = _Sample(path, key, folder)
+            sample.add(tar, member, suffix)
+        yield from sample.finished()
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The key of a member and what follows it, from the first dot of the last part on."""
+    parent, slash, last = name.rpartition("/")
+    stem, dot, suffix = last.partition(".")
+    return parent + slash + stem, (dot + suffix).lower()
+
+
+class _Sample:
+    """Members of one key."""
+
+    def __init__(self, tar: str, key: str, folder: str) -> None:
+        self.key, self._tar, self._folder = key, tar, folder
+        self._audio: list[str] = []
+        self._path = ""
+        self._facts: dict[str, Any] = {}
+
+    def add(self, tar: tarfile.TarFile, member: tarfile.TarInfo, suffix: str) -> None:
+        source = tar.extractfile(member)
+        assert source is not None  # of a regular file
+        with closing(source):
+            if (kind := posixpath.splitext(f"name{suffix}")[1]) in AUDIO_SUFFIXES:
+                self._audio.append(member.name)
+                self._path = os.path.join(self._folder, f"recording{kind}")
+                with open(self._path, "wb") as file:
+                    shutil.copyfileobj(source, file, 1 << 20)
+            elif suffix == TEXT and member.size <= MOST_TEXT:
+                self._facts.setdefault("transcript", source.read().decode("utf-8", "replace").strip())
+            elif suffix == JSON and member.size <= MOST_TEXT:
+                try:
+                    facts = json.loads(source.read())
+                except (ValueError, RecursionError):
+                    return
+                self._facts = {**facts, **self._facts} if isinstance(facts, dict) else self._facts
+
+    def finished(self) -> Iterator[tuple[Recording, str | None]]:
+        if not self._audio:
+            return
+        facts = {name: value for name, value in self._facts.items() if name not in PATHS}
+        speaker, transcript = _taken(facts, SPEAKERS), _taken(facts, TRANSCRIPTS)
+        recording = Recording(self.key, f"{self._tar}::{self._audio[0]}", speaker, transcript, facts)
+        yield recording, self._path if len(self._audio) == 1 else None
+        for kind in AUDIO_SUFFIXES:
+            path = os.path.join(self._folder, f"recording{kind}")
+            if os.path.exists(path):
+                os.unlink(path)
