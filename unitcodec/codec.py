@@ -32,6 +32,7 @@ from .encoder.stream import StreamEncoder
 from .errors import AudioError, ModelError
 from .features import SAMPLE_RATE
 from .fields import Fields, IntArray
+from .packed import pack
 
 FloatArray = NDArray[np.float32]
 
@@ -79,6 +80,7 @@ class Codec:
             # Inference tensors, which a caller's inference mode makes, could not take part in the search for a voice.
             with torch.inference_mode(False):
                 self.device, moved = torch.device(device), copy.deepcopy(self.model.networks).to(device)
+                pack(moved)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from error
         self._float = moved
@@ -96,7 +98,7 @@ class Codec:
     @cached_property
     def _double(self) -> models.Networks:
         with torch.inference_mode(False):
-            return copy.deepcopy(self._float).double()
+            return copy.deepcopy(self.model.networks).to(self.device).double()
 
     @overload
     def encode(  # type: ignore[overload-overlap]  # a path is a sequence of paths, to a type checker
