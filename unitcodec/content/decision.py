@@ -20,8 +20,8 @@ from .fsq import ContentEncoder
 
 MARGIN = 2.0**-12
 """Steps from a code to the next. So far at least a value of float32 must be from the border between two codes, else float64 is
-asked. On 41 recordings with 27,652 latents the largest difference of the two was 4e-5, one in a thousand above 9e-6. One
-window in five is asked again (13 of 61, with a ladder)."""
+asked. Of 80,604 latents of 365 windows (read speech, 23 languages, any microphones, noise, silence, clicks; oneDNN and MKL) the
+largest difference of the two was 6e-5, one in a thousand above 1.1e-5."""
 
 
 class Rungs:
@@ -46,9 +46,25 @@ class Rungs:
         if not 0 <= rung < len(self):
             raise IndexError(rung)
         latent = self._fast
-        if latent is None or not self._quantizer.clearance(latent, rung) > MARGIN:
-            latent = self._exact()
-        return self._quantizer.rung_codes(latent, rung)[0].cpu().numpy().astype(np.int32)
+        return self._codes(self._exact() if latent is None or not self._certain(latent, rung) else latent, rung)
+
+    def possible(self, rung: int) -> list[NDArray[np.int32]]:
+        """What ``self[rung]`` may be, one or two of it, (rows, n) each.
+
+        Where a single value of float32 lies near a border, these are its code on either side. Whoever would not send either of
+        them need not ask float64 which it is.
+        """
+        latent = self._fast
+        if latent is None or self._certain(latent, rung):
+            return [self[rung]]
+        sides = [self._codes(latent, rung, shift) for shift in (-MARGIN, MARGIN)]
+        return sides if np.count_nonzero(sides[0] != sides[1]) == 1 else [self[rung]]
+
+    def _certain(self, latent: Tensor, rung: int) -> bool:
+        return bool(self._quantizer.clearance(latent, rung) > MARGIN)
+
+    def _codes(self, latent: Tensor, rung: int, shift: float = 0.0) -> NDArray[np.int32]:
+        return self._quantizer.rung_codes(latent, rung, shift)[0].cpu().numpy().astype(np.int32)
 
 
 Candidates = Rungs | list[NDArray[np.float64]]
