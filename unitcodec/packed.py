@@ -68,7 +68,10 @@ def can_pack() -> bool:
 
 
 def pack(networks: nn.Module) -> None:
-    """Make linear layers in float32 on the CPU packed ones, in place, where PyTorch can. They cannot be copied or moved any more."""
+    """Make linear layers in float32 on the CPU packed ones, in place, where PyTorch can.
+
+    After that the networks can neither be copied nor moved.
+    """
     if not can_pack():
         return
     for module in list(networks.modules()):
