@@ -86,7 +86,10 @@ class Codec:
             # Inference tensors, which a caller's inference mode makes, could not take part in the search for a voice.
             with torch.inference_mode(False):
                 self.device, moved = torch.device(device), copy.deepcopy(self.model.networks).to(device)
-                pack(moved)
+                for name, part in moved.named_children():
+                    # F0 is summed up to a phase, so that the last bits of the F0 decoder are seen in the samples.
+                    if name != "pitch":
+                        pack(part)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from error
         self._float = moved
