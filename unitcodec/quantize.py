@@ -65,7 +65,7 @@ class FSQ(nn.Module):
         return len(coarser(self.levels.tolist()))
 
     def rung_codes(self, x: Tensor, rung: int, shift: float = 0.0) -> Tensor:
-        """(B, C, T) -> one rung of :meth:`ladder_codes`, (B, rows, T), int64; of values ``shift`` steps of the finest codes higher."""
+        """(B, C, T) -> one rung of :meth:`ladder_codes`, (B, rows, T), int64; of values ``shift`` finest steps higher."""
         codes = (self.bound(x) + shift).round().long()
         codes = torch.minimum(codes.clamp(min=0), self.levels[:, None] - 1) if shift else codes
         if not rung:
@@ -112,7 +112,7 @@ class SteppedFSQ(FSQ):
         return (self.bound(x) + 0.5) / int(self.ladder[0])
 
     def rounded(self, x: Tensor, rungs: Tensor, shift: float = 0.0) -> Tensor:
-        """(B, C, T) and rungs (B, T) -> codes (B, 1 + C, T), int64; of values ``shift`` steps of the finest codes higher."""
+        """(B, C, T) and rungs (B, T) -> codes (B, 1 + C, T), int64; of values ``shift`` finest steps higher."""
         levels = self.ladder[rungs][:, None]
         codes = ((self._position(x) + shift / int(self.ladder[0])) * levels).long()
         codes = torch.minimum(codes.clamp(min=0), levels - 1) if shift else codes

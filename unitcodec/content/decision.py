@@ -61,7 +61,8 @@ class Rungs:
         if latent is None or self._certain(latent, rung):
             return [self[rung]]
         sides = [self._codes(latent, rung, shift) for shift in (-MARGIN, MARGIN)]
-        return sides if np.count_nonzero(sides[0] != sides[1]) == 1 else [self[rung]]
+        differing = np.count_nonzero(sides[0] != sides[1])
+        return [self[rung]] if differing > 1 else sides[: 1 + differing]
 
     def _certain(self, latent: Tensor, rung: int) -> bool:
         return bool(self._quantizer.clearance(latent, rung) > MARGIN)
