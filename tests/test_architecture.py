@@ -16,7 +16,7 @@ FLOORS = (
     ("model", "configuration", "weights"),
     ("content", "pitch", "speaker", "vocoder"),
     ("features", "quantize", "layers", "fields", "audio", "formats"),
-    ("errors",),
+    ("errors", "packed"),
 )
 """Of the package unitcodec, from the top down."""
 

@@ -6,7 +6,9 @@ import copy
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from numbers import Real
 from pathlib import Path
 from typing import BinaryIO, Literal, Self, cast, overload
@@ -29,13 +31,18 @@ from .decoder.stream import PIECE, StreamDecoder, decode_whole
 from .encoder.live import LIVE_SECONDS, LiveEncoder
 from .encoder.rate import above_zero
 from .encoder.stream import Checkpoint, StreamEncoder
+from .encoder.together import Work, together
 from .errors import AudioError, ModelError
 from .features import SAMPLE_RATE
 from .fields import Fields, IntArray
+from .packed import pack
 
 FloatArray = NDArray[np.float32]
 
 _SLICE = 163840  # samples handed to the encoder at once: about 10 s
+
+RECORDINGS = 8
+"""Of a batch that are encoded side by side: each may hold a minute of its samples."""
 
 
 class Codec:
@@ -79,6 +86,10 @@ class Codec:
             # Inference tensors, which a caller's inference mode makes, could not take part in the search for a voice.
             with torch.inference_mode(False):
                 self.device, moved = torch.device(device), copy.deepcopy(self.model.networks).to(device)
+                for name, part in moved.named_children():
+                    # F0 is summed up to a phase, so that the last bits of the F0 decoder are seen in the samples.
+                    if name != "pitch":
+                        pack(part)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from error
         self._float = moved
@@ -96,7 +107,7 @@ class Codec:
     @cached_property
     def _double(self) -> models.Networks:
         with torch.inference_mode(False):
-            return copy.deepcopy(self._float).double()
+            return copy.deepcopy(self.model.networks).to(self.device).double()
 
     @overload
     def encode(  # type: ignore[overload-overlap]  # a path is a sequence of paths, to a type checker
@@ -129,20 +140,36 @@ class Codec:
         if bitrate is not None:
             above_zero(bitrate)
         if isinstance(audio, (list, tuple)):
-            return [self.encode_blocks(blocks, bitrate) for blocks in batch_blocks(audio, sample_rate)]
-        return self.encode_blocks(mono_blocks(cast(Recording, audio), sample_rate), bitrate)
+            return self._encode(batch_blocks(audio, sample_rate), bitrate)
+        return self._encode([mono_blocks(cast(Recording, audio), sample_rate)], bitrate)[0]
 
     def encode_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> SpeechCodes:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes; ``bitrate`` as for :meth:`encode`.
 
         Raises AudioError for blocks that are none, and where they hold no sample between them; ValueError for a bitrate.
         """
-        encoder = self.analysis(bitrate)
-        parts = [packet for portion in _portions(blocks) for packet in encoder.push(portion)] + encoder.finish()
+        return self._encode([blocks], bitrate)[0]
+
+    def _encode(self, recordings: Sequence[Iterable[FloatArray]], bitrate: float | None) -> list[SpeechCodes]:
+        """Of recordings in blocks, a few of them at a time, the packets of these side by side."""
+        codes: dict[int, SpeechCodes] = {}
+        waiting, open_ = enumerate(recordings), dict[int, _Encoding]()
+        while len(codes) < len(recordings):
+            for index, blocks in islice(waiting, RECORDINGS - len(open_)):
+                open_[index] = _Encoding(self.analysis(bitrate), _portions(blocks))
+            encodings = list(open_.values())
+            found = together(encodings[0].encoder.packets.decide, [each.go_on() for each in encodings])
+            for index, packets in zip(list(open_), found, strict=True):
+                open_[index].packets += packets
+                if open_[index].complete:
+                    codes[index] = self._codes(open_.pop(index))
+        return [codes[index] for index in range(len(recordings))]
+
+    def _codes(self, encoding: _Encoding) -> SpeechCodes:
+        encoder, rows = encoding.encoder, len(self.model.entropy.spec.rows)
         assert encoder.fields is not None
-        rows = len(self.model.entropy.spec.rows)
-        units = np.concatenate([np.zeros((rows, 0), np.int32)] + [units for units, _ in parts], 1)
-        f0 = np.concatenate([np.zeros(0, np.int32)] + [f0 for _, f0 in parts])
+        units = np.concatenate([np.zeros((rows, 0), np.int32)] + [units for units, _ in encoding.packets], 1)
+        f0 = np.concatenate([np.zeros(0, np.int32)] + [f0 for _, f0 in encoding.packets])
         return SpeechCodes(units, f0, encoder.fields.codes(), encoder.num_samples, self.model.entropy.fingerprint)
 
     @overload
@@ -379,6 +406,23 @@ class Codec:
 
     def _decoder(self, speaker: IntArray) -> StreamDecoder:
         return StreamDecoder(self.model, self._float, Fields.from_codes(speaker))
+
+
+@dataclass
+class _Encoding:
+    """A recording on its way: its encoder, what is still to come of it in portions, the packets so far."""
+
+    encoder: StreamEncoder
+    portions: Iterator[FloatArray]
+    packets: list[tuple[IntArray, IntArray]] = field(default_factory=list)
+    complete: bool = False
+
+    def go_on(self) -> Work[list[tuple[IntArray, IntArray]]]:
+        """By a portion, or to the end."""
+        for portion in self.portions:
+            return self.encoder.pushing(portion)
+        self.complete = True
+        return self.encoder.finishing()
 
 
 def _check_seconds(name: str, seconds: object) -> None:

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .packed import gelu
+
 
 class ConvNeXtBlock(nn.Module):
     """Depthwise convolution, then a two-layer perceptron over channels, with a residual (Liu et al. 2022, figure 4).
@@ -26,7 +28,7 @@ class ConvNeXtBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(self._depthwise(x).transpose(1, 2))
-        h = self.down(F.gelu(self.up(h), approximate="tanh")) * self.scale
+        h = self.down(gelu(self.up, h, "tanh")) * self.scale
         return x + h.transpose(1, 2)
 
     def _depthwise(self, x: Tensor) -> Tensor:
@@ -75,7 +77,7 @@ class LocalAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.out(self._attended(self.norm(x)))
-        return x + self.down(F.gelu(self.up(self.norm_2(x)), approximate="tanh"))
+        return x + self.down(gelu(self.up, self.norm_2(x), "tanh"))
 
     def _attended(self, x: Tensor) -> Tensor:
         b, frames, channels = x.shape

@@ -64,9 +64,14 @@ class FSQ(nn.Module):
         """How many :meth:`rung_codes` there are."""
         return len(coarser(self.levels.tolist()))
 
-    def rung_codes(self, x: Tensor, rung: int) -> Tensor:
-        """(B, C, T) -> one rung of :meth:`ladder_codes`, (B, rows, T), int64."""
-        return self.ladder_codes(x)[:, rung] if rung else self.encode(x)
+    def rung_codes(self, x: Tensor, rung: int, shift: float = 0.0) -> Tensor:
+        """(B, C, T) -> one rung of :meth:`ladder_codes`, (B, rows, T), int64; of values ``shift`` finest steps higher."""
+        codes = (self.bound(x) + shift).round().long()
+        codes = torch.minimum(codes.clamp(min=0), self.levels[:, None] - 1) if shift else codes
+        if not rung:
+            return codes
+        tables = coarser(self.levels.tolist())[rung]
+        return torch.from_numpy(np.stack([lookup(tables, one) for one in codes.int().cpu().numpy()])).long().to(x.device)
 
     def clearance(self, x: Tensor, rung: int = 0) -> Tensor:
         """(B, C, T) -> how far the one that is nearest to a border between two codes of a rung is from it, in steps of the finest
@@ -106,10 +111,12 @@ class SteppedFSQ(FSQ):
         """(B, C, T) -> the same between 0 and 1."""
         return (self.bound(x) + 0.5) / int(self.ladder[0])
 
-    def rounded(self, x: Tensor, rungs: Tensor) -> Tensor:
-        """(B, C, T) and rungs (B, T) -> codes (B, 1 + C, T), int64."""
+    def rounded(self, x: Tensor, rungs: Tensor, shift: float = 0.0) -> Tensor:
+        """(B, C, T) and rungs (B, T) -> codes (B, 1 + C, T), int64; of values ``shift`` finest steps higher."""
         levels = self.ladder[rungs][:, None]
-        return torch.cat([rungs[:, None], (self._position(x) * levels).long()], 1)
+        codes = ((self._position(x) + shift / int(self.ladder[0])) * levels).long()
+        codes = torch.minimum(codes.clamp(min=0), levels - 1) if shift else codes
+        return torch.cat([rungs[:, None], codes], 1)
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, T) -> codes (B, 1 + C, T), int64, the finest."""
@@ -124,9 +131,9 @@ class SteppedFSQ(FSQ):
         """How many :meth:`rung_codes` there are."""
         return len(self.ladder)
 
-    def rung_codes(self, x: Tensor, rung: int) -> Tensor:
-        """(B, C, T) -> codes of one rung, (B, 1 + C, T), int64."""
-        return self.rounded(x, torch.full((len(x), x.shape[2]), rung, device=x.device))
+    def rung_codes(self, x: Tensor, rung: int, shift: float = 0.0) -> Tensor:
+        """(B, C, T) -> codes of one rung, (B, 1 + C, T), int64; see :meth:`FSQ.rung_codes`."""
+        return self.rounded(x, torch.full((len(x), x.shape[2]), rung, device=x.device), shift)
 
     def clearance(self, x: Tensor, rung: int = 0) -> Tensor:
         """See :meth:`FSQ.clearance`; of the rung's own codes."""

@@ -113,7 +113,7 @@ def test_the_codec_takes_them_all(narrow: Codec, tmp_path: Path) -> None:
 
 
 def test_a_batch_is_checked_before_it_is_coded(narrow: Codec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(narrow, "encode_blocks", lambda *_: pytest.fail("coded"))
+    monkeypatch.setattr(narrow, "analysis", lambda *_: pytest.fail("coded"))
     for wrong, message in (
         (np.zeros((100, 100)), "is not that of one recording"),
         (None, "is None"),

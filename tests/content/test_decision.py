@@ -68,6 +68,42 @@ def test_a_rung_is_asked_again_only_if_it_is_sent(
         found[len(sure)]
 
 
+def test_windows_side_by_side_are_decided_as_alone(pair: Decision, waveform: torch.Tensor) -> None:
+    windows = [
+        (waveform, OWN),
+        (waveform.flip(1), OWN),
+        (waveform[:, : 1280 * 20], OWN),
+        (waveform, slice(0, 5)),
+        (-waveform, OWN),
+    ]
+    found = pair.candidates_of(windows)
+    assert pair.candidates_of([]) == []
+    exact = Decision(pair.exact)
+    for window, rungs in zip(windows, found, strict=True):
+        assert np.array_equal(np.stack(list(rungs)), np.stack(list(exact.candidates(*window))))
+    assert pair.windows == len(windows)
+
+
+def test_one_latent_near_a_border_may_be_two_codes(
+    pair: Decision, waveform: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sure = _codes(pair, waveform)
+    rungs = pair.candidates(waveform, OWN)
+    assert isinstance(rungs, Rungs)
+    assert [np.array_equal(one, sure[0]) for one in rungs.possible(0)] == [True]
+    # A margin that the nearest latent alone does not keep.
+    assert rungs._fast is not None
+    monkeypatch.setattr(decision, "MARGIN", float(pair.exact.quantizer.clearance(rungs._fast)) * 1.0001)
+    possible = rungs.possible(0)
+    assert len(possible) == 2
+    assert (possible[0] != possible[1]).sum() == 1
+    assert any(np.array_equal(one, sure[0]) for one in possible)
+    assert pair.repeated == 0
+    monkeypatch.setattr(decision, "MARGIN", 0.4)
+    assert [np.array_equal(one, sure[0]) for one in rungs.possible(0)] == [True]
+    assert pair.repeated == 1
+
+
 def test_a_caller_who_allows_rougher_products_changes_nothing(pair: Decision, waveform: torch.Tensor) -> None:
     found = _codes(pair, waveform)
     torch.set_float32_matmul_precision("medium")

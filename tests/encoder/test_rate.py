@@ -12,7 +12,17 @@ import torch
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, SpeechCodes, Stream, fit_tables, pack
 from unitcodec.content.decision import Rungs
-from unitcodec.encoder.rate import LADDER, MOST_SAVED, TARGET_RUNGS, RateLimit, RateTarget, choices, nearest, payload_bytes
+from unitcodec.encoder.rate import (
+    LADDER,
+    MOST_SAVED,
+    TARGET_RUNGS,
+    RateLimit,
+    RateTarget,
+    choices,
+    finest,
+    nearest,
+    payload_bytes,
+)
 from unitcodec.quantize import FSQ, coarser, lookup
 
 
@@ -203,3 +213,24 @@ def test_scalar_codes_get_coarser_as_far_as_they_must(entropy: EntropyModel) -> 
     assert not fits[0]
     assert np.array_equal(RateLimit(entropy).apply(candidates, f0), found[:, fits.argmax()])
     assert np.array_equal(RateTarget(entropy, 1.0).apply(candidates, f0), found[:, bits.argmin()])
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_float64_is_asked_only_of_a_rung_that_may_be_sent(entropy: EntropyModel, sent: bool) -> None:
+    f0, quantizer = np.full(32, 10, np.int32), FSQ([8] * 4)
+    latent = torch.from_numpy(np.random.default_rng(5).normal(0, 1, (1, 4, 64)))
+    # One value on a border of the finest codes, which no coarser ones have; all others are in the middle of theirs.
+    middle = torch.atanh((quantizer.encode(latent) + 0.5) / 4.0 - 1.0)
+    middle[0, 0, 0] = float(np.arctanh(2.0 * 0.9995 / 7.999 - 1.0))
+    asked: list[int] = []
+
+    def exact() -> torch.Tensor:
+        asked.append(1)
+        return middle
+
+    allowed = np.inf if sent else -1.0
+    found, bits = finest(entropy, Rungs(quantizer, middle.float(), exact), f0, allowed)
+    expected, cost = finest(entropy, Rungs(quantizer, None, lambda: middle), f0, allowed)
+    assert np.array_equal(found, expected)
+    assert bits == cost
+    assert bool(asked) == sent

@@ -5,8 +5,8 @@ So a unit is what float64 says, whatever the threads, batches or processor, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,11 @@ from .fsq import ContentEncoder
 
 MARGIN = 2.0**-12
 """Steps from a code to the next. So far at least a value of float32 must be from the border between two codes, else float64 is
-asked. On 41 recordings with 27,652 latents the largest difference of the two was 4e-5, one in a thousand above 9e-6. One
-window in five is asked again (13 of 61, with a ladder)."""
+asked. Of 80,604 latents of 365 windows (read speech, 23 languages, any microphones, noise, silence, clicks; oneDNN and MKL) the
+largest difference of the two was 6e-5, one in a thousand above 1.1e-5."""
+
+TOGETHER = 8
+"""Windows in one pass of the networks, at most: memory does not grow with how many are asked for."""
 
 
 class Rungs:
@@ -46,9 +49,26 @@ class Rungs:
         if not 0 <= rung < len(self):
             raise IndexError(rung)
         latent = self._fast
-        if latent is None or not self._quantizer.clearance(latent, rung) > MARGIN:
-            latent = self._exact()
-        return self._quantizer.rung_codes(latent, rung)[0].cpu().numpy().astype(np.int32)
+        return self._codes(self._exact() if latent is None or not self._certain(latent, rung) else latent, rung)
+
+    def possible(self, rung: int) -> list[NDArray[np.int32]]:
+        """What ``self[rung]`` may be, one or two of it, (rows, n) each.
+
+        Where a single value of float32 lies near a border, these are its code on either side. Whoever would not send either of
+        them need not ask float64 which it is.
+        """
+        latent = self._fast
+        if latent is None or self._certain(latent, rung):
+            return [self[rung]]
+        sides = [self._codes(latent, rung, shift) for shift in (-MARGIN, MARGIN)]
+        differing = np.count_nonzero(sides[0] != sides[1])
+        return [self[rung]] if differing > 1 else sides[: 1 + differing]
+
+    def _certain(self, latent: Tensor, rung: int) -> bool:
+        return bool(self._quantizer.clearance(latent, rung) > MARGIN)
+
+    def _codes(self, latent: Tensor, rung: int, shift: float = 0.0) -> NDArray[np.int32]:
+        return self._quantizer.rung_codes(latent, rung, shift)[0].cpu().numpy().astype(np.int32)
 
 
 Candidates = Rungs | list[NDArray[np.float64]]
@@ -74,21 +94,42 @@ class Decision:
 
     def candidates(self, waveform: Tensor, own: slice) -> Candidates:
         """Waveform (1, 160 n), float64 and at the reference level -> the candidates for the frames of ``own``."""
-        self.windows += 1
+        return self.candidates_of([(waveform, own)])[0]
 
-        def exact() -> Tensor:
-            self.repeated += 1
-            return _latent(self.exact, waveform, own)
+    def candidates_of(self, windows: Sequence[tuple[Tensor, slice]]) -> list[Candidates]:
+        """:meth:`candidates` of several windows. Those of one length and one place of their own are computed side by side."""
+        self.windows += len(windows)
+        if not isinstance(self.exact, ContentEncoder):
+            self.repeated += len(windows)
+            return [self._distances(*window) for window in windows]
+        fast = self._fast_latents(windows)
+        quantizer = self.exact.quantizer
+        return [Rungs(quantizer, latent, partial(self._exact, *each)) for latent, each in zip(fast, windows, strict=True)]
 
-        if isinstance(self.exact, ContentEncoder):
-            fast = None
-            if self.fast is not None and full_precision(waveform.device):
-                with torch.autocast(waveform.device.type, enabled=False):
-                    fast = _latent(self.fast, waveform, own)
-            return Rungs(self.exact.quantizer, fast, exact)
+    def _fast_latents(self, windows: Sequence[tuple[Tensor, slice]]) -> list[Tensor | None]:
+        latents: list[Tensor | None] = [None] * len(windows)
+        if self.fast is None or not all(full_precision(waveform.device) for waveform, _ in windows):
+            return latents
+        alike: dict[tuple[int, int, int], list[int]] = {}
+        for index, (waveform, own) in enumerate(windows):
+            alike.setdefault((waveform.shape[1], own.start, own.stop), []).append(index)
+        for indices in alike.values():
+            for first in range(0, len(indices), TOGETHER):
+                part = indices[first : first + TOGETHER]
+                waveforms = torch.cat([windows[index][0] for index in part])
+                with torch.autocast(waveforms.device.type, enabled=False):
+                    found = _latent(self.fast, waveforms, windows[part[0]][1])
+                for index, latent in zip(part, found.split(1), strict=True):
+                    latents[index] = latent
+        return latents
+
+    def _exact(self, waveform: Tensor, own: slice) -> Tensor:
         self.repeated += 1
-        with torch.inference_mode():
-            distances = self.exact.distances(_heard(self.exact, waveform))
+        return _latent(self.exact, waveform, own)
+
+    @torch.inference_mode()
+    def _distances(self, waveform: Tensor, own: slice) -> list[NDArray[np.float64]]:
+        distances = self.exact.distances(_heard(self.exact, waveform))
         return [row[0, own].double().cpu().numpy() / self.exact.spacing for row in distances]
 
 

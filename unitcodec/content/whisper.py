@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ..features import HOP, SAMPLE_RATE, log_mel, normalise, power_spectrogram, triangular_filters
 from ..layers import fold
+from ..packed import gelu
 from .fsq import ContentEncoder
 
 BANDS, WINDOW = 80, 400
@@ -69,7 +70,7 @@ class WhisperLayer(nn.Module):
     def forward(self, x: Tensor, own: slice = slice(None)) -> Tensor:
         """(B, n, width) -> the frames ``own`` of what becomes of them."""
         x = x[:, own] + self.self_attn(self.self_attn_layer_norm(x), own)
-        return x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x))))
+        return x + self.fc2(gelu(self.fc1, self.final_layer_norm(x)))
 
 
 class Attention(nn.Module):
@@ -168,7 +169,7 @@ class WhisperContentEncoder(ContentEncoder):
             states = self.whisper(heard, slice(seen.start * ratio, seen.stop * ratio))
             taken = torch.cat([F.layer_norm(states[layer - 1], (WIDTH,)) for layer in self.taken], 2)
         side_by_side = fold(taken.transpose(1, 2), self.stride // 2).transpose(1, 2)
-        words = F.gelu(self.listen(side_by_side), approximate="tanh")
+        words = gelu(self.listen, side_by_side, "tanh")
         words = F.gelu(words + self.neighbours(words.transpose(1, 2)).transpose(1, 2), approximate="tanh")
         return words[:, own.start - seen.start : own.stop - seen.start]
 

@@ -335,5 +335,6 @@ class _Frozen:
     def steady_f0(self, code: int) -> float:
         raise NotImplementedError("of a live stream everything is spoken")
 
-    def decode(self, units: Tensor, f0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self._mel, self._features, self._hz
+    def decode(self, units: Tensor, f0: Tensor, own: slice) -> tuple[Tensor, Tensor, Tensor]:
+        part = slice(own.start * self.stride, own.stop * self.stride)
+        return self._mel[..., part], self._features[..., part], self._hz[:, part]

@@ -53,7 +53,7 @@ def decode_mel_of(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """:func:`decode_mel` of codes of F0's mean and deviation that are one for all, or one for each F0 code.
 
-    ``own``: of these unit frames only, which see all the others.
+    ``own``: of these unit frames only, as far as there are any, which see all the others.
     """
     features, hz = _decode_pitch(networks, f0, statistics)
     frames = units.shape[2] * networks.content.stride

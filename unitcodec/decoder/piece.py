@@ -10,7 +10,7 @@ from ..fields import Fields
 from ..model import Networks
 from ..pitch.vqvae import STRIDE
 from ..vocoder.speech import Speech
-from .mel import decode_mel, decode_pitch
+from .mel import decode_mel_of, decode_pitch
 
 
 class Decoded:
@@ -30,9 +30,10 @@ class Decoded:
         """(1, channels)."""
         return self.networks.speaker.decode(torch.tensor([self.fields.voice], device=self.device))
 
-    def decode(self, units: Tensor, f0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """See :func:`decode_mel`."""
-        return decode_mel(self.networks, units, f0, self.fields)
+    def decode(self, units: Tensor, f0: Tensor, own: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """See :func:`decode_mel_of`."""
+        statistics = [(self.fields.mean, self.fields.deviation)]
+        return decode_mel_of(self.networks, units, f0, statistics, self.fields.voice, own)
 
     def steady_f0(self, code: int) -> float:
         """Hz, of an F0 code among its like."""

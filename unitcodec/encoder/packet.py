@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..pitch import PitchFamily
 from ..pitch.vqvae import STRIDE, mean_and_deviation
 from .buffer import Buffer
 from .f0 import F0Track
+from .together import Window
 
 CODE_SAMPLES = HOP * STRIDE
 """Samples an F0 code: the grid that every window lies on."""
@@ -48,8 +50,16 @@ class PacketEncoder:
 
     def candidates(self, samples: Buffer, level: int, start: int, end: int) -> Candidates:
         """What may be sent of the unit frames of samples [start, end), at most a packet, of a stream of that ``level``."""
+        return self.decide([self.window(samples, level, start, end)])[0]
+
+    def window(self, samples: Buffer, level: int, start: int, end: int) -> Window:
+        """What :meth:`decide` is given for :meth:`candidates`."""
         window, own = packet_window(start, end, self._packet, self.context, self._unit_hop)
-        return self._decision.candidates(self.waveform(samples.window(window.start, window.stop), level), own)
+        return self.waveform(samples.window(window.start, window.stop), level), own
+
+    def decide(self, windows: Sequence[Window]) -> list[Candidates]:
+        """Windows of any packets, of this stream or of others -> the candidates for each."""
+        return self._decision.candidates_of(windows)
 
     def f0_codes(self, f0: F0Track, fields: Fields, start: int, end: int) -> IntArray:
         """F0 codes of samples [start, end), at most a packet, (m,)."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bitstream import EntropyModel, EntropySpec
 from bitstream.entropy.batch import Batch
+from bitstream.entropy.model import intervals
 from bitstream.entropy.spec import F0
 
 from ..content.decision import Candidates, Rungs
@@ -126,12 +127,18 @@ class RateLimit:
         Returns:
             (rows, n) the nearest codes if they fit, else others that do.
         """
-        units = nearest(candidates)
-        allowed, cost = self.allowance.bits(units), sum(self.entropy.packet_cost(units, f0).values())
+        possible = candidates.possible(0) if isinstance(candidates, Rungs) else [nearest(candidates)]
+        allowed = self.allowance.bits(possible[0])
+        if len(possible) > 1 and min(self._cost(units, f0) for units in possible) <= allowed:
+            possible = [nearest(candidates)]
+        units, cost = possible[0], self._cost(possible[0], f0)
         if cost > allowed:
             units, cost = finest(self.entropy, candidates, f0, allowed)
         self.allowance.spend(units, cost)
         return units
+
+    def _cost(self, units: IntArray, f0: IntArray) -> float:
+        return sum(self.entropy.packet_cost(units, f0).values())
 
 
 class RateTarget:
@@ -224,16 +231,30 @@ def finest(entropy: EntropyModel, candidates: Candidates, f0: IntArray, allowed:
     A packet seldom needs more than a few rungs, so they are tried a few at a time.
     """
     if isinstance(candidates, Rungs):
-        for first in range(0, len(candidates), RUNGS_TOGETHER):
-            rungs = range(first, min(first + RUNGS_TOGETHER, len(candidates)))
-            found, bits = _coded(entropy, [candidates[rung] for rung in rungs], f0)
-            if (bits <= allowed).any():
-                break
-    else:
-        found, bits = choices(entropy, candidates, f0)
+        return _finest_rung(entropy, candidates, f0, allowed)
+    found, bits = choices(entropy, candidates, f0)
     fits = np.flatnonzero(bits <= allowed)
     chosen = fits[0] if len(fits) else -1
     return found[:, chosen], float(bits[chosen])
+
+
+def _finest_rung(entropy: EntropyModel, candidates: Rungs, f0: IntArray, allowed: float) -> tuple[IntArray, float]:
+    last = len(candidates) - 1
+    for first in range(0, last + 1, RUNGS_TOGETHER):
+        rungs = range(first, min(first + RUNGS_TOGETHER, last + 1))
+        possible = [(rung, units) for rung in rungs for units in candidates.possible(rung)]
+        bits = _bits(entropy, [units for _, units in possible], f0)
+        for rung in rungs:
+            of_rung = [(units, cost) for (number, units), cost in zip(possible, bits.tolist(), strict=True) if number == rung]
+            if rung == last or min(cost for _, cost in of_rung) <= allowed:
+                # Only here it matters which of two it is.
+                sent, cost = of_rung[0]
+                if len(of_rung) > 1:
+                    sent = candidates[rung]
+                    cost = float(_bits(entropy, [sent], f0)[0])
+                if rung == last or cost <= allowed:
+                    return sent, cost
+    raise AssertionError("the last rung is always taken")
 
 
 def choices(
@@ -245,7 +266,8 @@ def choices(
     before it.
     """
     if isinstance(candidates, Rungs):
-        return _coded(entropy, [candidates[rung] for rung in range(len(candidates))], f0)
+        rungs = [candidates[rung] for rung in range(len(candidates))]
+        return np.stack(rungs, 1), _bits(entropy, rungs, f0)
     weights = np.array(ladder)
 
     def choose(row: int, position: int, bits: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -261,21 +283,35 @@ def nearest(candidates: Candidates) -> IntArray:
     return np.stack([row.argmin(axis=1) for row in candidates]).astype(np.int32)
 
 
+def _bits(entropy: EntropyModel, packets: Sequence[IntArray], f0: IntArray) -> NDArray[np.float64]:
+    """(choices,) bits of packets with units (rows, n) and the same F0 codes."""
+    batch, whole = Batch.of_packets(entropy.spec, [(units, f0) for units in packets]), 2**entropy.spec.precision
+    total = np.zeros(len(packets))
+    for _, _, _, widths in intervals(entropy, batch):
+        total += _cost(entropy.spec, np.where(widths, widths, whole)).sum(axis=0)
+    return total
+
+
+def _cost(spec: EntropySpec, frequencies: NDArray[np.int64]) -> NDArray[np.float64]:
+    # Multiples of 2^-20: sums are exact, and NumPy's logarithm, the last bit of which depends on the processor, is too.
+    cost: NDArray[np.float64] = spec.precision - np.rint(np.log2(frequencies) * 2**20) / 2**20
+    return cost
+
+
 def _coded(
     entropy: EntropyModel,
     packets: Sequence[IntArray],
     f0: IntArray,
-    choose: Callable[[int, int, NDArray[np.float64]], NDArray[np.int64]] | None = None,
+    choose: Callable[[int, int, NDArray[np.float64]], NDArray[np.int64]],
 ) -> tuple[IntArray, NDArray[np.float64]]:
-    """Units and bits of packets side by side; ``choose`` takes others than theirs where it is given."""
+    """Units (rows, choices, n) and bits of packets side by side, of which ``choose`` takes the units."""
     batch = Batch.of_packets(entropy.spec, [(units, f0) for units in packets])
     lanes, everyone = entropy.lanes(batch), np.arange(len(packets))
     total = np.zeros(len(packets))
     for name, position, count in batch.steps():
-        # Multiples of 2^-20: sums are exact, and NumPy's logarithm, the last bit of which depends on the processor, is too.
-        bits = entropy.spec.precision - np.rint(np.log2(lanes.frequencies(name, position, count)) * 2**20) / 2**20
+        bits = _cost(entropy.spec, lanes.frequencies(name, position, count))
         symbols = batch.symbols(name)[position]
-        if choose is not None and name != F0:
+        if name != F0:
             symbols[:] = choose(int(name), position, bits)
         total += bits[everyone, symbols]
     return np.stack([batch.symbols(row).T for row in range(len(entropy.spec.rows))]), total

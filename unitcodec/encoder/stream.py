@@ -28,12 +28,18 @@ from .f0 import F0Track
 from .opening import Opening, OpeningSearch, fields_of
 from .packet import PacketEncoder
 from .rate import RateLimit, RateTarget, nearest
+from .together import WINDOWS, Work, together
 from .voice import Excerpt, find_voice, loudest_packets
 
 LOUDEST = 4.0
 """Peak, full scale being 1, that no mixing or resampling gives to samples that were within it."""
 
 FloatArray = NDArray[np.float32]
+Codes = tuple[IntArray, IntArray]
+"""Of a packet: units (rows, n), F0 (m,)."""
+
+Packet = tuple[int, int]
+"""Its samples [start, stop)."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class StreamEncoder:
         self._search = OpeningSearch(self._track)
         self._opening: Opening | None = None
         self._f0: F0Track | None = None  # known as far as the opening's level is
-        self._early: dict[int, tuple[Candidates, IntArray]] = {}  # of packets that the search for a voice saw
+        self._analysed: dict[int, tuple[Candidates, IntArray]] = {}  # of packets that are not coded yet, by their starts
         self._coded = 0  # samples of the packets returned
         self._too_loud = False
         self._finished = False
@@ -115,11 +121,22 @@ class StreamEncoder:
         """Pushed so far."""
         return self.samples.end
 
-    def push(self, block: FloatArray) -> list[tuple[IntArray, IntArray]]:
+    def push(self, block: FloatArray) -> list[Codes]:
         """Take (n,) float samples at 16 kHz. Raises AudioError for any others, RuntimeError after ``finish``.
 
         Warns, once, of samples far above full scale (AudioWarning): only a recording in one piece can be brought down.
         """
+        return together(self.packets.decide, [self.pushing(block)])[0]
+
+    def finish(self) -> list[Codes]:
+        """The stream is complete: the packets that were waiting for what follows.
+
+        Warns with UnitcodecWarning if a bitrate that was asked for is not reached. Raises AudioError if there was no sample.
+        """
+        return together(self.packets.decide, [self.finishing()])[0]
+
+    def pushing(self, block: FloatArray) -> Work[list[Codes]]:
+        """:meth:`push`, to be driven by :func:`.together`."""
         if self._finished:
             raise RuntimeError("the stream is finished: begin another StreamEncoder")
         block = as_block(block)
@@ -129,22 +146,19 @@ class StreamEncoder:
         self.samples.append(block)
         if self._f0 is not None:  # of a stream that is gone on with, what lies far before
             self._forget(self._f0)
-        return self._advance()
+        return (yield from self._advance())
 
-    def finish(self) -> list[tuple[IntArray, IntArray]]:
-        """The stream is complete: the packets that were waiting for what follows.
-
-        Warns with UnitcodecWarning if a bitrate that was asked for is not reached. Raises AudioError if there was no sample.
-        """
+    def finishing(self) -> Work[list[Codes]]:
+        """:meth:`finish`, to be driven by :func:`.together`."""
         self._finished = True
         if not self.num_samples:
             raise AudioError("audio: holds no samples")
-        packets = self._advance()
+        packets = yield from self._advance()
         if isinstance(self.rate, RateTarget) and (missed := self.rate.missed(self.num_samples)):
             warn(missed, UnitcodecWarning)
         return packets
 
-    def _advance(self) -> list[tuple[IntArray, IntArray]]:
+    def _advance(self) -> Work[list[Codes]]:
         if self._opening is None:
             self._opening = self._search.look(self.samples.window(0, self.samples.end), self._finished)
             if self._opening is None:
@@ -155,50 +169,60 @@ class StreamEncoder:
         if self.fields is None:
             if self._f0.end < self._opening.end:
                 return []
-            self.fields = self._describe(self._opening, self._f0)
-        ready = []
-        while self._coded < self.samples.end and (self._finished or self._is_known(self._coded + self.packet, self._f0)):
-            ready.append(self._code_packet(self._coded, self.fields, self._f0))
-            self._coded += self.packet
+            self.fields = yield from self._describe(self._opening, self._f0)
+        ready: list[Codes] = []
+        while packets := self._next(self._f0):
+            yield from self._analyse(packets, self.fields, self._f0)
+            ready += [self._code_packet(start) for start, _ in packets]
+            self._coded += len(packets) * self.packet
             self._forget(self._f0)
         return ready
+
+    def _next(self, f0: F0Track) -> list[Packet]:
+        """The next packets that can be coded, a few at most."""
+        starts = range(self._coded, self.samples.end, self.packet)[:WINDOWS]
+        known = [start for start in starts if self._finished or self._is_known(start + self.packet, f0)]
+        return [(start, min(start + self.packet, self.samples.end)) for start in known]
 
     def _is_known(self, end: int, f0: F0Track) -> bool:
         """Whether everything is there that a packet up to sample ``end`` depends on."""
         return self.samples.end >= end + self.packets.context and f0.end >= end + self.packets.f0_context
 
-    def _describe(self, opening: Opening, f0: F0Track) -> Fields:
+    def _describe(self, opening: Opening, f0: F0Track) -> Work[Fields]:
         """The fields, with the voice that the speaker encoder hears or, where the model asks for it, a better one."""
         with torch.inference_mode():
             mel = normalise(log_mel(self.packets.waveform(self.samples.window(0, opening.end), opening.level)))
         fields = fields_of(self.networks.speaker, mel, f0.window(0, opening.end), opening.level)
         if not (self.voice_search and opening.speech):
             return fields
-        excerpts = [self._excerpt(start, stop, fields, f0, mel) for start, stop in self._loudest(opening)]
+        packets = self._loudest(opening)
+        yield from self._analyse(packets, fields, f0)
+        excerpts = [self._excerpt(start, stop, mel) for start, stop in packets]
         return find_voice(self.networks, self.fast, fields, excerpts, self.voice_search)
 
-    def _loudest(self, opening: Opening) -> list[tuple[int, int]]:
+    def _loudest(self, opening: Opening) -> list[Packet]:
         # More may follow, or not, and that must not matter: only packets whose surroundings are known from the opening.
         reach = max(self.packets.context, self.packets.f0_context) if opening.may_go_on else None
         return loudest_packets(self.samples.window(0, opening.end), self.packet, reach)
 
-    def _excerpt(self, start: int, stop: int, fields: Fields, f0: F0Track, mel: Tensor) -> Excerpt:
-        """A packet, samples [start, stop), with its nearest codes; what was found stays for when it is coded."""
-        self._early[start] = candidates, f0_codes = self._analyse(start, stop, fields, f0)
+    def _analyse(self, packets: list[Packet], fields: Fields, f0: F0Track) -> Work[None]:
+        """Find what may be sent for these packets; it stays for when they are coded."""
+        packets = [packet for packet in packets if packet[0] not in self._analysed]
+        if not packets:
+            return
+        found = yield [self.packets.window(self.samples, fields.level, *packet) for packet in packets]
+        for packet, candidates in zip(packets, found, strict=True):
+            self._analysed[packet[0]] = candidates, self.packets.f0_codes(f0, fields, *packet)
+
+    def _excerpt(self, start: int, stop: int, mel: Tensor) -> Excerpt:
+        """A packet that was analysed, with its nearest codes."""
+        candidates, f0_codes = self._analysed[start]
         units, codes = (torch.from_numpy(part).long().to(mel.device) for part in (nearest(candidates), f0_codes))
         return Excerpt(units, codes, mel[0, :, start // HOP : stop // HOP])
 
-    def _code_packet(self, start: int, fields: Fields, f0: F0Track) -> tuple[IntArray, IntArray]:
-        end = min(start + self.packet, self.samples.end)
-        if start in self._early:
-            candidates, codes = self._early.pop(start)
-        else:
-            candidates, codes = self._analyse(start, end, fields, f0)
+    def _code_packet(self, start: int) -> Codes:
+        candidates, codes = self._analysed.pop(start)
         return (nearest(candidates) if self.rate is None else self.rate.apply(candidates, codes)), codes
-
-    def _analyse(self, start: int, end: int, fields: Fields, f0: F0Track) -> tuple[Candidates, IntArray]:
-        candidates = self.packets.candidates(self.samples, fields.level, start, end)
-        return candidates, self.packets.f0_codes(f0, fields, start, end)
 
     def _forget(self, f0: F0Track) -> None:
         """Drop what no later packet will look at."""

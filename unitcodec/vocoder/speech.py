@@ -35,8 +35,11 @@ class Source(Protocol):
         """The vector that the stream's speaker code stands for, (1, channels)."""
         ...
 
-    def decode(self, units: Tensor, f0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Units (1, rows, m) and F0 codes (1, k) -> normalised log-mel (1, 80, n), pitch features (1, 3, n), F0 (1, n) in Hz."""
+    def decode(self, units: Tensor, f0: Tensor, own: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Units (1, rows, m) and F0 codes (1, k) -> normalised log-mel (1, 80, n), pitch features (1, 3, n), F0 (1, n) in Hz.
+
+        Of the unit frames ``own`` only, as far as there are any, which see all the others.
+        """
         ...
 
     def steady_f0(self, code: int) -> float:
@@ -143,7 +146,8 @@ class MelSpeech:
         return _context(self.generator, self.source)
 
     def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
-        mel, features, _ = self.source.decode(units, f0)
+        own, begin, end = _own(self.generator, self.source, begin, end)
+        mel, features, _ = self.source.decode(units, f0, own)
         part = _frames(self.generator, begin, end)
         waveform = self.generator.generate(mel[..., part], features[..., part])
         return waveform[0, begin - part.start * HOP : end - part.start * HOP]
@@ -163,14 +167,15 @@ class ExcitedSpeech:
         return _context(self.generator, self.source)
 
     def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
-        mel, features, hz = self.source.decode(units, f0)
+        own, begin, end = _own(self.generator, self.source, begin, end)
+        mel, features, hz = self.source.decode(units, f0, own)
         hz = excitation.sample_f0(hz)
         cycles = excitation.phase(hz, torch.tensor([self.phase], dtype=torch.float64, device=hz.device), begin)
         self.phase = float(cycles[0, end - 1])
         part = _frames(self.generator, begin, end)
         first = part.start * HOP
         pulses = excitation.voiced_pulses(hz, cycles, features[:, 2])[:, first : end + self.generator.context * HOP]
-        noise = excitation.white_noise(low * self.source.unit_hop + first, pulses.shape[1], mel.device)[None]
+        noise = excitation.white_noise((low + own.start) * self.source.unit_hop + first, pulses.shape[1], mel.device)[None]
         return self.generator.generate(mel[..., part], features[..., part], pulses, noise)[0, begin - first : end - first]
 
     def skip(self, samples: int, f0: int) -> None:
@@ -181,6 +186,16 @@ class ExcitedSpeech:
 def _context(generator: Vocoder, source: Source) -> int:
     """Unit frames to each side: the generator's, which it counts in log-mel frames, and those of the log-mel."""
     return -(-generator.context * HOP // source.unit_hop) + source.context
+
+
+def _own(generator: Vocoder, source: Source, begin: int, end: int) -> tuple[slice, int, int]:
+    """The unit frames that the samples [begin, end) take, as far as there are any, and these samples counted from the first one.
+
+    The rest is only there for the mel decoder to see. One more at either end, as F0 is interpolated between frames.
+    """
+    part, frames = _frames(generator, begin, end), source.unit_hop // HOP
+    own = slice(max(0, part.start // frames - 1), -(-part.stop // frames) + 1)
+    return own, begin - own.start * source.unit_hop, end - own.start * source.unit_hop
 
 
 def _frames(generator: Vocoder, begin: int, end: int) -> slice:
