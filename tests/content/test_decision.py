@@ -10,8 +10,9 @@ import pytest
 import soundfile
 import torch
 
-from unitcodec.content import decision, make_content
-from unitcodec.content.decision import Decision, Rungs
+from unitcodec.content import make_content, rungs
+from unitcodec.content.decision import Decision
+from unitcodec.content.rungs import Rungs
 
 OWN = slice(10, 40)
 
@@ -44,7 +45,7 @@ def test_both_decide_alike(pair: Decision, waveform: torch.Tensor) -> None:
 
 
 def test_what_is_not_clear_is_asked_again(pair: Decision, waveform: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decision, "MARGIN", 0.4)
+    monkeypatch.setattr(rungs, "MARGIN", 0.4)
     found = _codes(pair, waveform)
     assert pair.repeated == 1
     assert np.array_equal(found, _codes(Decision(pair.exact), waveform))

@@ -7,30 +7,42 @@ analysed in a window of its own, always in the same shapes and as in float64: th
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+from bitstream import EntropyModel
 
 from ..audio.mixing import peak_of
 from ..audio.recording import as_block
-from ..content.decision import Candidates
+from ..configuration import ModelConfig
+from ..content.rungs import Candidates
 from ..errors import AudioError, AudioWarning, UnitcodecWarning, warn
-from ..features import HOP, level_gain, log_mel, normalise
 from ..fields import Fields, IntArray
-from ..model import Model, Networks
+from ..frames import HOP, level_gain
 from ..pitch.tracker import CONTEXT, TRACKERS
 from .buffer import Buffer
+from .excerpt import Excerpt, loudest_packets
 from .f0 import F0Track
 from .opening import Opening, OpeningSearch, fields_of
-from .packet import PacketEncoder
+from .packet import Analyser, Doubles, PacketEncoder, at_reference_level
 from .rate import RateLimit, RateTarget, nearest
-from .voice import Excerpt, find_voice, loudest_packets
 
 LOUDEST = 4.0
 """Peak, full scale being 1, that no mixing or resampling gives to samples that were within it."""
 
 FloatArray = NDArray[np.float32]
+
+
+class Described(Protocol):
+    """A model, as far as it is no networks."""
+
+    @property
+    def config(self) -> ModelConfig: ...
+
+    @property
+    def entropy(self) -> EntropyModel: ...
 
 
 class StreamEncoder:
@@ -41,12 +53,11 @@ class StreamEncoder:
     active signal, or a minute, whichever is shorter. Memory is bounded by that minute.
     """
 
-    def __init__(self, model: Model, networks: Networks, bitrate: float | None = None, fast: Networks | None = None):
-        """``networks`` are the model's own in float64, on the device of choice, ``fast`` the same in float32, which may stand in
-        for them; ``bitrate``: see :meth:`.Codec.encode`."""
-        self.networks, self.fast, self.voice_search = networks, fast, model.config.voice_search
+    def __init__(self, model: Described, analyser: Analyser, bitrate: float | None = None):
+        """``analyser``: of the model; ``bitrate``: see :meth:`.Codec.encode`."""
+        self.analyser, self.voice_search = analyser, model.config.voice_search
         self.packet = model.entropy.spec.packet_samples
-        self.packets = PacketEncoder(networks, fast, model.entropy.spec)
+        self.packets = PacketEncoder(analyser, model.entropy.spec)
         limited = model.config.limit_rate
         self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy) if limited else None
         if bitrate is not None:
@@ -119,24 +130,22 @@ class StreamEncoder:
 
     def _describe(self, opening: Opening, f0: F0Track) -> Fields:
         """The fields, with the voice that the speaker encoder hears or, where the model asks for it, a better one."""
-        with torch.inference_mode():
-            mel = normalise(log_mel(self.packets.waveform(self.samples.window(0, opening.end), opening.level)))
-        fields = fields_of(self.networks.speaker, mel, f0.window(0, opening.end), opening.level)
+        mel = self.analyser.mel(at_reference_level(self.samples.window(0, opening.end), opening.level))
+        fields = fields_of(self.analyser.voice(mel), f0.window(0, opening.end), opening.level)
         if not (self.voice_search and opening.speech):
             return fields
         excerpts = [self._excerpt(start, stop, fields, f0, mel) for start, stop in self._loudest(opening)]
-        return find_voice(self.networks, self.fast, fields, excerpts, self.voice_search)
+        return self.analyser.find_voice(fields, excerpts, self.voice_search)
 
     def _loudest(self, opening: Opening) -> list[tuple[int, int]]:
         # More may follow, or not, and that must not matter: only packets whose surroundings are known from the opening.
         reach = max(self.packets.context, self.packets.f0_context) if opening.may_go_on else None
         return loudest_packets(self.samples.window(0, opening.end), self.packet, reach)
 
-    def _excerpt(self, start: int, stop: int, fields: Fields, f0: F0Track, mel: Tensor) -> Excerpt:
+    def _excerpt(self, start: int, stop: int, fields: Fields, f0: F0Track, mel: Doubles) -> Excerpt:
         """A packet, samples [start, stop), with its nearest codes; what was found stays for when it is coded."""
         self._early[start] = candidates, f0_codes = self._analyse(start, stop, fields, f0)
-        units, codes = (torch.from_numpy(part).long().to(mel.device) for part in (nearest(candidates), f0_codes))
-        return Excerpt(units, codes, mel[0, :, start // HOP : stop // HOP])
+        return Excerpt(nearest(candidates), f0_codes, mel[0, :, start // HOP : stop // HOP])
 
     def _code_packet(self, start: int, fields: Fields, f0: F0Track) -> tuple[IntArray, IntArray]:
         end = min(start + self.packet, self.samples.end)

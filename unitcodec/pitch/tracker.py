@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..features import HOP, SAMPLE_RATE
+from ..frames import HOP, SAMPLE_RATE
 
 F0_MIN, F0_MAX = 55.0, 500.0
 """Search range in Hz: below the lowest male and above nearly all female and child speech."""
