@@ -154,7 +154,17 @@ class WhisperContentEncoder(ContentEncoder):
 
     def parts(self, units: int, own: slice) -> Parts:
         """Which units of a window of so many take part in its units ``own``."""
-        return parts_of(units, own, -(-super().context // self.stride), self.neighbours.kernel_size[0] // 2)
+        return parts_of(units, own, self.reach, self.near)
+
+    @property
+    def reach(self) -> int:
+        """Units to each side that the convolutional encoder sees."""
+        return -(-super().context // self.stride)
+
+    @property
+    def near(self) -> int:
+        """Those that the words of a unit depend on, beyond what Whisper hears."""
+        return self.neighbours.kernel_size[0] // 2
 
     def latent_seen(self, heard: Tensor, mel: Tensor, listened: slice, within: slice) -> Tensor:
         """What is quantized of the units that a window's ``mel`` (B, 80, stride * m) is of, (B, rows, m).

@@ -21,7 +21,7 @@ from ..content.rungs import Candidates
 from ..errors import AudioError, AudioWarning, UnitcodecWarning, warn
 from ..fields import Fields, IntArray
 from ..frames import HOP, level_gain
-from ..pitch.tracker import CONTEXT, TRACKERS
+from ..pitch.tracker import CONTEXT, TRACKERS, Tracker
 from .buffer import Buffer
 from .excerpt import Excerpt, loudest_packets
 from .f0 import F0Track
@@ -53,8 +53,8 @@ class StreamEncoder:
     active signal, or a minute, whichever is shorter. Memory is bounded by that minute.
     """
 
-    def __init__(self, model: Described, analyser: Analyser, bitrate: float | None = None):
-        """``analyser``: of the model; ``bitrate``: see :meth:`.Codec.encode`."""
+    def __init__(self, model: Described, analyser: Analyser, bitrate: float | None = None, track: Tracker | None = None) -> None:
+        """``analyser``: of the model; ``bitrate``: see :meth:`.Codec.encode`; ``track``: of F0, not the model's."""
         self.analyser, self.voice_search = analyser, model.config.voice_search
         self.packet = model.entropy.spec.packet_samples
         self.packets = PacketEncoder(analyser, model.entropy.spec)
@@ -63,7 +63,7 @@ class StreamEncoder:
         if bitrate is not None:
             self.rate = RateTarget(model.entropy, bitrate, limited)
         self.samples = Buffer()
-        self._track = TRACKERS[model.config.tracker]
+        self._track = track or TRACKERS[model.config.tracker]
         self.fields: Fields | None = None
         self._search = OpeningSearch(self._track)
         self._opening: Opening | None = None

@@ -21,7 +21,8 @@ Layout = Mapping[str, tuple[np.dtype[Any], tuple[int, ...], int, int]]
 def without_constants(model: Any) -> Any:
     """The same graph; nodes that only constants go into, and sizes that are known, become constants."""
     graph = onnx.shape_inference.infer_shapes(model).graph
-    sizes = {value.name: _sizes(value) for value in (*graph.value_info, *graph.input)}
+    shaped = [each for each in (*graph.value_info, *graph.input) if each.type.tensor_type.HasField("shape")]
+    sizes = {value.name: _sizes(value) for value in shaped}
     known = {each.name: numpy_helper.to_array(each) for each in graph.initializer if np.prod(each.dims) <= SMALL}
     weights = {each.name: each for each in graph.initializer if each.name not in known}
     renamed: dict[str, str] = {}
@@ -95,10 +96,8 @@ def with_weights_of(model: Any, file: str, layout: Layout, scale: str) -> Any:
     Raises KeyError for a weight that the file does not have.
     """
     graph = model.graph
-    small = [each for each in graph.initializer if each.name not in layout]
-    if large := [each.name for each in small if np.prod(each.dims) > 2 * SMALL]:
-        raise KeyError(f"{large} is in no file of weights")
-    replaced = [each for each in graph.initializer if each.name in layout]
+    small = [each for each in graph.initializer if np.prod(each.dims) <= SMALL]
+    replaced = [each for each in graph.initializer if np.prod(each.dims) > SMALL]
     tensors, nodes = [], []
     for each in replaced:
         stored, value = f"{each.name}.stored", each.name
