@@ -31,7 +31,7 @@ class OnnxCodec(AnyCodec):
 
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         """``threads``: that a graph computes with."""
-        self.model = folder
+        self.model, self._threads = folder, threads
         self._graphs = Graphs(folder, threads)
 
     @classmethod
@@ -48,8 +48,12 @@ class OnnxCodec(AnyCodec):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.model.config.name!r}>"
 
+    def __reduce__(self) -> tuple[Any, tuple[Path, int]]:
+        return type(self).from_pretrained, (self.model.path, self._threads)
+
     def analysis(self, bitrate: float | None = None) -> StreamEncoder:
         """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
+        self._graphs.prepare("content", *(["slope"] if self.model.config.voice_search else []))
         return StreamEncoder(self.model, GraphAnalyser(self._graphs), bitrate, make_tracker(self._graphs))
 
     def encoder(self, *, live: bool = False, bitrate: float | None = None, **about_live: Any) -> FileEncoder:
@@ -65,5 +69,6 @@ class OnnxCodec(AnyCodec):
         raise ModelError(f"{self.model.path}: live packets need the model itself, by PyTorch")
 
     def _decoder(self, speaker: IntArray) -> StreamDecoder:
+        self._graphs.prepare("mel", "filters")
         fields = Fields.from_codes(speaker)
         return StreamDecoder(self.model, make_voice(self._graphs, fields), fields)

@@ -100,10 +100,9 @@ def _check(model: models.Model, folder: Path) -> None:
     networks = model.networks
     wanted = {"content": ContentEncoder, "pitch": PitchVQVAE, "speaker": SpeakerEncoder, "generator": SpectralGenerator}
     for part, kind in wanted.items():
-        if not isinstance(getattr(networks, part), kind):
-            raise ModelError(
-                f"{folder}: its {part} is a {type(getattr(networks, part)).__name__}; only {kind.__name__} has a graph"
-            )
+        found = type(getattr(networks, part))
+        if not issubclass(found, kind):
+            raise ModelError(f"{folder}: its {part} is a {found.__name__}; only {kind.__name__} has a graph")
     if model.config.precision != "int8":
         raise ModelError(f"{folder}: its weights are {model.config.precision}; graphs are made of those that are int8")
 
@@ -148,9 +147,8 @@ def _graphs(networks: models.Networks) -> dict[str, _Graph]:
             found["voice"] = _Graph(graphs.Voice(these), (some(80, 64),), {"mel": 2}, ["voice"], exact)
             continue
         codes = torch.zeros(1, len(these.speaker.alphabets), dtype=torch.long)
-        found["mel"] = _Graph(
-            graphs.Mel(these), (units, some(3, 128), codes), {"units": 2, "features": 2, "codes": None}, ["mel"]
-        )
+        inputs: dict[str, int | None] = {"units": 2, "features": 2, "codes": None}
+        found["mel"] = _Graph(graphs.Mel(these), (units, some(3, 128), codes), inputs, ["mel"])
         found["filters"] = _Graph(
             graphs.Filters(these), (some(80, 64), some(3, 64)), {"mel": 2, "features": 2}, ["harmonic", "noise", "angle"]
         )

@@ -95,7 +95,10 @@ def overlap_add(spectra: NDArray[np.complex64]) -> Singles:
 def generate(
     harmonic: Singles, noisy: Singles, angle: Singles, pulses: Singles, noise: Singles, mel: Singles, passes: int
 ) -> Singles:
-    """Filters (321, n), excitations (160 n,) and log-mel (80, n) -> samples (160 n,); see :class:`.spectral.SpectralGenerator`."""
+    """Filters (321, n), excitations (160 n,) and log-mel (80, n) -> samples (160 n,).
+
+    See :meth:`.SpectralGenerator.generate`.
+    """
     gain = np.exp(np.minimum(harmonic, MAX_LOG_GAIN)).T
     filters = (gain * np.cos(angle.T) + 1j * (gain * np.sin(angle.T))).astype(np.complex64)
     hiss = overlap_frames(noise) * np.exp(np.minimum(noisy, MAX_LOG_GAIN)).T

@@ -12,7 +12,7 @@ from .session import Graphs
 
 HOP = 256
 SILENCE_PEAK = 1e-3
-"""Frames that stay below it are none of speech: the graph was never shown digital silence, and answers at random. As in swift-f0."""
+"""Frames that stay below it hold no speech: the graph has never seen digital silence and answers at random. As in swift-f0."""
 
 
 def make_tracker(graphs: Graphs) -> Tracker | None:
