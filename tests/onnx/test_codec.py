@@ -191,17 +191,60 @@ def test_sizes_have_limits(narrow_graphs: Path, tmp_path: Path) -> None:
             OnnxCodec.from_pretrained(folder)
 
 
-def test_a_graph_that_is_none(narrow_graphs: Path, waveform: np.ndarray, tmp_path: Path) -> None:
+def _graph(node: Any = None, location: str | None = None) -> bytes:
+    import onnx
+    from onnx import TensorProto, helper
+
+    tensor = helper.make_tensor("weight", TensorProto.FLOAT, [1], [0.0])
+    if location is not None:
+        tensor.ClearField("float_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=location)
+    nodes = [node or helper.make_node("Add", ["weight", "weight"], ["bounded"])]
+    value = onnx.ValueInfoProto(name="bounded")
+    data: bytes = helper.make_model(helper.make_graph(nodes, "g", [], [value], [tensor])).SerializeToString()
+    return data
+
+
+def _loop() -> Any:
+    from onnx import helper
+
+    return helper.make_node("Loop", ["", "", "weight"], ["bounded"], body=helper.make_graph([], "body", [], []))
+
+
+def _hidden_loop() -> Any:
+    from onnx import helper
+
+    return helper.make_node("Add", ["weight", "weight"], ["bounded"], body=helper.make_graph([], "body", [], []))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: b"no graph", "content.onnx: "),
+        (lambda: _graph(), "content.onnx: ONNX Runtime says"),
+        (lambda: _graph(_loop()), "asks for 'Loop'"),
+        (lambda: _graph(_hidden_loop()), "holds a graph within its graph"),
+        (lambda: _graph(location="/etc/passwd"), "reads weights from '/etc/passwd'"),
+    ],
+)
+def test_a_hostile_graph_is_one_line(
+    narrow_graphs: Path, waveform: np.ndarray, tmp_path: Path, make: Callable[[], bytes], words: str
+) -> None:
     from unitcodec.onnx.export import digest
 
+    content = make()
+
     def change(folder: Path) -> None:
-        (folder / "content.onnx").write_bytes(b"no graph")
+        (folder / "content.onnx").write_bytes(content)
         files = json.loads((folder / "onnx.json").read_text())["files"]
         _index(files={**files, "content.onnx": digest(folder / "content.onnx")})(folder)
 
     folder = _changed(narrow_graphs, tmp_path / "graphs", change)
-    with pytest.raises(ModelError, match=r"content\.onnx: ONNX Runtime says"):
+    with pytest.raises(ModelError) as error:
         OnnxCodec.from_pretrained(folder).encode(waveform[:20000], 16000)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_folder_without_graphs(narrow_folder: Path) -> None:

@@ -31,6 +31,7 @@ from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.spectral import SpectralGenerator
 from ..weights import MAX_FILE, SCALE
 from . import graphs
+from .contents import look_through
 from .fold import Layout, with_weights_of, without_constants
 from .folder import FORMAT, GRAPHS, INDEX, Index
 
@@ -66,6 +67,8 @@ def export(name: str | Path, folder: Path) -> None:
         (folder / f"{each}.onnx").write_bytes(_exported(graph, layout))
     swift_f0 = Path(str(find_spec("swift_f0").origin)).parent  # type: ignore[union-attr]
     shutil.copyfile(swift_f0 / "model.onnx", folder / "tracker.onnx")
+    for graph in folder.glob("*.onnx"):
+        look_through(graph.read_bytes())  # as it will be read
     index = Index(FORMAT, sizes_of(model), {each.name: digest(each) for each in sorted(folder.iterdir()) if each.is_file()})
     (folder / INDEX).write_text(json.dumps(vars(index), indent=2) + "\n", encoding="utf-8")
 

@@ -14,6 +14,7 @@ from bitstream.regular import open_regular, read_regular
 
 from ..configuration import ModelConfig
 from ..errors import ModelError
+from .contents import look_through
 
 FORMAT = 1
 INDEX = "onnx.json"
@@ -128,5 +129,10 @@ class Folder:
         return path
 
     def graph(self, name: str) -> Path:
-        """The path of one of :data:`GRAPHS`. Raises ModelError as :meth:`check`."""
-        return self.check(f"{name}.onnx", MAX_GRAPH)
+        """The path of one of :data:`GRAPHS`. Raises ModelError as :meth:`check`, and for one that does what none of them does."""
+        path = self.check(f"{name}.onnx", MAX_GRAPH)
+        try:
+            look_through(path.read_bytes())
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from error
+        return path
