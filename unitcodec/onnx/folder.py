@@ -20,6 +20,9 @@ FORMAT = 1
 INDEX = "onnx.json"
 MAX_INDEX, MAX_GRAPH, MAX_WEIGHTS = 2**16, 2**23, 2**29
 
+EXACT = "_exact"
+"""What the name of a graph in float64 ends in that has a twin in float32."""
+
 GRAPHS = (
     "content",
     "content_exact",

@@ -191,8 +191,8 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int 
     """A convolution by matrix products and sums: that of ONNX Runtime knows no float64. ``groups``: one, or all channels."""
     taps = int(weight.shape[2])
     padded = F.pad(x, (padding, padding)) if padding else x
-    frames = (padded.shape[2] - taps) // stride + 1
-    shifted = [padded[..., tap : tap + (frames - 1) * stride + 1 : stride] for tap in range(taps)] if taps > 1 else [padded]
+    # Counted from the end, for a sum of sizes would be nodes of the graph.
+    shifted = [padded[..., tap : tap + 1 - taps or None : stride] for tap in range(taps)]
     if groups == 1:
         total = weight.transpose(1, 2).flatten(1) @ torch.cat(shifted, 1)
     else:
@@ -221,8 +221,14 @@ def operators_in_float64(table: Tensor) -> Iterator[None]:
     def conv(self: nn.Conv1d, x: Tensor) -> Tensor:
         return convolve(x, self.weight, self.bias, self.stride[0], int(self.padding[0]), self.groups)
 
+    def spread(self: ConvNeXtBlock, x: Tensor) -> Tensor:
+        conv = self.depthwise
+        around = conv.kernel_size[0] - 1 - self.ahead, self.ahead
+        return convolve(F.pad(x, around), conv.weight, conv.bias, groups=conv.groups)
+
     with (
         mock.patch.object(torch, "erf", erf),
+        mock.patch.object(ConvNeXtBlock, "spread", spread),
         mock.patch.object(F, "gelu", gelu),
         mock.patch.object(F, "conv1d", convolve),
         mock.patch.object(nn.Conv1d, "forward", conv),

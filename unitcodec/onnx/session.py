@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .folder import GRAPHS, Folder
+from .folder import EXACT, GRAPHS, Folder
 
 Array = NDArray[Any]
 
@@ -72,6 +72,9 @@ class Graphs:
         options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if name.endswith(EXACT):
+            # They are run seldom: they need not be fast, but their weights shall not be unpacked for good.
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         # Memory is given back, and taken as it is needed: sizes vary.
         options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
