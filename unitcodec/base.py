@@ -18,11 +18,12 @@ from bitstream.codes import as_codes, require_codes
 from bitstream.entropy.find import find_sibling
 
 from .audio.recording import Rate, Recording, as_block, batch_blocks, mono_blocks
+from .configuration import Described
 from .decoder.conversion import convert
 from .decoder.packets import packets_between, packets_of
 from .decoder.stream import PIECE, StreamDecoder, decode_whole
 from .encoder.rate import above_zero
-from .encoder.stream import Described, StreamEncoder
+from .encoder.stream import StreamEncoder
 from .errors import AudioError
 from .fields import IntArray
 from .frames import SAMPLE_RATE

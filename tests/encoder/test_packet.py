@@ -47,7 +47,7 @@ def test_context_is_in_whole_f0_codes(narrow: Codec) -> None:
 def test_the_reference_level(dtype: type) -> None:
     scaled = at_reference_level(np.ones(1281, np.float32), 40, dtype)
     assert scaled.shape == (1, 2560)
-    assert scaled.numpy().dtype == dtype
+    assert scaled.dtype == dtype
     assert scaled[0, 1280].item() == dtype(level_gain(40))
     assert not scaled[0, 1281:].any()
 

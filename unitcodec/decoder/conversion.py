@@ -14,7 +14,7 @@ from ..fields import IntArray
 from ..frames import LEVEL_CODES, REFERENCE_LEVEL, level_code
 
 if TYPE_CHECKING:
-    from ..encoder.stream import Described
+    from ..configuration import Described
     from ..model import Model
 
 LEVEL_FIELD = 2

@@ -15,7 +15,7 @@ from ..frames import SAMPLE_RATE, level_gain
 from .concealment import Past, conceal, frames_ahead, gain_curve
 
 if TYPE_CHECKING:
-    from ..encoder.stream import Described
+    from ..configuration import Described
 
 PIECE = 4
 """Packets decoded at once: about 10 s."""

@@ -7,16 +7,12 @@ analysed in a window of its own, always in the same shapes and as in float64: th
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream import EntropyModel
-
 from ..audio.mixing import peak_of
 from ..audio.recording import as_block
-from ..configuration import ModelConfig
+from ..configuration import Described
 from ..content.rungs import Candidates
 from ..errors import AudioError, AudioWarning, UnitcodecWarning, warn
 from ..fields import Fields, IntArray
@@ -33,16 +29,6 @@ LOUDEST = 4.0
 """Peak, full scale being 1, that no mixing or resampling gives to samples that were within it."""
 
 FloatArray = NDArray[np.float32]
-
-
-class Described(Protocol):
-    """A model, as far as it is no networks."""
-
-    @property
-    def config(self) -> ModelConfig: ...
-
-    @property
-    def entropy(self) -> EntropyModel: ...
 
 
 class StreamEncoder:
