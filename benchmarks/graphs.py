@@ -72,10 +72,10 @@ def compare(folder: Path, corpus: Path, count: int) -> None:
         squares += np.square(distance).sum(), np.square(heard, dtype=np.float64).sum()
         line = ", ".join(f"{name} {differing[name]} of {totals[name]}" for name in differing)
         ratio = 10 * np.log10(squares[1] / squares[0])
-        times = "encode {:.1f} {:.1f}, decode {:.1f} {:.1f} s".format(*seconds)
+        spent = "encode {:.1f} {:.1f}, decode {:.1f} {:.1f} s".format(*seconds)
         print(
             f"{path.name}: differing {line}; {apart} of {samples} samples apart, {worst:.2g} at most, {ratio:.0f} dB; "
-            f"processor time, PyTorch and graphs: {times}",
+            f"processor time, PyTorch and graphs: {spent}",
             flush=True,
         )
 

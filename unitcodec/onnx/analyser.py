@@ -39,11 +39,10 @@ class GraphAnalyser:
         self.f0_context = whole_codes(sizes["f0_context"] * HOP)
 
     def candidates(self, waveform: Doubles, own: slice) -> Candidates:
-        # In float64 only for what float32 is not certain of: seldom, and the graph's memory need not stay.
         def exact() -> Array:
-            found = self._latent("content_exact", given, doubles, within)
-            self._graphs.forget("content_exact")
-            return found
+            # Not both at a time, for memory's sake; the search will load its graph again.
+            self._graphs.forget("slope")
+            return self._latent("content_exact", given, doubles, within)
 
         given, within = self._heard(waveform[0], own)
         return Rungs(self._quantizer, self._latent("content", given, singles, within), exact)

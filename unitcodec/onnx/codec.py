@@ -53,7 +53,7 @@ class OnnxCodec(AnyCodec):
 
     def analysis(self, bitrate: float | None = None) -> StreamEncoder:
         """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
-        self._graphs.prepare("content", *(["slope"] if self.model.config.voice_search else []))
+        self._graphs.prepare("content")
         return StreamEncoder(self.model, GraphAnalyser(self._graphs), bitrate, make_tracker(self._graphs))
 
     def encoder(self, *, live: bool = False, bitrate: float | None = None, **about_live: Any) -> FileEncoder:

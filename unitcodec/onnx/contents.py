@@ -40,6 +40,8 @@ def look_through(data: bytes) -> None:
                 raise ModelError("holds functions, which exported graphs do not")
             if number == MODEL_GRAPH:
                 _graph(model)
+    except ModelError:  # which is a ValueError
+        raise
     except (IndexError, ValueError) as error:
         raise ModelError("damaged, or no graph") from error
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from typing import Any, cast
 from unittest import mock
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..content.whisper import WhisperContentEncoder
 from ..decoder.mel import decode_f0
-from ..encoder.voice import SMOOTH
+from ..encoder.excerpt import SMOOTH
 from ..layers import ConvNeXtBlock, fold, unfold
 from ..model import Networks
 from ..vocoder import excitation
@@ -27,12 +27,12 @@ class Windowed(nn.Module):
 
     def __init__(self, networks: Networks) -> None:
         super().__init__()
-        self.content = networks.content
+        self.content: Any = networks.content
 
     def forward(self, heard: Tensor, mel: Tensor, listened: Tensor, within: Tensor) -> Tensor:
-        assert isinstance(self.content, WhisperContentEncoder)
         parts = slice(listened[0], listened[1]), slice(within[0], within[1])
-        return self.content.quantizer.bound(self.content.latent_seen(heard, mel, *parts))
+        bounded: Tensor = self.content.quantizer.bound(self.content.latent_seen(heard, mel, *parts))
+        return bounded
 
 
 class Convolutional(nn.Module):
@@ -40,10 +40,11 @@ class Convolutional(nn.Module):
 
     def __init__(self, networks: Networks) -> None:
         super().__init__()
-        self.content = networks.content
+        self.content: Any = networks.content
 
     def forward(self, mel: Tensor) -> Tensor:
-        return self.content.quantizer.bound(self.content.latent(mel))
+        bounded: Tensor = self.content.quantizer.bound(self.content.latent(mel))
+        return bounded
 
 
 class F0Encoder(nn.Module):
@@ -101,7 +102,7 @@ class Slope(nn.Module):
 
     def __init__(self, networks: Networks) -> None:
         super().__init__()
-        self.content, self.decoder = networks.content, networks.decoder
+        self.content, self.decoder = networks.content, cast(Any, networks.decoder)
 
     def forward(self, units: Tensor, features: Tensor, mel: Tensor, vector: Tensor) -> Tensor:
         decoder = self.decoder
@@ -180,7 +181,7 @@ class Filters(nn.Module):
 
     def __init__(self, networks: Networks) -> None:
         super().__init__()
-        self.generator = networks.generator
+        self.generator: Any = networks.generator
 
     def forward(self, mel: Tensor, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         harmonic, noisy, angle = self.generator.filters(self.generator.hidden(mel, features))
