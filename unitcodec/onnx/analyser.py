@@ -40,9 +40,10 @@ class GraphAnalyser:
 
     def candidates(self, waveform: Doubles, own: slice) -> Candidates:
         def exact() -> Array:
-            # Not both at a time, for memory's sake; the search will load its graph again.
-            self._graphs.forget("slope")
-            return self._latent("content_exact", given, doubles, within)
+            found = self._latent("content_exact", given, doubles, within)
+            # It is asked for seldom, and would keep 40 MB.
+            self._graphs.forget("content_exact")
+            return found
 
         given, within = self._heard(waveform[0], own)
         return Rungs(self._quantizer, self._latent("content", given, singles, within), exact)

@@ -53,7 +53,6 @@ class OnnxCodec(AnyCodec):
 
     def analysis(self, bitrate: float | None = None) -> StreamEncoder:
         """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
-        self._graphs.prepare("content")
         return StreamEncoder(self.model, GraphAnalyser(self._graphs), bitrate, make_tracker(self._graphs))
 
     def encoder(self, *, live: bool = False, bitrate: float | None = None, **about_live: Any) -> FileEncoder:
@@ -69,6 +68,5 @@ class OnnxCodec(AnyCodec):
         raise ModelError(f"{self.model.path}: live packets need the model itself, by PyTorch")
 
     def _decoder(self, speaker: IntArray) -> StreamDecoder:
-        self._graphs.prepare("mel", "filters")
         fields = Fields.from_codes(speaker)
         return StreamDecoder(self.model, make_voice(self._graphs, fields), fields)

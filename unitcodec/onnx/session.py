@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
-from .folder import EXACT, GRAPHS, Folder
+from .folder import EXACT, Folder
 
 Array = NDArray[Any]
 
@@ -27,23 +26,13 @@ class Graphs:
     def __init__(self, folder: Folder, threads: int = 1) -> None:
         self.folder, self._threads = folder, threads
         self._sessions: dict[str, Any] = {}
-        self._locks = {name: Lock() for name in GRAPHS}
-
-    def prepare(self, *names: str) -> None:
-        """Load graphs that will be run soon, while the caller goes on."""
-        Thread(target=self._prepare, args=names, daemon=True).start()
-
-    def _prepare(self, *names: str) -> None:
-        for name in names:
-            try:
-                self._session(name)
-            except Exception:  # which is told where it is run
-                return
 
     def run(self, name: str, given: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
         """What a graph makes of its inputs, all of it by default. Raises ModelError for one that cannot be loaded or run."""
         try:
-            made: list[Array] = self._session(name).run(outputs, dict(given))
+            if name not in self._sessions:
+                self._sessions[name] = self._open(name)
+            made: list[Array] = self._sessions[name].run(outputs, dict(given))
         except ModelError:
             raise
         except Exception as error:  # ONNX Runtime has a class for each of its own
@@ -54,13 +43,6 @@ class Graphs:
     def forget(self, name: str) -> None:
         """Free the memory of a graph that will not be run soon."""
         self._sessions.pop(name, None)
-
-    def _session(self, name: str) -> Any:
-        with self._locks[name]:
-            session = self._sessions.get(name)
-            if session is None:
-                self._sessions[name] = session = self._open(name)
-            return session
 
     def _open(self, name: str) -> Any:
         path = self.folder.graph(name)
