@@ -44,7 +44,8 @@ class TensorFile(Mapping[str, NDArray[Any]]):
 
     Attributes:
         metadata: the texts that the header carries.
-        layout: name -> (type, shape), known without reading any array.
+        places: name -> (type, shape, where it begins in the file), known without reading any array.
+        layout: the same without the places.
 
     Raises InvalidTensors; OSError where the path names no regular file of that size.
     """
@@ -55,14 +56,14 @@ class TensorFile(Mapping[str, NDArray[Any]]):
             size = self._file.seek(0, io.SEEK_END)
             if size > limit:
                 raise InvalidTensors(f"{size} bytes; {limit} is the limit")
-            self.metadata, self._places = _header(self._file, size)
+            self.metadata, self.places = _header(self._file, size)
         except BaseException:
             self._file.close()
             raise
-        self.layout = {name: (dtype, shape) for name, (dtype, shape, _) in self._places.items()}
+        self.layout = {name: (dtype, shape) for name, (dtype, shape, _) in self.places.items()}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        dtype, shape, start = self._places[name]
+        dtype, shape, start = self.places[name]
         values = np.empty(math.prod(shape), dtype)
         self._file.seek(start)
         if self._file.readinto(values.view(np.uint8)) != values.nbytes:  # type: ignore[attr-defined]
@@ -70,10 +71,10 @@ class TensorFile(Mapping[str, NDArray[Any]]):
         return values.reshape(shape)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self.places)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.places)
 
     def __enter__(self) -> TensorFile:
         return self

@@ -38,12 +38,18 @@ def entry(name: str, thing: Any) -> str:
         return f"## `{name}`\n\n`{thing}`\n".replace("typing.", "")
     lines = [f"## `{name}{_signature(thing)}`", "", _doc(thing)]
     if inspect.isclass(thing) and not issubclass(thing, Exception):
-        for method, member in vars(thing).items():
+        for method, member in _members(thing).items():
             call = inspect.unwrap(getattr(member, "__func__", member))
             is_property = isinstance(member, property)
             if not method.startswith("_") and (is_property or inspect.isfunction(call)) and call.__doc__:
                 lines += ["", f"### `{name}.{method}{'' if is_property else _signature(call)}`", "", _doc(call)]
     return "\n".join(lines) + "\n"
+
+
+def _members(thing: type) -> dict[str, Any]:
+    """What a class has, that of a base of all codecs included."""
+    bases = [each for each in reversed(thing.__mro__) if each is thing or each.__name__ == "AnyCodec"]
+    return {name: member for each in bases for name, member in vars(each).items()}
 
 
 def _signature(thing: Any) -> str:

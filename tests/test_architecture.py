@@ -11,11 +11,11 @@ ROOT = Path(__file__).parent.parent
 FLOORS = (
     ("__main__", "command"),
     ("published", "corpus"),
-    ("codec", "training"),
+    ("codec", "base", "onnx", "training"),
     ("encoder", "decoder"),
     ("model", "configuration", "weights"),
     ("content", "pitch", "speaker", "vocoder"),
-    ("features", "quantize", "layers", "fields", "audio", "formats"),
+    ("features", "quantize", "layers", "frames", "steps", "fields", "audio", "formats"),
     ("errors", "packed"),
 )
 """Of the package unitcodec, from the top down."""

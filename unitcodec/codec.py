@@ -1,51 +1,33 @@
-"""The whole path, both ways: waveform -> codes -> bytes -> codes -> waveform."""
+"""The codec, by PyTorch."""
 
 from __future__ import annotations
 
 import copy
-import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from numbers import Real
 from pathlib import Path
-from typing import BinaryIO, Literal, Self, cast, overload
+from typing import Literal, Self, overload
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-import bitstream
-from bitstream import InvalidCodes, OnError, Packet, PacketReader, PacketWriter, SpeechCodes, UnknownModel
-from bitstream.codes import as_codes, require_codes
-from bitstream.entropy.find import find_sibling
+from bitstream import InvalidCodes
 
 from . import model as models
-from .audio.recording import Rate, Recording, as_block, batch_blocks, mono_blocks
-from .decoder.conversion import convert
+from .base import AnyCodec, FileEncoder
 from .decoder.live import LiveDecoder
-from .decoder.packets import packets_between, packets_of
-from .decoder.stream import PIECE, StreamDecoder, decode_whole
+from .decoder.piece import NetworkVoice
+from .decoder.stream import StreamDecoder
+from .encoder.analyser import NetworkAnalyser
 from .encoder.live import LIVE_SECONDS, LiveEncoder
 from .encoder.rate import above_zero
 from .encoder.stream import Checkpoint, StreamEncoder
-from .encoder.together import Work, together
-from .errors import AudioError, ModelError
-from .features import SAMPLE_RATE
+from .errors import ModelError
 from .fields import Fields, IntArray
 from .packed import pack
 
-FloatArray = NDArray[np.float32]
 
-_SLICE = 163840  # samples handed to the encoder at once: about 10 s
-
-RECORDINGS = 8
-"""Of a batch that are encoded side by side: each may hold a minute of its samples."""
-
-
-class Codec:
+class Codec(AnyCodec):
     """A speech codec with one loaded model.
 
     >>> codec = Codec.from_pretrained()
@@ -56,8 +38,6 @@ class Codec:
     start method "fork" this is safe only before anything was coded: a forked child has none of PyTorch's threads and may wait
     for them for ever. Use "spawn" or "forkserver", or load in the child.
     """
-
-    sample_rate = SAMPLE_RATE
 
     def __init__(self, model: models.Model, device: str | torch.device = "auto"):
         """``device``: "auto" (CUDA where there is one), "cpu", "cuda" or any other that torch knows. Raises ModelError."""
@@ -109,144 +89,13 @@ class Codec:
         with torch.inference_mode(False):
             return copy.deepcopy(self.model.networks).to(self.device).double()
 
-    @overload
-    def encode(  # type: ignore[overload-overlap]  # a path is a sequence of paths, to a type checker
-        self, audio: Recording, sample_rate: Rate = None, bitrate: float | None = None
-    ) -> SpeechCodes: ...
-    @overload
-    def encode(self, audio: Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None) -> list[SpeechCodes]: ...
-    def encode(
-        self, audio: Recording | Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None
-    ) -> SpeechCodes | list[SpeechCodes]:
-        """Speech -> codes.
-
-        Args:
-            audio: a file's path, or the file, open for reading bytes (io.BytesIO for one in memory); or an array or tensor of
-                samples, float in [-1, 1] or integers of up to 32 bits, (T,), or (channels, T) or (T, channels), which is mixed as
-                a file's channels are. A list of such is a batch, never samples: an utterance's codes are the same alone and in a
-                batch. One sample is enough; audio without any is refused.
-            sample_rate: of arrays, in Hz, from 8000 up; files know theirs.
-            bitrate: bit/s of the file that the codes make, for fewer than they take by themselves; met within a minute, with the
-                default model from about 170 up. None: the codes nearest to the speech.
-
-        Returns:
-            SpeechCodes, or a list of them for a batch.
-
-        Raises:
-            AudioError: anything else, a rate that is none, NaN or infinite samples, no samples, a file that is no audio. All
-                arguments are looked at before the first recording of a batch is coded.
-            ValueError: a bitrate that is no number above 0.
-        """
-        if bitrate is not None:
-            above_zero(bitrate)
-        if isinstance(audio, (list, tuple)):
-            return self._encode(batch_blocks(audio, sample_rate), bitrate)
-        return self._encode([mono_blocks(cast(Recording, audio), sample_rate)], bitrate)[0]
-
-    def encode_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> SpeechCodes:
-        """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes; ``bitrate`` as for :meth:`encode`.
-
-        Raises AudioError for blocks that are none, and where they hold no sample between them; ValueError for a bitrate.
-        """
-        return self._encode([blocks], bitrate)[0]
-
-    def _encode(self, recordings: Sequence[Iterable[FloatArray]], bitrate: float | None) -> list[SpeechCodes]:
-        """Of recordings in blocks, a few of them at a time, the packets of these side by side."""
-        codes: dict[int, SpeechCodes] = {}
-        waiting, open_ = enumerate(recordings), dict[int, _Encoding]()
-        while len(codes) < len(recordings):
-            for index, blocks in islice(waiting, RECORDINGS - len(open_)):
-                open_[index] = _Encoding(self.analysis(bitrate), _portions(blocks))
-            encodings = list(open_.values())
-            found = together(encodings[0].encoder.packets.decide, [each.go_on() for each in encodings])
-            for index, packets in zip(list(open_), found, strict=True):
-                open_[index].packets += packets
-                if open_[index].complete:
-                    codes[index] = self._codes(open_.pop(index))
-        return [codes[index] for index in range(len(recordings))]
-
-    def _codes(self, encoding: _Encoding) -> SpeechCodes:
-        encoder, rows = encoding.encoder, len(self.model.entropy.spec.rows)
-        assert encoder.fields is not None
-        units = np.concatenate([np.zeros((rows, 0), np.int32)] + [units for units, _ in encoding.packets], 1)
-        f0 = np.concatenate([np.zeros(0, np.int32)] + [f0 for _, f0 in encoding.packets])
-        return SpeechCodes(units, f0, encoder.fields.codes(), encoder.num_samples, self.model.entropy.fingerprint)
-
-    @overload
-    def decode(self, codes: SpeechCodes) -> FloatArray: ...
-    @overload
-    def decode(self, codes: Sequence[SpeechCodes]) -> list[FloatArray]: ...
-    def decode(self, codes: SpeechCodes | Sequence[SpeechCodes]) -> FloatArray | list[FloatArray]:
-        """Codes -> waveform (num_samples,) at 16 kHz, float32 NumPy; a list of codes -> a list of waveforms.
-
-        Raises bitstream.InvalidCodes, before the first is decoded, for what is no codes or not this model's.
-        """
-        if isinstance(codes, (list, tuple)):
-            return [self._speak(one) for one in [self._check(one, f"codes[{index}]") for index, one in enumerate(codes)]]
-        return self._speak(self._check(codes))
-
-    def decode_blocks(self, codes: SpeechCodes) -> Iterator[FloatArray]:
-        """Codes -> blocks of float32 samples at 16 kHz, about 10 s each, together num_samples.
-
-        Raises bitstream.InvalidCodes, before the first block, if the codes are not this model's.
-        """
-        self._check(codes)
-        return _cut(self._decoder(codes.speaker).run(packets_of(codes, self.model.entropy.spec)), codes.num_samples)
-
-    def convert(self, codes: SpeechCodes, voice: IntArray) -> SpeechCodes:
-        """Voice conversion: the same words and intonation in another's voice, mean F0, range and level.
-
-        Args:
-            codes: of what is said.
-            voice: (fields,), ``speaker`` of the codes of any stretch of the wanted voice; of a file ``encode(path).speaker``.
-
-        Raises:
-            bitstream.InvalidCodes: the codes or the voice are not this model's.
-        """
-        self._check(codes)
-        try:
-            voice = as_codes("voice", voice, 1)
-        except InvalidCodes as error:
-            raise InvalidCodes(f"{error}; a voice is the speaker of codes, encode('voice.wav').speaker for instance") from error
-        return convert(self.model, codes, voice)
-
-    @overload
-    def compress(  # type: ignore[overload-overlap]
-        self, audio: Recording, sample_rate: Rate = None, bitrate: float | None = None
-    ) -> bytes: ...
-    @overload
-    def compress(self, audio: Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None) -> list[bytes]: ...
-    def compress(
-        self, audio: Recording | Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None
-    ) -> bytes | list[bytes]:
-        """Speech -> the bytes of a ``.uc`` file, a list of them for a batch. Arguments and errors as for :meth:`encode`."""
-        if isinstance(audio, (list, tuple)):
-            return bitstream.pack_many(self.encode(audio, sample_rate, bitrate), self.model.entropy)
-        return bitstream.pack(self.encode(cast(Recording, audio), sample_rate, bitrate), self.model.entropy)
-
-    def decompress(self, data: bytes, on_error: OnError = "strict", max_seconds: float | None = None) -> tuple[FloatArray, int]:
-        """Bytes of a ``.uc`` file -> (waveform (num_samples,) float32, 16000).
-
-        ``on_error="conceal"`` holds the sound before packets that are damaged or missing for 0.3 s, fades it, and decodes the
-        rest; "salvage" also decodes what there is of a stream that has lost its end or its header; otherwise they raise.
-
-        A longer stream than ``max_seconds`` is refused, before anything is spoken. None, the default, is safe with files from
-        anywhere and refuses no recording: what is limited is silence in the place of packets that are damaged or missing, to an
-        hour in all, for a few bytes can claim any number of these. Sound packets have their bytes, and may make a day.
-
-        Raises bitstream.BitstreamError; bitstream.TooLong for what is longer.
-        """
-        reader = self._reader(data, on_error, max_seconds)
-        if isinstance(data, (bytes, bytearray, memoryview)):
-            for _ in reader.slots():  # what is wrong with the bytes is said now
-                pass
-            reader.seek(0)
-        blocks = list(self.decompress_blocks(reader))
-        return (np.concatenate(blocks) if blocks else np.zeros(0, np.float32)), self.sample_rate
+    @property
+    def described(self) -> models.Model:
+        return self.model
 
     def analysis(self, bitrate: float | None = None) -> StreamEncoder:
         """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
-        return StreamEncoder(self.model, self._double, bitrate, self._float)
+        return StreamEncoder(self.model, NetworkAnalyser(self._double, self._float), bitrate)
 
     @overload
     def encoder(
@@ -329,164 +178,6 @@ class Codec:
             )
         return round(frames)
 
-    def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> Iterator[bytes]:
-        """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.
-
-        The header waits for the speaker code, a packet for the F0 of the one after it. ``bitrate`` as for :meth:`encode`. Raises
-        what :meth:`encode_blocks` does: of the bitrate at once, of blocks as they come.
-        """
-        return self._compress(FileEncoder(self, bitrate), blocks)
-
-    def _compress(self, encoder: FileEncoder, blocks: Iterable[FloatArray]) -> Iterator[bytes]:
-        for portion in _portions(blocks):
-            yield from encoder.push(portion)
-        yield from encoder.flush()
-
-    def decompress_blocks(
-        self,
-        stream: bytes | BinaryIO | PacketReader,
-        on_error: OnError = "strict",
-        start: float = 0.0,
-        duration: float | None = None,
-        max_seconds: float | None = None,
-    ) -> Iterator[FloatArray]:
-        """A ``.uc`` file's bytes, the file, a pipe, or a reader of one -> blocks of float32 samples at 16 kHz, about 10 s each.
-
-        A block is given as soon as its packets are there; of a pipe it is one packet, given when the next is there, which it
-        sounds into. With ``start`` and ``duration`` (seconds) it is that part, as far as the stream has it, and no more is
-        decoded than it needs; the voice's phase begins anew. ``max_seconds`` is as for :meth:`decompress`, but what is longer is
-        refused where it gets so long; a reader has its own. Raises bitstream.BitstreamError, and TypeError for what is no stream,
-        with the first block; ValueError at once for a start or a duration that is no number from 0 up.
-        """
-        _check_seconds("start", start)
-        _check_seconds("duration", 0.0 if duration is None else duration)
-        return self._decompress(stream, on_error, start, duration, max_seconds)
-
-    def _decompress(
-        self,
-        stream: bytes | BinaryIO | PacketReader,
-        on_error: OnError,
-        start: float,
-        duration: float | None,
-        max_seconds: float | None,
-    ) -> Iterator[FloatArray]:
-        reader = self._reader(stream, on_error, max_seconds)
-        find_sibling(self.model.entropy, reader.entropy.fingerprint)
-        decoder, packets, done = self._decoder(reader.speaker), cast(Iterator[Packet], reader), 0
-        begin, end = round(start * self.sample_rate), None
-        if start or duration is not None:
-            size, around = reader.entropy.spec.packet_samples, decoder.context * reader.entropy.spec.unit_hop
-            first, stop = max(0, begin - around) // size, None
-            if duration is not None:
-                end = begin + round(duration * self.sample_rate)
-                stop = -(-(end + around) // size)
-            packets, done = packets_between(reader, first, stop), first * size
-        for block in decoder.run(packets, 1 if reader.is_pipe else PIECE):
-            # The end of the stream is known before its last frames are spoken.
-            limits = [limit - done for limit in (end, reader.num_samples) if limit is not None]
-            yield block[max(0, begin - done) : max(0, min(limits, default=len(block)))]
-            done += len(block)
-
-    def _reader(self, stream: bytes | BinaryIO | PacketReader, on_error: OnError, max_seconds: float | None) -> PacketReader:
-        if isinstance(stream, PacketReader):
-            return stream
-        return PacketReader(stream, self.model.entropy, on_error, max_seconds)
-
-    def _speak(self, codes: SpeechCodes) -> FloatArray:
-        return decode_whole(self._decoder(codes.speaker), packets_of(codes, self.model.entropy.spec), codes.num_samples)
-
-    def _check(self, given: object, name: str = "codes") -> SpeechCodes:
-        """The same; InvalidCodes unless they are codes of this model."""
-        codes = require_codes(given, name)
-        try:
-            find_sibling(self.model.entropy, codes.model).check(codes)
-        except UnknownModel as error:
-            raise InvalidCodes(f"{name} of model {codes.model}; {self.model.entropy.fingerprint} is loaded") from error
-        return codes
-
     def _decoder(self, speaker: IntArray) -> StreamDecoder:
-        return StreamDecoder(self.model, self._float, Fields.from_codes(speaker))
-
-
-@dataclass
-class _Encoding:
-    """A recording on its way: its encoder, what is still to come of it in portions, the packets so far."""
-
-    encoder: StreamEncoder
-    portions: Iterator[FloatArray]
-    packets: list[tuple[IntArray, IntArray]] = field(default_factory=list)
-    complete: bool = False
-
-    def go_on(self) -> Work[list[tuple[IntArray, IntArray]]]:
-        """By a portion, or to the end."""
-        for portion in self.portions:
-            return self.encoder.pushing(portion)
-        self.complete = True
-        return self.encoder.finishing()
-
-
-def _check_seconds(name: str, seconds: object) -> None:
-    if not isinstance(seconds, Real) or not 0 <= float(seconds) < math.inf:
-        raise ValueError(f"{name} is {seconds!r:.40}; it must be a number of seconds from 0 up")
-
-
-def _cut(blocks: Iterable[FloatArray], num_samples: int) -> Iterator[FloatArray]:
-    """Blocks up to so many samples in all."""
-    left = num_samples
-    for block in blocks:
-        yield block[: max(0, left)]
-        left -= len(block)
-
-
-def _portions(blocks: Iterable[FloatArray]) -> Iterator[FloatArray]:
-    """Blocks of samples in portions that the encoder takes at once. Raises AudioError for what is none."""
-    if not isinstance(blocks, Iterable):
-        raise AudioError(f"blocks are an iterable of arrays (n,), not of type {type(blocks).__name__}")
-    for block in map(as_block, blocks):
-        yield from (block[start : start + _SLICE] for start in range(0, len(block), _SLICE))
-
-
-def taken(stream: io.BytesIO) -> bytes:
-    """What was written, which leaves."""
-    data = stream.getvalue()
-    stream.seek(0)
-    stream.truncate()
-    return data
-
-
-class FileEncoder:
-    """The encoder of one ``.uc`` file; see :meth:`Codec.encoder`."""
-
-    def __init__(self, codec: Codec, bitrate: float | None = None, resume: Checkpoint | None = None) -> None:
-        self._encoder, self._entropy = codec.analysis(bitrate), codec.model.entropy
-        self._stream = io.BytesIO()
-        self._writer: PacketWriter | None = None
-        if resume is not None:
-            self._encoder.resume(resume)
-            self._writer = PacketWriter.after(self._stream, self._entropy, resume.packets)
-
-    @property
-    def checkpoint(self) -> Checkpoint | None:
-        """Where it stands; ``encoder(resume=)`` goes on behind the pieces given so far. None before the first, and at the end."""
-        return self._encoder.checkpoint
-
-    def push(self, samples: FloatArray) -> list[bytes]:
-        """Take (n,) float samples at 16 kHz -> the next pieces of the file. Raises what :meth:`Codec.encode_blocks` does."""
-        return self._written(self._encoder.push(samples))
-
-    def flush(self) -> list[bytes]:
-        """The rest of the file. Raises AudioError if there was no sample."""
-        pieces = self._written(self._encoder.finish())
-        assert self._writer is not None
-        self._writer.close(self._encoder.num_samples)
-        return [*pieces, taken(self._stream)]
-
-    def _written(self, packets: Iterable[tuple[IntArray, IntArray]]) -> list[bytes]:
-        if self._writer is None and self._encoder.fields is not None:
-            self._writer = PacketWriter(self._stream, self._entropy, self._encoder.fields.codes())
-        pieces = []
-        for units, f0 in packets:
-            assert self._writer is not None
-            self._writer.write(units, f0)
-            pieces.append(taken(self._stream))
-        return pieces
+        fields = Fields.from_codes(speaker)
+        return StreamDecoder(self.model, NetworkVoice(self._float, fields), fields)

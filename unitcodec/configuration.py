@@ -7,8 +7,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from bitstream import EntropyModel
 from bitstream.errors import shown
 from bitstream.regular import read_regular
 
@@ -93,6 +94,16 @@ class ModelConfig:
             raise ModelError(f"voice_search is {shown(self.voice_search)}; it must be a whole number up to {SEARCH_STEPS}")
         if self.tracker not in TRACKERS:
             raise ModelError(f"unknown F0 tracker {shown(self.tracker)}: one of {', '.join(TRACKERS)}")
+
+
+class Described(Protocol):
+    """A model, as far as it is no networks."""
+
+    @property
+    def config(self) -> ModelConfig: ...
+
+    @property
+    def entropy(self) -> EntropyModel: ...
 
 
 def _check(values: Mapping[str, Any], depth: int = 0) -> None:

@@ -27,11 +27,12 @@ class ConvNeXtBlock(nn.Module):
         self.scale = nn.Parameter(torch.full((channels,), scale))
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.norm(self._depthwise(x).transpose(1, 2))
+        h = self.norm(self.spread(x).transpose(1, 2))
         h = self.down(gelu(self.up, h, "tanh")) * self.scale
         return x + h.transpose(1, 2)
 
-    def _depthwise(self, x: Tensor) -> Tensor:
+    def spread(self, x: Tensor) -> Tensor:
+        """The depthwise convolution alone."""
         kernel, frames = self.depthwise.kernel_size[0], x.shape[2]
         padded = F.pad(x, (kernel - 1 - self.ahead, self.ahead))
         if x.dtype != torch.float64:

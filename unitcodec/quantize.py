@@ -12,8 +12,11 @@ from typing import cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from . import steps
+from .steps import coarser as coarser
+from .steps import lookup as lookup
 
 
 def straight_through(x: Tensor, quantized: Tensor) -> Tensor:
@@ -44,9 +47,9 @@ class FSQ(nn.Module):
 
     def bound(self, x: Tensor) -> Tensor:
         """(B, C, T) -> the same on the scale of the codes: rounding gives them."""
-        # Scaled to (-0.5, L - 0.5), so that rounding gives every level an interval of equal width before the squashing.
         levels = self.levels.to(x.dtype)[:, None]
-        return (torch.tanh(x) * 0.5 + 0.5) * (levels - 1e-3) - 0.5 + 5e-4
+        bounded: Tensor = steps.bound(torch.tanh(x), levels)
+        return bounded
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, T) -> codes (B, C, T), int64."""
@@ -76,7 +79,8 @@ class FSQ(nn.Module):
     def clearance(self, x: Tensor, rung: int = 0) -> Tensor:
         """(B, C, T) -> how far the one that is nearest to a border between two codes of a rung is from it, in steps of the finest
         codes; of coarser ones, which are made of the finest, the borders of these."""
-        return _from_borders(self.bound(x) + 0.5, self.levels[:, None])
+        clear: Tensor = steps.from_borders(self.bound(x) + 0.5, self.levels[:, None])
+        return clear
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, C, T) -> values (B, C, T) in [-1, 1]."""
@@ -107,14 +111,10 @@ class SteppedFSQ(FSQ):
         super().__init__([ladder[0]] * rows)
         self.register_buffer("ladder", torch.tensor(tuple(ladder), device="cpu"), persistent=False)
 
-    def _position(self, x: Tensor) -> Tensor:
-        """(B, C, T) -> the same between 0 and 1."""
-        return (self.bound(x) + 0.5) / int(self.ladder[0])
-
     def rounded(self, x: Tensor, rungs: Tensor, shift: float = 0.0) -> Tensor:
         """(B, C, T) and rungs (B, T) -> codes (B, 1 + C, T), int64; of values ``shift`` finest steps higher."""
         levels = self.ladder[rungs][:, None]
-        codes = ((self._position(x) + shift / int(self.ladder[0])) * levels).long()
+        codes = steps.stepped(self.bound(x) + shift, int(self.ladder[0]), levels).long()
         codes = torch.minimum(codes.clamp(min=0), levels - 1) if shift else codes
         return torch.cat([rungs[:, None], codes], 1)
 
@@ -137,8 +137,8 @@ class SteppedFSQ(FSQ):
 
     def clearance(self, x: Tensor, rung: int = 0) -> Tensor:
         """See :meth:`FSQ.clearance`; of the rung's own codes."""
-        levels, finest = int(self.ladder[rung]), int(self.ladder[0])
-        return _from_borders(self._position(x) * levels, levels) * finest / levels
+        clear: Tensor = steps.clearance(self.bound(x), int(self.ladder[0]), int(self.ladder[rung]))
+        return clear
 
     def decode(self, codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Codes (B, 1 + C, T) -> values (B, C, T) in [-1, 1]. Codes that a rung does not have are its greatest."""
@@ -151,43 +151,6 @@ class SteppedFSQ(FSQ):
         codes, finest = self.encode(x), int(self.ladder[0])
         values = straight_through(self.bound(x) * 2.0 / (finest - 1.0) - 1.0, self.decode(codes, x.dtype))
         return values, codes, x.new_zeros(())
-
-
-def _from_borders(x: Tensor, levels: Tensor | int) -> Tensor:
-    """Of values from 0 to ``levels``, the least distance to 1, 2, .. ``levels`` - 1."""
-    borders = x.round().clamp(min=1)
-    return (x - torch.minimum(borders, torch.as_tensor(levels, device=x.device) - 1)).abs().amin()
-
-
-def coarser(levels: Sequence[int]) -> tuple[tuple[NDArray[np.int32], ...], ...]:
-    """Rungs of a ladder from the finest codes of an :class:`FSQ` to the coarsest: for each rung and row a table, code -> code.
-
-    A table leaves only every second, third, fourth or sixth of the values in use, of which it takes the one whose interval the
-    code lies in; the intervals are as wide as those of an :class:`FSQ` with so many levels. From a rung to the next one row gets
-    coarser. The first rung changes nothing.
-    """
-    counts = list(levels)
-    rungs = [tuple(_table(level, level) for level in levels)]
-    for step in COARSENED:
-        for row, level in enumerate(levels):
-            counts[row] = max(2, level // step)
-            rungs.append(tuple(_table(*pair) for pair in zip(levels, counts, strict=True)))
-    return tuple(rungs)
-
-
-def lookup(tables: Sequence[NDArray[np.int32]], units: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Units (rows, n) -> those of a rung of :func:`coarser`."""
-    return np.stack([table[row] for table, row in zip(tables, units, strict=True)])
-
-
-COARSENED = (2, 3, 4, 6)
-"""By how much rows get coarser, one after another."""
-
-
-def _table(level: int, count: int) -> NDArray[np.int32]:
-    """Codes of ``level`` values -> those of ``count`` of them, spread evenly over all."""
-    interval = (2 * np.arange(level) + 1) * count // (2 * level)
-    return ((2 * interval * (level - 1) + count - 1) // (2 * (count - 1))).astype(np.int32)
 
 
 class VQ(nn.Module):

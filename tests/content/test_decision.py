@@ -10,8 +10,10 @@ import pytest
 import soundfile
 import torch
 
-from unitcodec.content import decision, make_content
-from unitcodec.content.decision import Decision, Rungs
+from unitcodec.content import make_content
+from unitcodec.content import rungs as rungs_module
+from unitcodec.content.decision import Decision
+from unitcodec.content.rungs import Rungs
 
 OWN = slice(10, 40)
 
@@ -44,7 +46,7 @@ def test_both_decide_alike(pair: Decision, waveform: torch.Tensor) -> None:
 
 
 def test_what_is_not_clear_is_asked_again(pair: Decision, waveform: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decision, "MARGIN", 0.4)
+    monkeypatch.setattr(rungs_module, "MARGIN", 0.4)
     found = _codes(pair, waveform)
     assert pair.repeated == 1
     assert np.array_equal(found, _codes(Decision(pair.exact), waveform))
@@ -79,8 +81,8 @@ def test_windows_side_by_side_are_decided_as_alone(pair: Decision, waveform: tor
     found = pair.candidates_of(windows)
     assert pair.candidates_of([]) == []
     exact = Decision(pair.exact)
-    for window, rungs in zip(windows, found, strict=True):
-        assert np.array_equal(np.stack(list(rungs)), np.stack(list(exact.candidates(*window))))
+    for window, one in zip(windows, found, strict=True):
+        assert np.array_equal(np.stack(list(one)), np.stack(list(exact.candidates(*window))))
     assert pair.windows == len(windows)
 
 
@@ -93,13 +95,13 @@ def test_one_latent_near_a_border_may_be_two_codes(
     assert [np.array_equal(one, sure[0]) for one in rungs.possible(0)] == [True]
     # A margin that the nearest latent alone does not keep.
     assert rungs._fast is not None
-    monkeypatch.setattr(decision, "MARGIN", float(pair.exact.quantizer.clearance(rungs._fast)) * 1.0001)
+    monkeypatch.setattr(rungs_module, "MARGIN", float(pair.exact.quantizer.clearance(rungs._fast)) * 1.0001)
     possible = rungs.possible(0)
     assert len(possible) == 2
     assert (possible[0] != possible[1]).sum() == 1
     assert any(np.array_equal(one, sure[0]) for one in possible)
     assert pair.repeated == 0
-    monkeypatch.setattr(decision, "MARGIN", 0.4)
+    monkeypatch.setattr(rungs_module, "MARGIN", 0.4)
     assert [np.array_equal(one, sure[0]) for one in rungs.possible(0)] == [True]
     assert pair.repeated == 1
 

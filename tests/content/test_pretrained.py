@@ -22,6 +22,7 @@ from bitstream import EntropySpec, Stream, fit_tables
 from unitcodec import model as models
 from unitcodec.command import main
 from unitcodec.content import make_content
+from unitcodec.encoder.analyser import NetworkAnalyser
 from unitcodec.encoder.stream import StreamEncoder
 from unitcodec.errors import ModelError
 from unitcodec.training.entropy_stage import units_of
@@ -238,7 +239,7 @@ def test_how_a_stream_is_cut_does_not_show(ssl: Codec, speech: Path, monkeypatch
     for seed in range(2):
         rng = np.random.default_rng(seed)
         cuts = sorted([*rng.integers(0, len(said), (4, 60)[seed]).tolist(), 40960, 40961])
-        analysis = StreamEncoder(ssl.model, ssl._double)
+        analysis = StreamEncoder(ssl.model, NetworkAnalyser(ssl._double))
         parts = [packet for block in np.split(said, cuts) for packet in analysis.push(block)]
         early = len(parts)
         parts += analysis.finish()

@@ -14,7 +14,7 @@ import torch
 import bitstream
 from bitstream import PacketReader
 from unitcodec.decoder.packets import packets_between, packets_of, without_holes
-from unitcodec.vocoder import speech as speaking
+from unitcodec.vocoder import excitation
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -70,8 +70,8 @@ def test_without_holes_codes_say_what_is_spoken(narrow: Codec, data: bytes) -> N
 def test_samples(narrow: Codec, data: bytes, start: float, duration: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     # Phase and noise begin anew in a part, which nobody hears; without them the samples must be the same.
     for name in ("voiced_pulses", "white_noise"):
-        real = getattr(speaking.excitation, name)
-        monkeypatch.setattr(speaking.excitation, name, lambda *given, real=real: torch.zeros_like(real(*given)))
+        real = getattr(excitation, name)
+        monkeypatch.setattr(excitation, name, lambda *given, real=real: torch.zeros_like(real(*given)))
     whole, _ = narrow.decompress(data)
     part = np.concatenate([*narrow.decompress_blocks(data, start=start, duration=duration), np.zeros(0, np.float32)])
     begin = round(start * 16000)

@@ -12,6 +12,7 @@ import torch
 
 from bitstream import Packet
 from unitcodec.decoder import stream as module
+from unitcodec.decoder.piece import NetworkVoice
 from unitcodec.decoder.stream import StreamDecoder, decode_whole
 from unitcodec.features import level_gain
 from unitcodec.fields import Fields
@@ -61,7 +62,9 @@ def _packets(model: Model, num_samples: int, lost: tuple[int, ...] = (), steady:
 
 
 def _speak(model: Model, num_samples: int = SAMPLES, fields: Fields = FIELDS, **options: object) -> np.ndarray:
-    wave = decode_whole(StreamDecoder(model, model.networks, fields), _packets(model, num_samples, **options), num_samples)
+    wave = decode_whole(
+        StreamDecoder(model, NetworkVoice(model.networks, fields), fields), _packets(model, num_samples, **options), num_samples
+    )
     assert wave.shape == (num_samples,)
     assert wave.dtype == np.float32
     return wave
@@ -107,7 +110,7 @@ def test_a_lost_packet_fades_to_silence_and_its_neighbours_keep_their_sound(mode
     begin, end = lost * PACKET, (lost + 1) * PACKET
     assert not wave[begin + 11000 : end - 2000].any()
     assert np.abs(wave[begin : begin + 5120]).max() > 0.2 * np.abs(whole).max()
-    reach = StreamDecoder(model, model.networks, FIELDS).context * 640
+    reach = StreamDecoder(model, NetworkVoice(model.networks, FIELDS), FIELDS).context * 640
     _assert_close(wave[: begin - reach], whole[: begin - reach])
     _assert_close(wave[end + reach :], whole[end + reach :])
     # Nowhere a step.
@@ -115,7 +118,7 @@ def test_a_lost_packet_fades_to_silence_and_its_neighbours_keep_their_sound(mode
 
 
 def test_what_comes_before_a_loss_does_not_know_of_it(model: Model, whole: np.ndarray) -> None:
-    reach = StreamDecoder(model, model.networks, FIELDS).context * 640
+    reach = StreamDecoder(model, NetworkVoice(model.networks, FIELDS), FIELDS).context * 640
     wave = _speak(model, lost=(4,))
     _assert_close(wave[: 4 * PACKET - reach], whole[: 4 * PACKET - reach])
 
@@ -131,7 +134,7 @@ def test_length_is_exact(model: Model, samples: int) -> None:
 
 
 def test_blocks_are_bounded(narrow: Codec) -> None:
-    decoder = StreamDecoder(narrow.model, narrow.model.networks, FIELDS)
+    decoder = StreamDecoder(narrow.model, NetworkVoice(narrow.model.networks, FIELDS), FIELDS)
     lengths = [len(block) for block in decoder.run(_packets(narrow.model, SAMPLES))]
     # In whole unit frames: 3001 samples are 5.
     assert lengths == [4 * PACKET, 2 * PACKET + 5 * 640]
@@ -139,20 +142,20 @@ def test_blocks_are_bounded(narrow: Codec) -> None:
 
 def test_the_first_block_needs_only_the_first_packets(narrow: Codec) -> None:
     packets = _packets(narrow.model, SAMPLES)
-    next(StreamDecoder(narrow.model, narrow.model.networks, FIELDS).run(packets))
+    next(StreamDecoder(narrow.model, NetworkVoice(narrow.model.networks, FIELDS), FIELDS).run(packets))
     assert next(packets).first_frame == 5 * 64
 
 
 def test_one_packet_at_a_time_needs_the_next_one(narrow: Codec) -> None:
     packets = _packets(narrow.model, SAMPLES)
-    blocks = StreamDecoder(narrow.model, narrow.model.networks, FIELDS).run(packets, 1)
+    blocks = StreamDecoder(narrow.model, NetworkVoice(narrow.model.networks, FIELDS), FIELDS).run(packets, 1)
     for _ in range(3):
         assert len(next(blocks)) == PACKET
     assert next(packets).first_frame == 4 * 64
 
 
 def test_long_silence_is_not_synthesised(narrow: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoder, spoken = StreamDecoder(narrow.model, narrow.model.networks, FIELDS), []
+    decoder, spoken = StreamDecoder(narrow.model, NetworkVoice(narrow.model.networks, FIELDS), FIELDS), []
     decode_piece = decoder.speech.speak
     monkeypatch.setattr(decoder.speech, "speak", lambda *a: spoken.append(a[2]) or decode_piece(*a))
     wave = np.concatenate(list(decoder.run(_packets(narrow.model, 40 * PACKET, tuple(range(3, 38))))))

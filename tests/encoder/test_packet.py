@@ -10,9 +10,10 @@ import pytest
 import soundfile
 import torch
 
+from unitcodec.encoder.analyser import NetworkAnalyser, context_samples, encode_f0
 from unitcodec.encoder.buffer import Buffer
 from unitcodec.encoder.f0 import F0Track
-from unitcodec.encoder.packet import PacketEncoder, at_reference_level, context_samples, encode_f0, packet_window
+from unitcodec.encoder.packet import PacketEncoder, at_reference_level, packet_window
 from unitcodec.encoder.rate import nearest
 from unitcodec.features import level_gain
 from unitcodec.fields import Fields
@@ -46,7 +47,7 @@ def test_context_is_in_whole_f0_codes(narrow: Codec) -> None:
 def test_the_reference_level(dtype: type) -> None:
     scaled = at_reference_level(np.ones(1281, np.float32), 40, dtype)
     assert scaled.shape == (1, 2560)
-    assert scaled.numpy().dtype == dtype
+    assert scaled.dtype == dtype
     assert scaled[0, 1280].item() == dtype(level_gain(40))
     assert not scaled[0, 1281:].any()
 
@@ -54,7 +55,7 @@ def test_the_reference_level(dtype: type) -> None:
 def test_of_a_packet_only_its_window_counts(narrow: Codec, speech: Path) -> None:
     """What lies around the window may be anything, or forgotten."""
     wave = soundfile.read(speech, dtype="float32")[0]
-    packets = PacketEncoder(narrow._double, None, narrow.model.entropy.spec)
+    packets = PacketEncoder(NetworkAnalyser(narrow._double), narrow.model.entropy.spec)
     reach, start = max(packets.context, packets.f0_context), PACKET
     other = wave.copy()
     other[: start - reach] = 0

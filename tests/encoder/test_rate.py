@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bitstream import EntropyModel, EntropySpec, PacketCoder, SpeechCodes, Stream, fit_tables, pack
-from unitcodec.content.decision import Rungs
+from unitcodec.content.rungs import Rungs
 from unitcodec.encoder.rate import (
     LADDER,
     MOST_SAVED,

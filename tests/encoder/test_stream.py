@@ -12,6 +12,7 @@ import soundfile
 import torch
 
 from bitstream import EntropySpec, Stream, fit_tables
+from unitcodec.encoder.analyser import NetworkAnalyser
 from unitcodec.encoder.stream import StreamEncoder
 from unitcodec.features import level_gain, log_mel, normalise
 from unitcodec.fields import Fields
@@ -127,7 +128,7 @@ def test_small_packets_are_cut_as_invisibly(narrow: Codec, wave: np.ndarray, mon
     model = replace(narrow.model, entropy=fit_tables([], small))
 
     def run(cuts: list[int]) -> Codes:
-        encoder = StreamEncoder(model, narrow._double)
+        encoder = StreamEncoder(model, NetworkAnalyser(narrow._double))
         # Whatever is rounded must show.
         encoder.rate = None
         return _run(encoder, wave[20000:60000], cuts)

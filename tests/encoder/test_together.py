@@ -9,9 +9,10 @@ import pytest
 import soundfile
 import torch
 
-from unitcodec.codec import RECORDINGS, Codec
+from unitcodec.base import RECORDINGS
+from unitcodec.codec import Codec
 from unitcodec.content import decision
-from unitcodec.content.decision import Candidates
+from unitcodec.content.rungs import Candidates
 from unitcodec.encoder.together import Window, Work, together
 
 
@@ -48,7 +49,7 @@ def test_work_ends_at_different_times() -> None:
     def work(times: int) -> Work[int]:
         total = 0
         for number in range(times):
-            found = yield [(torch.full((1, 1), number), slice(0))] * (number + 1)
+            found = yield [(np.full((1, 1), float(number)), slice(0))] * (number + 1)
             assert len(found) == number + 1
             total += sum(int(one[0][0]) for one in found)  # type: ignore[index]
         return total
@@ -57,7 +58,7 @@ def test_work_ends_at_different_times() -> None:
 
     def decide(windows: list[Window]) -> list[Candidates]:
         rounds.append(len(windows))
-        return [[waveform.double().numpy()[0]] for waveform, _ in windows]
+        return [[waveform[0]] for waveform, _ in windows]
 
     assert together(decide, [work(0), work(3), work(1)]) == [0, 0 + 2 * 1 + 3 * 2, 0]  # type: ignore[arg-type]
     assert rounds == [2, 2, 3]

@@ -14,7 +14,8 @@ import torch
 import unitcodec
 from unitcodec.decoder.mel import decode_mel
 from unitcodec.encoder import voice
-from unitcodec.encoder.voice import Excerpt, find_voice, search_voice
+from unitcodec.encoder.excerpt import Excerpt
+from unitcodec.encoder.voice import find_voice, search_voice
 from unitcodec.features import level_gain, log_mel, normalise
 from unitcodec.fields import Fields
 
@@ -60,7 +61,7 @@ def test_a_short_last_packet_takes_no_steps_from_the_others(codec: Codec, speech
         seen.append(len(excerpts))
         return find_voice(exact, fast, fields, excerpts, steps)
 
-    monkeypatch.setattr("unitcodec.encoder.stream.find_voice", noted)
+    monkeypatch.setattr("unitcodec.encoder.analyser.find_voice", noted)
     for samples in (20000, 40960, 45000, 40960 + 20480):
         codec.encode(np.pad(wave, (0, max(0, samples - len(wave))), "wrap")[:samples], 16000)
     assert seen == [1, 1, 1, 2]

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Number
-from typing import Any, BinaryIO, SupportsInt, TypeGuard
+from typing import TYPE_CHECKING, Any, BinaryIO, SupportsInt, TypeAlias, TypeGuard
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ..errors import AudioError
-from .reader import open_reader
 from .resampling import Samples
 from .waveform import to_mono_16k
 
-Waveform = NDArray[Any] | torch.Tensor
+if TYPE_CHECKING:
+    import torch
+
+Waveform: TypeAlias = "NDArray[Any] | torch.Tensor"
 File = str | os.PathLike[str] | BinaryIO
-Recording = File | Waveform
+Recording: TypeAlias = "File | Waveform"
 """The path of a file, or the file, open for reading bytes (io.BytesIO for one in memory); or samples (T,), (channels, T) or
 (T, channels), float in [-1, 1] or integers: NumPy, torch or whatever else has ``__array__``."""
 
@@ -57,7 +59,7 @@ def mono_blocks(recording: Recording, sample_rate: Rate, name: str = "audio") ->
         if sample_rate is not None:
             raise AudioError(f"{name}: a file states its own sample rate; leave the argument out")
         if isinstance(recording, (str, os.PathLike)) and (os.path.isdir(recording) or not os.path.exists(recording)):
-            open_reader(recording).close()  # says what is wrong
+            _reader()(recording).close()  # says what is wrong
         return _from_file(recording, name)
     if not _is_array(recording):
         raise AudioError(f"{name} is {_kind(recording)}, neither a file nor an array; {_cure(recording)}")
@@ -85,21 +87,34 @@ def as_block(block: object) -> Samples:
     return samples
 
 
+def _reader() -> Any:
+    """:func:`.reader.open_reader`; what it reads files with is imported when there is one."""
+    from .reader import open_reader
+
+    return open_reader
+
+
+def _is_tensor(given: object) -> TypeGuard[torch.Tensor]:
+    """Without an import of PyTorch: where nobody has imported it there are no tensors."""
+    imported = sys.modules.get("torch")
+    return imported is not None and isinstance(given, imported.Tensor)
+
+
 def _is_array(given: object) -> TypeGuard[Waveform]:
-    return isinstance(given, torch.Tensor) or hasattr(given, "__array__")
+    return _is_tensor(given) or hasattr(given, "__array__")
 
 
 def _as_array(waveform: Waveform, name: str) -> NDArray[Any]:
     """As NumPy knows it: of a tensor whatever its type, device, gradient and view are."""
     try:
-        return _of_tensor(waveform, name) if isinstance(waveform, torch.Tensor) else np.asarray(waveform)
+        return _of_tensor(waveform, name) if _is_tensor(waveform) else np.asarray(waveform)
     except (TypeError, ValueError, RuntimeError) as error:
         raise AudioError(f"{name}: NumPy cannot make an array of it: {str(error).splitlines()[0]}") from error
 
 
 def _of_tensor(tensor: torch.Tensor, name: str) -> NDArray[Any]:
     kinds = {"meta": tensor.is_meta, "nested": tensor.is_nested, "quantized": tensor.is_quantized}
-    for kind, so in {**kinds, "sparse": tensor.layout != torch.strided}.items():
+    for kind, so in {**kinds, "sparse": str(tensor.layout) != "torch.strided"}.items():
         if so:
             raise AudioError(f"{name} is a {kind} tensor; hand over a plain one, such as to_dense() or dequantize() makes")
     tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
@@ -156,7 +171,7 @@ def _channels_first(array: NDArray[Any], name: str) -> NDArray[Any]:
 
 
 def _from_file(file: File, name: str) -> Iterator[Samples]:
-    with open_reader(file, None if isinstance(file, (str, os.PathLike)) else name) as reader:
+    with _reader()(file, None if isinstance(file, (str, os.PathLike)) else name) as reader:
         yield from reader
 
 

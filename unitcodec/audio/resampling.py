@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, SupportsInt
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from bitstream.entropy.spec import SAMPLE_RATE as SAMPLE_RATE
@@ -43,6 +42,8 @@ class Resampler:
         self._done = 0
         self._stream: Any = None
         if sample_rate != SAMPLE_RATE:
+            import soxr  # audio at 16 kHz does without
+
             self._stream = soxr.ResampleStream(sample_rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
 
     def push(self, mono: Samples) -> Samples:

@@ -23,7 +23,8 @@ from unitcodec.command.run import Work, loader, progress, say, source_name, stdi
 
 if TYPE_CHECKING:
     from unitcodec.audio import Samples
-    from unitcodec.codec import Codec, FileEncoder
+    from unitcodec.base import FileEncoder
+    from unitcodec.codec import Codec
 
 
 def _positive(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:

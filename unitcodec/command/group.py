@@ -16,6 +16,7 @@ _MODULES = {
     "cut": "edit",
     "decode": "decode",
     "encode": "encode",
+    "export-onnx": "export",
     "import-checkpoint": "checkpoint",
     "info": "info",
     "join": "edit",

@@ -36,7 +36,7 @@ class LiveOptions:
     def packets(self, codec: Codec, blocks: Iterable[Samples], bitrate: float | None) -> Iterator[bytes]:
         """Blocks of samples -> the bytes of a stream of live packets, in pieces as they are ready."""
         from bitstream import LiveWriter
-        from unitcodec.codec import taken
+        from unitcodec.base import taken
 
         try:
             encoder = codec.encoder(live=True, bitrate=bitrate, packet=self.packet, cbr=self.cbr, dtx=self.dtx, fec=self.fec)

@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import click
 
@@ -93,10 +93,21 @@ def loader(model: str, device: str) -> Callable[[], Codec]:
         if not loaded:
             # Threads that spin while they wait cost a busy machine minutes; read when PyTorch starts its threads.
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-            loaded.append(unitcodec.load(model, device=device))
+            loaded.append(_load(model, device))
         return loaded[0]
 
     return load
+
+
+def _load(model: str, device: str) -> Codec:
+    if not os.path.isfile(os.path.join(model, "onnx.json")):
+        return unitcodec.load(model, device=device)
+    if device == "cuda":
+        raise ModelError(f"{model}: graphs are run on the CPU; --device cuda is for the model itself")
+    from unitcodec.onnx import OnnxCodec
+
+    # It has what the commands ask for, or says what it has not.
+    return cast("Codec", OnnxCodec.from_pretrained(model))
 
 
 def each(items: Iterable[Item], work: Work[Item], name: Callable[[Item], str], quiet: bool = False) -> int:

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from torch import Tensor, nn
-
-from ..features import log_mel, normalise
-from .cpc import CPCEncoder
-from .fsq import ContentEncoder
-from .hubert import HubertEncoder
-from .pretrained import PretrainedEncoder
-from .units_only import UnitsOnly
-from .vqvae import VQVAEEncoder
-from .whisper import WhisperContentEncoder
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class ContentFamily(Protocol):
@@ -80,6 +72,8 @@ class ContentFamily(Protocol):
 
 def hear(content: ContentFamily | nn.Module, waveform: Tensor) -> Tensor:
     """Waveform (B, 1280 n) at 16 kHz and the reference level -> what the encoder is given."""
+    from ..features import log_mel, normalise
+
     return waveform if content.hears == "waveform" else normalise(log_mel(waveform))
 
 
@@ -88,6 +82,14 @@ def make_content(kind: str = "fsq", **options: Any) -> ContentFamily:
 
     Raises ValueError for an unknown kind, TypeError for an option that the kind does not have.
     """
+    from .cpc import CPCEncoder
+    from .fsq import ContentEncoder
+    from .hubert import HubertEncoder
+    from .pretrained import PretrainedEncoder
+    from .units_only import UnitsOnly
+    from .vqvae import VQVAEEncoder
+    from .whisper import WhisperContentEncoder
+
     kinds: dict[str, type[nn.Module]] = {
         "fsq": ContentEncoder,
         "whisper": WhisperContentEncoder,

@@ -5,8 +5,8 @@ So a unit is what float64 says, whatever the threads, batches or processor, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,66 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..quantize import FSQ
 from . import ContentFamily, hear
 from .fsq import ContentEncoder
-
-MARGIN = 2.0**-12
-"""Steps from a code to the next. So far at least a value of float32 must be from the border between two codes, else float64 is
-asked. Of 80,604 latents of 365 windows (read speech, 23 languages, any microphones, noise, silence, clicks; oneDNN and MKL) the
-largest difference of the two was 6e-5, one in a thousand above 1.1e-5."""
+from .rungs import Candidates, Rungs
 
 TOGETHER = 8
 """Windows in one pass of the networks, at most: memory does not grow with how many are asked for."""
-
-
-class Rungs:
-    """What may be sent of a packet's n unit frames where codes are scalar: the nearest, then ever coarser ones.
-
-    Each rung is decided when it is asked for: in float32 if all its borders are far, else in float64, which is computed once.
-
-    Args:
-        quantizer: of the codes.
-        fast: what is quantized, (1, channels, n), in float32, if there is a network for it.
-        exact: gives the same in float64.
-    """
-
-    def __init__(self, quantizer: FSQ, fast: Tensor | None, exact: Callable[[], Tensor]):
-        self._quantizer, self._fast, self._exact = quantizer, fast, cache(exact)
-
-    def __len__(self) -> int:
-        return self._quantizer.rungs
-
-    def __getitem__(self, rung: int) -> NDArray[np.int32]:
-        """(rows, n). Raises IndexError for a rung that there is not."""
-        if not 0 <= rung < len(self):
-            raise IndexError(rung)
-        latent = self._fast
-        return self._codes(self._exact() if latent is None or not self._certain(latent, rung) else latent, rung)
-
-    def possible(self, rung: int) -> list[NDArray[np.int32]]:
-        """What ``self[rung]`` may be, one or two of it, (rows, n) each.
-
-        Where a single value of float32 lies near a border, these are its code on either side. Whoever would not send either of
-        them need not ask float64 which it is.
-        """
-        latent = self._fast
-        if latent is None or self._certain(latent, rung):
-            return [self[rung]]
-        sides = [self._codes(latent, rung, shift) for shift in (-MARGIN, MARGIN)]
-        differing = np.count_nonzero(sides[0] != sides[1])
-        return [self[rung]] if differing > 1 else sides[: 1 + differing]
-
-    def _certain(self, latent: Tensor, rung: int) -> bool:
-        return bool(self._quantizer.clearance(latent, rung) > MARGIN)
-
-    def _codes(self, latent: Tensor, rung: int, shift: float = 0.0) -> NDArray[np.int32]:
-        return self._quantizer.rung_codes(latent, rung, shift)[0].cpu().numpy().astype(np.int32)
-
-
-Candidates = Rungs | list[NDArray[np.float64]]
-"""What may be sent of a packet's n unit frames. Of scalar codes :class:`Rungs`. Of others for each codebook row the squared
-distances to its codes, (n, alphabet), that between neighbours being 1."""
 
 
 class Decision:

@@ -13,23 +13,21 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..features import HOP, SAMPLE_RATE, log_mel, normalise, power_spectrogram, triangular_filters
+from ..features import HOP, log_mel, normalise, power_spectrogram
+from ..frames import slaney_filters as slaney_filters
 from ..layers import fold
 from ..packed import gelu
 from .fsq import ContentEncoder
+from .parts import LOUDEST as LOUDEST
+from .parts import Parts, parts_of
 
 BANDS, WINDOW = 80, 400
 LAYERS, WIDTH, HEADS = 4, 384, 6
 """Of Whisper tiny."""
-
-LOUDEST = 1.0
-"""Logarithm (base 10) of the mel power of the loudest frames of speech at the reference level. Whisper's own front end takes
-it from 30 s of the recording, and what is 8 below is floor; a constant does not depend on what else is in the window."""
 
 
 class WhisperEncoder(nn.Module):
@@ -142,36 +140,56 @@ class WhisperContentEncoder(ContentEncoder):
         return self.latent_of(waveform, slice(0, waveform.shape[1] // (HOP * self.stride)))
 
     def latent_of(self, waveform: Tensor, own: slice) -> Tensor:
-        """As :meth:`.ContentEncoder.latent_of`. What does not reach the units ``own`` is not computed."""
-        units, hop = waveform.shape[1] // (HOP * self.stride), HOP * self.stride
-        reach = -(-super().context // self.stride)
-        seen = slice(max(0, own.start - reach), min(units, own.stop + reach))
-        # A spectrum's window reaches half its length, less than a unit, to either side.
-        around = slice(max(0, seen.start - 1), min(units, seen.stop + 1))
+        """As in :meth:`.ContentEncoder.latent_of`. What does not reach the units ``own`` is not computed."""
+        hop = HOP * self.stride
+        parts = self.parts(waveform.shape[1] // hop, own)
         with torch.autocast(waveform.device.type, enabled=False):
             # Samples may be finer than the weights: a spectrum's faint bins lose what its strong ones round off.
             kind = self.listen.weight.dtype
             heard = whisper_mel(waveform).to(kind)
-            mel = normalise(log_mel(waveform[:, around.start * hop : around.stop * hop])).to(kind)
-            first = (seen.start - around.start) * self.stride
-            mel = mel[..., first : first + (seen.stop - seen.start) * self.stride]
+            mel = normalise(log_mel(waveform[:, parts.around.start * hop : parts.around.stop * hop])).to(kind)
+            first = (parts.seen.start - parts.around.start) * self.stride
+            mel = mel[..., first : first + (parts.seen.stop - parts.seen.start) * self.stride]
+        latent = self.latent_seen(heard, mel, parts.listened, parts.within)
+        return latent[..., own.start - parts.seen.start : own.stop - parts.seen.start]
+
+    def parts(self, units: int, own: slice) -> Parts:
+        """Which units of a window of so many take part in its units ``own``."""
+        return parts_of(units, own, self.reach, self.near)
+
+    @property
+    def reach(self) -> int:
+        """Units to each side that the convolutional encoder sees."""
+        return -(-super().context // self.stride)
+
+    @property
+    def near(self) -> int:
+        """Those that the words of a unit depend on, beyond what Whisper hears."""
+        return self.neighbours.kernel_size[0] // 2
+
+    def latent_seen(self, heard: Tensor, mel: Tensor, listened: slice, within: slice) -> Tensor:
+        """What is quantized of the units that a window's ``mel`` (B, 80, stride * m) is of, (B, rows, m).
+
+        Args:
+            heard: Whisper's log-mel of the whole window, (B, 80, n).
+            mel: normalised log-mel.
+            listened, within: see :class:`.Parts`.
+        """
         hidden = self.reduce(fold(self.fast(self.stem(fold(mel, 2))), self.stride // 2))
-        words = self._words(heard, seen)
+        words = self._words(heard, listened)[:, within]
         hidden = self.slow(hidden + self.enter(words).transpose(1, 2))
         latent: Tensor = self.head(hidden) + self.leave(words).transpose(1, 2)
-        return latent[..., own.start - seen.start : own.stop - seen.start]
+        return latent
 
-    def _words(self, heard: Tensor, own: slice) -> Tensor:
-        """Whisper's log-mel (B, 80, n) -> of its n / stride frames those of ``own``, (B, m, width)."""
-        near, ratio = self.neighbours.kernel_size[0] // 2, self.stride // 2
-        seen = slice(max(0, own.start - near), min(heard.shape[2] // self.stride, own.stop + near))
+    def _words(self, heard: Tensor, listened: slice) -> Tensor:
+        """Whisper's log-mel (B, 80, n) -> of its n / stride frames those that are ``listened`` to, (B, m, width)."""
+        ratio = self.stride // 2
         with torch.no_grad():
-            states = self.whisper(heard, slice(seen.start * ratio, seen.stop * ratio))
+            states = self.whisper(heard, slice(listened.start * ratio, listened.stop * ratio))
             taken = torch.cat([F.layer_norm(states[layer - 1], (WIDTH,)) for layer in self.taken], 2)
         side_by_side = fold(taken.transpose(1, 2), self.stride // 2).transpose(1, 2)
         words = gelu(self.listen, side_by_side, "tanh")
-        words = F.gelu(words + self.neighbours(words.transpose(1, 2)).transpose(1, 2), approximate="tanh")
-        return words[:, own.start - seen.start : own.stop - seen.start]
+        return F.gelu(words + self.neighbours(words.transpose(1, 2)).transpose(1, 2), approximate="tanh")
 
 
 def whisper_mel(waveform: Tensor) -> Tensor:
@@ -191,18 +209,6 @@ def _constants(dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor
     with torch.inference_mode(False):
         window = torch.hann_window(WINDOW, dtype=torch.float64)
         return window.to(device, dtype), torch.from_numpy(slaney_filters()).to(device, dtype)
-
-
-def slaney_filters(bands: int = BANDS, fft: int = WINDOW, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """Triangular filters on Slaney's mel scale (linear below 1 kHz), each of unit area in Hz: (bands, fft // 2 + 1), float64."""
-    step = math.log(6.4) / 27.0
-
-    def to_hertz(mel: np.ndarray) -> np.ndarray:
-        return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp(step * (mel - 15.0)))
-
-    top = 15.0 + math.log(sample_rate / 2 / 1000.0) / step
-    edges = to_hertz(np.linspace(0.0, top, bands + 2))
-    return triangular_filters(edges, fft, sample_rate)
 
 
 @lru_cache(maxsize=4)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bitstream import EntropyModel, InvalidCodes, SpeechCodes, UnknownModel
 from bitstream.entropy.find import find_sibling
 
-from ..features import LEVEL_CODES, REFERENCE_LEVEL, level_code
 from ..fields import IntArray
-from ..model import Model
+from ..frames import LEVEL_CODES, REFERENCE_LEVEL, level_code
+
+if TYPE_CHECKING:
+    from ..configuration import Described
+    from ..model import Model
 
 LEVEL_FIELD = 2
 """Where the level stands among the speaker fields; see :class:`unitcodec.fields.Fields`."""
 
 
-def convert(model: Model, codes: SpeechCodes, voice: IntArray) -> SpeechCodes:
+def convert(model: Described, codes: SpeechCodes, voice: IntArray) -> SpeechCodes:
     """Voice conversion: the model's codes, to be heard in ``voice``, speaker fields (fields,) of any codes of the same model.
 
     F0 keeps its course and takes the voice's mean and range; the level is the voice's as well.
@@ -29,7 +33,7 @@ def convert(model: Model, codes: SpeechCodes, voice: IntArray) -> SpeechCodes:
     return wanted
 
 
-def entropy_of(model: Model, fingerprint: str | None) -> EntropyModel:
+def entropy_of(model: Described, fingerprint: str | None) -> EntropyModel:
     """The entropy model of that fingerprint whose codes are the model's; the model's own for None."""
     if fingerprint is None:
         return model.entropy

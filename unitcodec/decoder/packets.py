@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bitstream import EntropySpec, Packet, PacketReader, SpeechCodes
 from bitstream.stream.reader import TOGETHER
 
-from ..features import SAMPLE_RATE
+from ..frames import SAMPLE_RATE
 from .concealment import Past, conceal
 
 

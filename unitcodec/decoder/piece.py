@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..features import HOP
-from ..fields import Fields
+from ..fields import Fields, IntArray
 from ..model import Networks
 from ..pitch.vqvae import STRIDE
 from ..vocoder.speech import Speech
@@ -43,6 +45,23 @@ class Decoded:
         return float(hz[0, reach * STRIDE : (reach + 1) * STRIDE].double().mean())
 
 
-def make_speech(networks: Networks, fields: Fields) -> Speech:
-    """What speaks the codes of a stream with these fields."""
-    return networks.generator.speech(Decoded(networks, fields))
+class NetworkVoice:
+    """What speaks the codes of a stream, by PyTorch: a :class:`.stream.Voice`."""
+
+    def __init__(self, networks: Networks, fields: Fields):
+        """``networks`` are the model's own in float32, on the device of choice."""
+        self._speech: Speech = networks.generator.speech(Decoded(networks, fields))
+        self._device = next(networks.parameters()).device
+        self.skip = self._speech.skip
+
+    @property
+    def context(self) -> int:
+        return self._speech.context
+
+    @torch.inference_mode()
+    def speak(self, units: IntArray, f0: IntArray, low: int, begin: int, end: int) -> NDArray[np.float32]:
+        symbols, f0_symbols = (torch.from_numpy(np.ascontiguousarray(part)).long()[None].to(self._device) for part in (units, f0))
+        # In float32 whatever the caller casts to: in fewer digits the phase runs away.
+        with torch.autocast(self._device.type, enabled=False):
+            samples: NDArray[np.float32] = self._speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy()
+        return samples

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from bitstream import Packet
 
-from ..features import SAMPLE_RATE, level_gain
 from ..fields import Fields
-from ..model import Model, Networks
+from ..frames import SAMPLE_RATE, level_gain
 from .concealment import Past, conceal, frames_ahead, gain_curve
-from .piece import make_speech
+
+if TYPE_CHECKING:
+    from ..configuration import Described
 
 PIECE = 4
 """Packets decoded at once: about 10 s."""
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int32]
+
+
+class Voice(Protocol):
+    """What speaks the codes of a stream, whatever computes it; NumPy in and out. As a :class:`.vocoder.speech.Speech` else."""
+
+    @property
+    def context(self) -> int: ...
+
+    def speak(self, units: IntArray, f0: IntArray, low: int, begin: int, end: int) -> FloatArray:
+        """Units (rows, n) from unit frame ``low`` of the stream on, F0 codes (m,) -> their samples [begin, end), (k,)."""
+        ...
+
+    def skip(self, samples: int, f0: int) -> None: ...
 
 
 class StreamDecoder:
@@ -30,11 +44,9 @@ class StreamDecoder:
     there is an oscillator its phase is carried over, and the noise is a function of the sample's position.
     """
 
-    def __init__(self, model: Model, networks: Networks, fields: Fields):
-        """``networks`` are the model's own in float32, on the device of choice."""
-        self.speech = make_speech(networks, fields)
-        self.spec = model.entropy.spec
-        self.device = next(networks.parameters()).device
+    def __init__(self, model: Described, speech: Voice, fields: Fields):
+        """``speech``: what speaks codes of the model with these fields."""
+        self.speech, self.spec = speech, model.entropy.spec
         self.ratio = self.spec.f0_hop // self.spec.unit_hop
         # In whole F0 codes.
         self.context = -(-self.speech.context // self.ratio) * self.ratio
@@ -78,7 +90,6 @@ class StreamDecoder:
             units, lost, f0 = units[:, gone:], lost[gone:], f0[gone_f0:]
             start += gone
 
-    @torch.inference_mode()
     def _piece(self, units: IntArray, f0: IntArray, gain: NDArray[np.float32], low: int, first: int, stop: int) -> FloatArray:
         """Codes and gains from unit frame ``low`` on -> samples of the unit frames [first, stop)."""
         hop = self.spec.unit_hop
@@ -86,12 +97,8 @@ class StreamDecoder:
             # Nothing to be heard, however long: it takes no networks.
             self.speech.skip((stop - first) * hop, int(f0[0]))
             return np.zeros((stop - first) * hop, np.float32)
-        symbols = torch.from_numpy(np.ascontiguousarray(units)).long()[None].to(self.device)
-        f0_symbols = torch.from_numpy(f0).long()[None].to(self.device)
         begin, end = (first - low) * hop, (stop - low) * hop
-        # In float32 whatever the caller casts to: in fewer digits the phase runs away.
-        with torch.autocast(self.device.type, enabled=False):
-            result = self.speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy() * self.gain
+        result = self.speech.speak(units, f0, low, begin, end) * self.gain
         if (gain < 1.0).any():
             # Over the surroundings too: between two frames it is neither's.
             result = result * gain_curve(gain, hop)[begin:end]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..features import HOP
+from ..frames import HOP
 from ..pitch.tracker import CONTEXT, Tracker
 from .buffer import Buffer
 

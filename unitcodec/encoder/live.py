@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from bitstream.live.packet import NOISE_LEVELS, OVERHEAD, SAMPLES_BYTES, LiveCoder
 
 from ..audio.recording import as_block
-from ..content.decision import Candidates, Decision, Rungs
+from ..content.decision import Decision
 from ..content.fsq import binary_rung
+from ..content.rungs import Candidates, Rungs
 from ..decoder.conversion import LEVEL_FIELD, typical_speaker
 from ..errors import AudioError
 from ..features import (
@@ -30,17 +31,17 @@ from ..features import (
     block_power,
     level_code,
     level_gain,
-    log_mel,
-    normalise,
 )
 from ..fields import Fields, IntArray
 from ..model import Model, Networks
 from ..pitch.tracker import CONTEXT, TRACKERS
 from ..pitch.vqvae import STRIDE, live_statistics
+from .analyser import NetworkAnalyser, encode_f0
 from .buffer import Buffer
-from .packet import at_reference_level, encode_f0
+from .excerpt import SEGMENT, Excerpt
+from .packet import at_reference_level
 from .rate import CODER_BITS, finest, nearest
-from .voice import SEGMENT, Excerpt, VoiceSearch, loudness_error
+from .voice import VoiceSearch, loudness_error
 
 AHEAD = 2560
 """Samples (160 ms) behind a packet that its codes are chosen by."""
@@ -221,9 +222,9 @@ class LiveEncoder:
         opening, self.sent = self._renewed(wanted)
         left = max(0, start - BACK)
         level = self.sent.level - self._correction
-        window = at_reference_level(self.samples.window(left, start + self.packet + AHEAD), level).to(self._device)
+        heard = at_reference_level(self.samples.window(left, start + self.packet + AHEAD), level)
         first = (start - left) // self._unit_hop
-        candidates = self._decision.candidates(window, slice(first, first + self.coder.frames))
+        candidates = self._decision.candidates(torch.from_numpy(heard).to(self._device), slice(first, first + self.coder.frames))
         around = self._networks.pitch.context // STRIDE * STRIDE
         before = self._f0.window(max(0, start // HOP - around), start // HOP)
         track = np.concatenate([before, f0, f0_ahead[:around]])
@@ -312,7 +313,7 @@ class Speaker:
     """
 
     def __init__(self, networks: Networks, search: bool, packet: int) -> None:
-        self._networks, self._packet = networks, packet
+        self._networks, self._analyser, self._packet = networks, NetworkAnalyser(networks), packet
         self._search = VoiceSearch(networks, SEARCH_STEPS) if search else None
         self._samples: deque[FloatArray] = deque(maxlen=round(HEARD * SAMPLE_RATE / packet))
         self._f0: deque[FloatArray] = deque(maxlen=self._samples.maxlen)
@@ -331,9 +332,7 @@ class Speaker:
         self.level = active_level(np.concatenate(self._samples))
         level = level_code(max(self.level, LEAST_LEVEL))
         if self._search is None or not self._search.done:
-            mel = self._mel(level, len(self._samples))
-            with torch.inference_mode():
-                self._voice = tuple(self._networks.speaker.encode(mel)[0].tolist())
+            self._voice = self._analyser.voice(self._mel(level, len(self._samples)))
         corrected = min(max(level + self._correction, 0), LEVEL_CODES - 1)
         self.correction = corrected - level
         self.fields = Fields(*live_statistics(np.concatenate(self._f0)), corrected, self._voice)
@@ -350,10 +349,8 @@ class Speaker:
         if not searches and not listens:
             return
         count = min(len(self._excerpts), len(self._samples))
-        device = next(self._networks.parameters()).device
-        parts = (np.concatenate([each[k] for each in list(self._excerpts)[-count:]], axis=-1) for k in (0, 1))
-        codes = [torch.from_numpy(part).long().to(device) for part in parts]
-        excerpt = Excerpt(codes[0], codes[1], self._mel(level, count)[0])
+        units, f0 = (np.concatenate([each[k] for each in list(self._excerpts)[-count:]], axis=-1) for k in (0, 1))
+        excerpt = Excerpt(units, f0, self._mel(level, count)[0])
         if listens:
             error = loudness_error(self._networks, sent, excerpt)
             self._error = error if self._compared == LOUDNESS_EVERY else (self._error + error) / 2
@@ -361,7 +358,6 @@ class Speaker:
         if searches:
             self._voice = self._search.step(replace(sent, voice=self._voice), excerpt) or self._voice
 
-    def _mel(self, level: int, count: int) -> torch.Tensor:
+    def _mel(self, level: int, count: int) -> NDArray[np.float64]:
         """Normalised log-mel (1, 80, n) of the last so many packets."""
-        samples = np.concatenate(list(self._samples)[-count:])
-        return normalise(log_mel(at_reference_level(samples, level).to(next(self._networks.parameters()).device)))
+        return self._analyser.mel(at_reference_level(np.concatenate(list(self._samples)[-count:]), level))

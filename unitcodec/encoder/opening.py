@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ..features import REFERENCE_LEVEL, SAMPLE_RATE, active_level, block_power, level_code, level_gain, stands_out
 from ..fields import Fields
+from ..frames import REFERENCE_LEVEL, SAMPLE_RATE, active_level, block_power, level_code, level_gain, stands_out
+from ..pitch.track import statistics
 from ..pitch.tracker import Tracker
-from ..pitch.vqvae import statistics
-from ..speaker import SpeakerFamily
 
 OPENING_SECONDS = 60
 """The longest opening."""
@@ -91,16 +88,12 @@ class OpeningSearch:
         return Opening(len(samples), level_code(level if speech else REFERENCE_LEVEL), speech)
 
 
-def fields_of(speaker: SpeakerFamily, mel: Tensor, f0: FloatArray, level: int) -> Fields:
+def fields_of(voice: tuple[int, ...], f0: FloatArray, level: int) -> Fields:
     """What a stream says once.
 
     Args:
-        speaker: the speaker encoder.
-        mel: (1, 80, n), normalised log-mel of the speech at the reference level.
-        f0: (m,), its F0 in Hz, 0 where unvoiced.
+        voice: the code of who speaks.
+        f0: (m,), F0 of the speech in Hz, 0 where unvoiced.
         level: its level code.
     """
-    mean, deviation = statistics(f0)
-    with torch.inference_mode():
-        voice = speaker.encode(mel)[0]
-    return Fields(mean, deviation, level, tuple(voice.tolist()))
+    return Fields(*statistics(f0), level, voice)

@@ -20,8 +20,8 @@ from bitstream.entropy.batch import Batch
 from bitstream.entropy.model import intervals
 from bitstream.entropy.spec import F0
 
-from ..content.decision import Candidates, Rungs
-from ..features import SAMPLE_RATE
+from ..content.rungs import Candidates, Rungs
+from ..frames import SAMPLE_RATE
 
 IntArray = NDArray[np.int32]
 

@@ -11,25 +11,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ..audio.mixing import peak_of
 from ..audio.recording import as_block
-from ..content.decision import Candidates
+from ..configuration import Described
+from ..content.rungs import Candidates
 from ..errors import AudioError, AudioWarning, UnitcodecWarning, warn
-from ..features import HOP, level_gain, log_mel, normalise
 from ..fields import Fields, IntArray
-from ..model import Model, Networks
-from ..pitch.tracker import CONTEXT, TRACKERS
+from ..frames import HOP, level_gain
+from ..pitch.tracker import CONTEXT, TRACKERS, Tracker
 from .buffer import Buffer
+from .excerpt import Excerpt, loudest_packets
 from .f0 import F0Track
 from .opening import Opening, OpeningSearch, fields_of
-from .packet import PacketEncoder
+from .packet import Analyser, Doubles, PacketEncoder, at_reference_level
 from .rate import RateLimit, RateTarget, nearest
 from .together import WINDOWS, Work, together
-from .voice import Excerpt, find_voice, loudest_packets
 
 LOUDEST = 4.0
 """Peak, full scale being 1, that no mixing or resampling gives to samples that were within it."""
@@ -65,18 +63,17 @@ class StreamEncoder:
     active signal, or a minute, whichever is shorter. Memory is bounded by that minute.
     """
 
-    def __init__(self, model: Model, networks: Networks, bitrate: float | None = None, fast: Networks | None = None):
-        """``networks`` are the model's own in float64, on the device of choice, ``fast`` the same in float32, which may stand in
-        for them; ``bitrate``: see :meth:`.Codec.encode`."""
-        self.networks, self.fast, self.voice_search = networks, fast, model.config.voice_search
+    def __init__(self, model: Described, analyser: Analyser, bitrate: float | None = None, track: Tracker | None = None) -> None:
+        """``analyser``: of the model; ``bitrate``: see :meth:`.Codec.encode`; ``track``: of F0, not the model's."""
+        self.analyser, self.voice_search = analyser, model.config.voice_search
         self.packet = model.entropy.spec.packet_samples
-        self.packets = PacketEncoder(networks, fast, model.entropy.spec)
+        self.packets = PacketEncoder(analyser, model.entropy.spec)
         limited = model.config.limit_rate
         self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy) if limited else None
         if bitrate is not None:
             self.rate = RateTarget(model.entropy, bitrate, limited)
         self.samples = Buffer()
-        self._track = TRACKERS[model.config.tracker]
+        self._track = track or TRACKERS[model.config.tracker]
         self.fields: Fields | None = None
         self._search = OpeningSearch(self._track)
         self._opening: Opening | None = None
@@ -190,15 +187,14 @@ class StreamEncoder:
 
     def _describe(self, opening: Opening, f0: F0Track) -> Work[Fields]:
         """The fields, with the voice that the speaker encoder hears or, where the model asks for it, a better one."""
-        with torch.inference_mode():
-            mel = normalise(log_mel(self.packets.waveform(self.samples.window(0, opening.end), opening.level)))
-        fields = fields_of(self.networks.speaker, mel, f0.window(0, opening.end), opening.level)
+        mel = self.analyser.mel(at_reference_level(self.samples.window(0, opening.end), opening.level))
+        fields = fields_of(self.analyser.voice(mel), f0.window(0, opening.end), opening.level)
         if not (self.voice_search and opening.speech):
             return fields
         packets = self._loudest(opening)
         yield from self._analyse(packets, fields, f0)
         excerpts = [self._excerpt(start, stop, mel) for start, stop in packets]
-        return find_voice(self.networks, self.fast, fields, excerpts, self.voice_search)
+        return self.analyser.find_voice(fields, excerpts, self.voice_search)
 
     def _loudest(self, opening: Opening) -> list[Packet]:
         # More may follow, or not, and that must not matter: only packets whose surroundings are known from the opening.
@@ -214,11 +210,10 @@ class StreamEncoder:
         for packet, candidates in zip(packets, found, strict=True):
             self._analysed[packet[0]] = candidates, self.packets.f0_codes(f0, fields, *packet)
 
-    def _excerpt(self, start: int, stop: int, mel: Tensor) -> Excerpt:
+    def _excerpt(self, start: int, stop: int, mel: Doubles) -> Excerpt:
         """A packet that was analysed, with its nearest codes."""
         candidates, f0_codes = self._analysed[start]
-        units, codes = (torch.from_numpy(part).long().to(mel.device) for part in (nearest(candidates), f0_codes))
-        return Excerpt(units, codes, mel[0, :, start // HOP : stop // HOP])
+        return Excerpt(nearest(candidates), f0_codes, mel[0, :, start // HOP : stop // HOP])
 
     def _code_packet(self, start: int) -> Codes:
         candidates, codes = self._analysed.pop(start)

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from ..content.decision import Candidates
+from ..content.rungs import Candidates
 
 T = TypeVar("T")
 
-Window = tuple[Tensor, slice]
-"""Waveform (1, 160 n), float64 and at the reference level, and the unit frames that are asked for."""
+Window = tuple[NDArray[np.float64], slice]
+"""Waveform (1, 1280 n) at the reference level, and the unit frames that are asked for."""
 
 Work = Generator[list[Window], list[Candidates], T]
 Decide = Callable[[Sequence[Window]], list[Candidates]]

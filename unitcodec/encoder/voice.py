@@ -10,67 +10,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..content.decision import full_precision
 from ..decoder.mel import decode_pitch
-from ..features import HOP, denormalise
+from ..features import denormalise
 from ..fields import Fields
 from ..model import Networks
 from ..pitch.vqvae import STRIDE
-from ..speaker.encoder import Descent
+from ..speaker.descent import Descent
+from ..speaker.encoder import slope_of
 from ..vocoder.mel_decoder import MelDecoder
-
-SEGMENT = 128
-"""Frames (10 ms) that a step looks at: many steps on different speech do more than few on much."""
-
-SMOOTH = 2.0**-6
-"""Errors of the normalised log-mel below which their square counts, not their size: the sign of a tiny one is chance."""
-
-MARGIN = 2.0**-12
-"""Steps of a field's code. So far from all borders between two codes the search has to stay in float32, else float64 searches. On
-41 recordings, 12 steps each, the largest difference of the two was 5e-5; one recording in six came nearer to a border."""
+from .excerpt import MARGIN, SMOOTH, Excerpt, segment
 
 USUAL = 2.0
 """dB by which excerpts of 1.28 s are louder than their decoded log-mel, which lies at the median of what it may be, in files of
 the default model that come out as loud as they were: on average over 16 recordings of the training speech."""
-
-GOLDEN = 0.6180339887
-"""Multiples of it, modulo 1, are spread evenly however many there are."""
-
-
-SEARCHED_PACKETS = 3
-"""At most; the loudest ones of the opening, by which the voice is chosen where a model asks for it."""
-
-
-@dataclass(frozen=True)
-class Excerpt:
-    """Speech and its codes."""
-
-    units: Tensor
-    """(rows, m)"""
-    f0: Tensor
-    """(k,)"""
-    mel: Tensor
-    """(80, n) normalised log-mel."""
-
-
-def loudest_packets(samples: NDArray[np.float32], packet: int, reach: int | None) -> list[tuple[int, int]]:
-    """Where the loudest packets lie in the first samples (n,) of a stream, the loudest first: [start, stop) of each.
-
-    ``reach``: samples behind a packet that must be there too; None where the stream is complete.
-    """
-    end = len(samples)
-    count = -(-end // packet) if reach is None else (end - reach) // packet
-    packets = [(start, min(start + packet, end)) for start in range(0, count * packet, packet)]
-    # All excerpts get as many steps: a short last one only where there is no other.
-    packets = [(start, stop) for start, stop in packets if stop - start >= SEGMENT * HOP] or packets
-    loudest = sorted(packets, key=lambda each: -np.square(samples[slice(*each)], dtype=np.float64).sum())
-    return loudest[:SEARCHED_PACKETS]
 
 
 def find_voice(exact: Networks, fast: Networks | None, fields: Fields, excerpts: Sequence[Excerpt], steps: int) -> Fields:
@@ -136,10 +93,11 @@ class VoiceSearch:
         """A step further, the first from the voice of the fields. The voice after the last; None before, as it is no good."""
         prepared = _prepared(self._networks, excerpt, fields)
         if self._descent is None:
-            self._descent = self._networks.speaker.descent(torch.tensor([fields.voice], device=excerpt.mel.device), self._steps)
+            self._descent = self._networks.speaker.descent(torch.tensor([fields.voice]), self._steps)
         if prepared is None or self._descent is None:
             return None
-        self._descent.step(partial(prepared.error, 0))
+        device = prepared.mel.device
+        self._descent.step(lambda vector: slope_of(partial(prepared.error, 0), vector, device))
         return tuple(self._descent.codes()[0].tolist()) if self._descent.done else None
 
 
@@ -150,7 +108,7 @@ def loudness_error(networks: Networks, fields: Fields, excerpt: Excerpt) -> floa
     if prepared is None:
         return 0.0
     with torch.inference_mode():
-        voice = networks.speaker.decode(torch.tensor([fields.voice], device=excerpt.mel.device)).to(prepared.values.dtype)
+        voice = networks.speaker.decode(torch.tensor([fields.voice], device=prepared.mel.device)).to(prepared.values.dtype)
         decoded = prepared.decoder(prepared.values, prepared.features, voice)
         # Powers of the bands: log-mel is a logarithm of amplitudes.
         said, spoken = (torch.exp(2.0 * denormalise(mel)).sum() for mel in (prepared.mel[..., : decoded.shape[2]], decoded))
@@ -168,19 +126,19 @@ class _Prepared:
 
     def error(self, step: int, vector: Tensor) -> Tensor:
         """Of the log-mel decoded with a speaker vector (1, channels), in a segment that every step has elsewhere."""
-        frames = min(SEGMENT, self.mel.shape[2] // STRIDE * STRIDE)
-        first = int((self.mel.shape[2] - frames) * (GOLDEN * step % 1.0)) // STRIDE * STRIDE
-        part, stride = slice(first, first + frames), self.decoder.stride
-        decoded = self.decoder(self.values[..., first // stride : (first + frames) // stride], self.features[..., part], vector)
+        part, stride = segment(step, self.mel.shape[2]), self.decoder.stride
+        decoded = self.decoder(self.values[..., part.start // stride : part.stop // stride], self.features[..., part], vector)
         return F.smooth_l1_loss(decoded, self.mel[..., part], beta=SMOOTH)
 
 
 def _prepared(networks: Networks, excerpt: Excerpt, fields: Fields) -> _Prepared | None:
     """None of one that is shorter than an F0 code."""
     with torch.inference_mode(False), torch.no_grad():
-        mel = excerpt.mel[None].to(next(networks.parameters()).dtype, copy=True)
+        weight = next(networks.parameters())
+        mel = torch.tensor(excerpt.mel[None], dtype=weight.dtype, device=weight.device)
         if mel.shape[2] < STRIDE:
             return None
-        features, _ = decode_pitch(networks, excerpt.f0[None].clone(), fields)
-        values = networks.content.values(excerpt.units[None].clone())
+        units, f0 = (torch.tensor(part[None], dtype=torch.long, device=weight.device) for part in (excerpt.units, excerpt.f0))
+        features, _ = decode_pitch(networks, f0, fields)
+        values = networks.content.values(units)
         return _Prepared(networks.decoder, values.to(mel.dtype), features.to(mel.dtype), mel)

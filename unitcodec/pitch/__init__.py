@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from .none import NoPitch
-from .published import PublishedVQVAE
-from .vqvae import PitchVQVAE
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class PitchFamily(Protocol):
@@ -38,7 +36,7 @@ class PitchFamily(Protocol):
 
 @runtime_checkable
 class F0Decoder(Protocol):
-    """What a mel decoder needs of F0 beside that: codes become F0 again. See :class:`PitchVQVAE`.
+    """What a mel decoder needs of F0 beside that: codes become F0 again. See :class:`.vqvae.PitchVQVAE`.
 
     Attributes:
         decoder_context: codes (12.5 Hz) that the decoder sees to each side of one.
@@ -57,6 +55,10 @@ def make_pitch(kind: str = "vqvae", **options: Any) -> PitchFamily:
 
     Raises ValueError for another kind, TypeError for an option that the kind does not have.
     """
+    from .none import NoPitch
+    from .published import PublishedVQVAE
+    from .vqvae import PitchVQVAE
+
     kinds: dict[str, type[nn.Module]] = {"vqvae": PitchVQVAE, "published": PublishedVQVAE, "none": NoPitch}
     if kind not in kinds:
         raise ValueError(f"unknown F0 encoder '{kind}': one of {', '.join(kinds)}")

@@ -7,18 +7,20 @@ each 10 ms (value i at sample 160 * i), ``n = ceil(T / 160)``.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..features import HOP, SAMPLE_RATE
+from ..frames import HOP, SAMPLE_RATE
 
 F0_MIN, F0_MAX = 55.0, 500.0
 """Search range in Hz: below the lowest male and above nearly all female and child speech."""
 
 FloatArray = NDArray[np.float32]
+Detected = NDArray[np.float64]
 
 
 class Tracker(Protocol):
@@ -41,20 +43,32 @@ def _swift_session() -> Any:
 
 
 def swift_f0(waveform: FloatArray) -> FloatArray:
-    """F0 by swift-f0 (62.5 Hz), read at 100 Hz: the nearest frame's voicing, log-linear between two voiced neighbours."""
+    """F0 by swift-f0; see :func:`at_100_hz`."""
+
+    def detect(padded: FloatArray) -> tuple[Detected, Detected]:
+        result = _swift_session().detect(padded, SAMPLE_RATE, fmin=F0_MIN, fmax=F0_MAX)
+        return result.pitch_hz, result.confidence
+
+    return at_100_hz(waveform, detect)
+
+
+def at_100_hz(waveform: FloatArray, detect: Callable[[FloatArray], tuple[Detected, Detected]]) -> FloatArray:
+    """What swift-f0 detects at 62.5 Hz, read at 100 Hz: the nearest frame's voicing, log-linear between two voiced neighbours.
+
+    ``detect``: at least 2048 samples -> F0 in Hz and confidence of each frame of 256.
+    """
     n = -(-len(waveform) // HOP)
     if n == 0:
         return np.zeros(0, np.float32)
-    padded = np.pad(waveform, (0, max(0, 2048 - len(waveform))))
-    result = _swift_session().detect(padded, SAMPLE_RATE, fmin=F0_MIN, fmax=F0_MAX)
-    voiced, last = result.confidence >= 0.5, len(result.confidence) - 1
+    pitch_hz, confidence = detect(np.pad(waveform, (0, max(0, 2048 - len(waveform)))))
+    voiced, last = confidence >= 0.5, len(confidence) - 1
     position = np.arange(n) * (HOP / 256.0)
     before = np.minimum(np.floor(position).astype(int), last)
     after = np.minimum(before + 1, last)
     nearest = np.minimum(np.floor(position + 0.5).astype(int), last)
     # A glide must not bend towards what the tracker guesses in an unvoiced frame.
     share = np.where(voiced[before] & voiced[after], np.clip(position - before, 0.0, 1.0), (nearest == after) * 1.0)
-    log_hz = np.log(np.maximum(result.pitch_hz, F0_MIN))
+    log_hz = np.log(np.maximum(pitch_hz, F0_MIN))
     hz = np.exp(log_hz[before] * (1.0 - share) + log_hz[after] * share)
     return np.where(voiced[nearest], hz, 0.0).astype(np.float32)
 

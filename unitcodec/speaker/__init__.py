@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
-from .encoder import Descent, SpeakerEncoder
-from .none import NoSpeaker
-from .table import SpeakerTable
+    from .descent import Descent
 
 
 class SpeakerFamily(Protocol):
@@ -55,6 +54,10 @@ def make_speaker(kind: str = "encoder", **options: Any) -> SpeakerFamily:
 
     Raises ValueError for another kind, TypeError for an option that the kind does not have.
     """
+    from .encoder import SpeakerEncoder
+    from .none import NoSpeaker
+    from .table import SpeakerTable
+
     kinds: dict[str, type[nn.Module]] = {"encoder": SpeakerEncoder, "table": SpeakerTable, "none": NoSpeaker}
     if kind not in kinds:
         raise ValueError(f"unknown speaker encoder '{kind}': one of {', '.join(kinds)}")

@@ -19,9 +19,11 @@ from bitstream.entropy.fit import round_frequencies
 from bitstream.entropy.spec import F0
 
 from ..content import ContentFamily
-from ..content.decision import Decision, Rungs
+from ..content.decision import Decision
+from ..content.rungs import Rungs
+from ..encoder.analyser import context_samples, encode_f0
 from ..encoder.opening import ACTIVE_SECONDS, fields_of
-from ..encoder.packet import at_reference_level, context_samples, encode_f0, packet_window
+from ..encoder.packet import at_reference_level, packet_window
 from ..encoder.rate import nearest
 from ..features import HOP, LEVEL_CODES, SAMPLE_RATE, active_level, level_code, log_mel, normalise
 from ..pitch import PitchFamily
@@ -54,8 +56,9 @@ def code_corpus(
             continue
         waveform = corpus.waveform(utterance).astype(np.float32) / 32768
         f0, level = np.asarray(corpus.pitch(utterance)), level_code(active_level(waveform))
-        scaled = at_reference_level(waveform, level, np.float32)
-        fields = fields_of(speaker, normalise(log_mel(scaled))[..., : ACTIVE_SECONDS * SAMPLE_RATE // HOP], f0, level)
+        scaled = torch.from_numpy(at_reference_level(waveform, level, np.float32))
+        voice = speaker.encode(normalise(log_mel(scaled))[..., : ACTIVE_SECONDS * SAMPLE_RATE // HOP])[0]
+        fields = fields_of(tuple(voice.tolist()), f0, level)
         units = units_of(content, scaled, nested, np.random.default_rng((seed, number)))
         codes = encode_f0(pitch, f0, fields, dtype=np.float32)
         yield units[:, : -(-len(waveform) // (HOP * content.stride))], codes, fields.codes()

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..features import HOP, SAMPLE_RATE
+from . import noise
 
 MAX_LOG_GAIN = 4.0
 """Of a filter, as a natural logarithm: 35 dB."""
@@ -33,6 +34,13 @@ def voiced_pulses(hz: Tensor, cycles: Tensor, voicing: Tensor, hop: int = HOP) -
     return pulse_train(hz, cycles) * sample_f0(voicing, hop)
 
 
+def pulses_from(hz: Tensor, voicing: Tensor, start: Tensor, first: Tensor | int) -> tuple[Tensor, Tensor]:
+    """F0 (B, n) in Hz and voicing (B, n), phase ``start`` (B,) before sample ``first`` -> pulses and phase, (B, n * hop) each."""
+    hz = sample_f0(hz)
+    cycles = phase(hz, start, first)
+    return voiced_pulses(hz, cycles, voicing), cycles
+
+
 def random_start(f0: Tensor, voicing: Tensor) -> tuple[Tensor, Tensor]:
     """Pulses and noise to train with, (B, n * hop) each: F0 (B, n) in Hz, voicing (B, n), phase and noise from anywhere."""
     hz = sample_f0(f0.float())
@@ -41,14 +49,13 @@ def random_start(f0: Tensor, voicing: Tensor) -> tuple[Tensor, Tensor]:
     return pulses, torch.randn_like(pulses)
 
 
-def phase(f0: Tensor, start: Tensor | None = None, first: int = 0) -> Tensor:
+def phase(f0: Tensor, start: Tensor | None = None, first: Tensor | int = 0) -> Tensor:
     """Running phase in cycles, (B, T) float64, modulo 1, of an oscillator at F0 (B, T) in Hz.
 
     ``start`` (B,): phase before sample ``first``, from which it runs to both sides.
     """
     cycles = torch.cumsum(f0.double() / SAMPLE_RATE, 1)
-    if first:
-        cycles = cycles - cycles[:, first - 1, None]
+    cycles = cycles - F.pad(cycles, (1, 0))[:, first, None]
     if start is not None:
         cycles = cycles + start.double()[:, None]
     return torch.remainder(cycles, 1.0)
@@ -79,18 +86,17 @@ def pulse_train(f0: Tensor, cycles: Tensor) -> Tensor:
 
 
 def white_noise(start: int, samples: int, device: torch.device | str = "cpu") -> Tensor:
-    """``samples`` values of unit-variance noise from absolute sample ``start`` on: the same ones on every call, (samples,).
+    """See :func:`.noise.white_noise`."""
+    return torch.from_numpy(noise.white_noise(start, samples)).to(device)
 
-    A counter-based generator (the finalizer of MurmurHash3 over the position), uniform in distribution: integer
-    arithmetic, hence equal on every machine and for every way of cutting the stream.
-    """
-    position = torch.arange(start, start + samples, dtype=torch.int64, device=device)
-    mask = 0xFFFFFFFF
-    h = (position * 0x9E3779B1 + 0x7F4A7C15) & mask
-    h = ((h ^ (h >> 16)) * 0x85EBCA6B) & mask
-    h = ((h ^ (h >> 13)) * 0xC2B2AE35) & mask
-    h = h ^ (h >> 16)
-    return (h.to(torch.float32) * (1.0 / 2147483648.0) - 1.0) * 1.7320508
+
+def excite(
+    hz: Tensor, voicing: Tensor, phase: float, begin: int, end: int, part: slice, position: int
+) -> tuple[Tensor, Tensor, float]:
+    """See :meth:`.ExcitedVocoder.excite`."""
+    pulses, cycles = pulses_from(hz, voicing, torch.tensor([phase], dtype=torch.float64, device=hz.device), begin)
+    pulses = pulses[:, part]
+    return pulses, white_noise(position, pulses.shape[1], hz.device)[None], float(cycles[0, end - 1])
 
 
 def overlap_frames(signal: Tensor, fft: int, hop: int, window: Tensor) -> Tensor:

@@ -89,6 +89,8 @@ class ExcitedGenerator(FedLogMel, nn.Module):
         """What speaks the codes of a stream."""
         return ExcitedSpeech(self, source)
 
+    excite = staticmethod(excitation.excite)
+
     def finish(self) -> None:
         """Fold what only training needs."""
         self.generator.remove_weight_norm()

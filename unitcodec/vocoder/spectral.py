@@ -72,6 +72,8 @@ class SpectralGenerator(FedLogMel, nn.Module):
         """What speaks the codes of a stream."""
         return ExcitedSpeech(self, source)
 
+    excite = staticmethod(excitation.excite)
+
     def finish(self) -> None:
         """Fold what only training needs: nothing here."""
 

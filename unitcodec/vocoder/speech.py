@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import torch
-from torch import Tensor
-
-from ..features import HOP, SAMPLE_RATE
-from . import excitation
+from ..frames import HOP, SAMPLE_RATE
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..content import ContentFamily
     from ..pitch import PitchFamily
     from ..speaker import SpeakerFamily
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """What a model's other networks make of the codes of one stream, for its generator to speak.
+    """What a model's other networks make of the codes of one stream, for its generator to speak: tensors, or arrays of NumPy.
 
     Attributes:
         unit_hop: samples a unit frame.
@@ -31,11 +29,11 @@ class Source(Protocol):
     @property
     def context(self) -> int: ...
 
-    def voice(self) -> Tensor:
+    def voice(self) -> Any:
         """The vector that the stream's speaker code stands for, (1, channels)."""
         ...
 
-    def decode(self, units: Tensor, f0: Tensor, own: slice) -> tuple[Tensor, Tensor, Tensor]:
+    def decode(self, units: Any, f0: Any, own: slice) -> tuple[Any, Any, Any]:
         """Units (1, rows, m) and F0 codes (1, k) -> normalised log-mel (1, 80, n), pitch features (1, 3, n), F0 (1, n) in Hz.
 
         Of the unit frames ``own`` only, as far as there are any, which see all the others.
@@ -55,7 +53,7 @@ class Speech(Protocol):
         """Unit frames to each side that a piece has to be given."""
         ...
 
-    def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
+    def speak(self, units: Any, f0: Any, low: int, begin: int, end: int) -> Any:
         """Units (1, rows, n) from unit frame ``low`` of the stream on, F0 codes (1, m) -> their samples [begin, end), (k,)."""
         ...
 
@@ -109,10 +107,29 @@ class FedLogMel:
         return True
 
 
-class ExcitedVocoder(Vocoder, Protocol):
-    """A generator that is given pulses and noise."""
+class ExcitedVocoder(Protocol):
+    """A generator that is given pulses and noise; of tensors, or of arrays of NumPy throughout."""
 
-    def generate(self, mel: Tensor, pitch: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
+    @property
+    def context(self) -> int: ...
+
+    def excite(
+        self, hz: Any, voicing: Any, phase: float, begin: int, end: int, part: slice, position: int
+    ) -> tuple[Any, Any, float]:
+        """What excites it.
+
+        Args:
+            hz, voicing: (1, n), of frames.
+            phase: cycles of the oscillator before sample ``begin`` of these frames.
+            part: the samples that are wanted.
+            position: of their first one in the stream.
+
+        Returns:
+            Pulses and noise (1, k) of the ``part``, and the phase before sample ``end``.
+        """
+        ...
+
+    def generate(self, mel: Any, pitch: Any, pulses: Any, noise: Any) -> Any:
         """Normalised log-mel (B, 80, n), pitch features (B, 3, n), excitations (B, 160 n) -> waveform (B, 160 n)."""
         ...
 
@@ -166,16 +183,14 @@ class ExcitedSpeech:
     def context(self) -> int:
         return _context(self.generator, self.source)
 
-    def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
+    def speak(self, units: Any, f0: Any, low: int, begin: int, end: int) -> Any:
         own, begin, end = _own(self.generator, self.source, begin, end)
         mel, features, hz = self.source.decode(units, f0, own)
-        hz = excitation.sample_f0(hz)
-        cycles = excitation.phase(hz, torch.tensor([self.phase], dtype=torch.float64, device=hz.device), begin)
-        self.phase = float(cycles[0, end - 1])
         part = _frames(self.generator, begin, end)
         first = part.start * HOP
-        pulses = excitation.voiced_pulses(hz, cycles, features[:, 2])[:, first : end + self.generator.context * HOP]
-        noise = excitation.white_noise((low + own.start) * self.source.unit_hop + first, pulses.shape[1], mel.device)[None]
+        samples = slice(first, min(end + self.generator.context * HOP, mel.shape[2] * HOP))
+        position = (low + own.start) * self.source.unit_hop + first
+        pulses, noise, self.phase = self.generator.excite(hz, features[:, 2], self.phase, begin, end, samples, position)
         return self.generator.generate(mel[..., part], features[..., part], pulses, noise)[0, begin - first : end - first]
 
     def skip(self, samples: int, f0: int) -> None:
@@ -183,12 +198,12 @@ class ExcitedSpeech:
         self.phase = (self.phase + samples * self.source.steady_f0(f0) / SAMPLE_RATE) % 1.0
 
 
-def _context(generator: Vocoder, source: Source) -> int:
+def _context(generator: Vocoder | ExcitedVocoder, source: Source) -> int:
     """Unit frames to each side: the generator's, which it counts in log-mel frames, and those of the log-mel."""
     return -(-generator.context * HOP // source.unit_hop) + source.context
 
 
-def _own(generator: Vocoder, source: Source, begin: int, end: int) -> tuple[slice, int, int]:
+def _own(generator: Vocoder | ExcitedVocoder, source: Source, begin: int, end: int) -> tuple[slice, int, int]:
     """The unit frames that the samples [begin, end) take, as far as there are any, and these samples counted from the first one.
 
     The rest is only there for the mel decoder to see. One more at either end, as F0 is interpolated between frames.
@@ -198,6 +213,6 @@ def _own(generator: Vocoder, source: Source, begin: int, end: int) -> tuple[slic
     return own, begin - own.start * source.unit_hop, end - own.start * source.unit_hop
 
 
-def _frames(generator: Vocoder, begin: int, end: int) -> slice:
+def _frames(generator: Vocoder | ExcitedVocoder, begin: int, end: int) -> slice:
     """Log-mel frames that the samples [begin, end) take. The mel decoder sees further than the generator, which costs more."""
     return slice(max(0, begin // HOP - generator.context), -(-end // HOP) + generator.context)

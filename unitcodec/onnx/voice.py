@@ -1,0 +1,82 @@
+"""The decoder's side of a model's graphs: what speaks the codes of a stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fields import Fields, IntArray
+from ..frames import HOP
+from ..pitch.track import STRIDE
+from ..vocoder.noise import white_noise
+from ..vocoder.speech import ExcitedSpeech
+from . import spectra
+from .analyser import decode_f0
+from .session import Array, Graphs, singles
+
+
+def make_voice(graphs: Graphs, fields: Fields) -> GraphVoice:
+    """What speaks the codes of a stream with these fields."""
+    return GraphVoice(ExcitedSpeech(_Generator(graphs), _Source(graphs, fields)))
+
+
+class GraphVoice:
+    """See :class:`.decoder.stream.Voice`."""
+
+    def __init__(self, speech: ExcitedSpeech) -> None:
+        self._speech, self.skip, self.context = speech, speech.skip, speech.context
+
+    def speak(self, units: IntArray, f0: IntArray, low: int, begin: int, end: int) -> NDArray[np.float32]:
+        samples: NDArray[np.float32] = self._speech.speak(units[None], f0[None], low, begin, end)
+        return samples
+
+
+class _Source:
+    """See :class:`.vocoder.speech.Source`."""
+
+    def __init__(self, graphs: Graphs, fields: Fields) -> None:
+        self._graphs, self._fields, sizes = graphs, fields, graphs.folder.sizes
+        self.unit_hop = sizes["stride"] * HOP
+        self._f0_reach = sizes["f0_decoder_context"]
+        self.context = sizes["decoder_context"] + self._f0_reach * (STRIDE * HOP // self.unit_hop)
+
+    def voice(self) -> Any:
+        raise NotImplementedError("a generator that is fed log-mel asks for no voice")
+
+    def decode(self, units: Array, f0: Array, own: slice) -> tuple[Array, Array, Array]:
+        frames = units.shape[2] * self.unit_hop // HOP
+        features, hz = decode_f0(self._graphs, "f0_decoder", np.float32, f0[0], self._fields)
+        features, hz = singles(features[..., :frames]), singles(hz[:, :frames])
+        codes = np.array([self._fields.voice], np.int64)
+        (mel,) = self._graphs.run("mel", {"units": units.astype(np.int64), "features": features, "codes": codes})
+        stride = self.unit_hop // HOP
+        part = slice(own.start * stride, own.stop * stride)
+        return mel[..., part], features[..., part], hz[:, part]
+
+    def steady_f0(self, code: int) -> float:
+        reach = self._f0_reach + 1
+        _, hz = decode_f0(self._graphs, "f0_decoder", np.float32, np.full(2 * reach, code, np.int32), self._fields)
+        return float(hz[0, reach * STRIDE : (reach + 1) * STRIDE].mean(dtype=np.float64))
+
+
+class _Generator:
+    """See :class:`.vocoder.speech.ExcitedVocoder`."""
+
+    def __init__(self, graphs: Graphs) -> None:
+        self._graphs, self._passes = graphs, graphs.folder.sizes["matching"]
+        self.context = graphs.folder.sizes["generator_context"]
+
+    def excite(
+        self, hz: Array, voicing: Array, phase: float, begin: int, end: int, part: slice, position: int
+    ) -> tuple[Array, Array, float]:
+        given = {"hz": hz, "voicing": singles(voicing), "start": np.array([phase]), "first": np.array(begin, np.int64)}
+        pulses, cycles = self._graphs.run("pulses", given)
+        pulses = pulses[:, part]
+        return pulses, white_noise(position, pulses.shape[1])[None], float(cycles[0, end - 1])
+
+    def generate(self, mel: Array, features: Array, pulses: Array, noise: Array) -> Array:
+        filters = self._graphs.run("filters", {"mel": singles(mel), "features": singles(features)})
+        harmonic, noisy, angle = (each[0] for each in filters)
+        return spectra.generate(harmonic, noisy, angle, pulses[0], noise[0], mel[0], self._passes)[None]
