@@ -72,7 +72,7 @@ def test_the_generator(passes: int) -> None:
     with torch.no_grad():
         wanted = generator.generate(mel, features, pulses, noise)[0].numpy()
         filters = [each[0].numpy() for each in generator.filters(generator.hidden(mel, features))]
-    found = spectra.generate(*filters, *(each[0].numpy() for each in (pulses, noise, mel)), passes)
+    found = spectra.generate(*filters, *(each[0].numpy() for each in (pulses, noise, mel)), passes)  # type: ignore[call-arg]
     assert found.dtype == np.float32
     assert np.abs(found - wanted).max() < 1e-4 * np.abs(wanted).max()
 
