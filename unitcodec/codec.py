@@ -65,7 +65,10 @@ class Codec(AnyCodec):
         try:
             # Inference tensors, which a caller's inference mode makes, could not take part in the search for a voice.
             with torch.inference_mode(False):
-                self.device, moved = torch.device(device), copy.deepcopy(self.model.networks).to(device)
+                self.device, networks = torch.device(device), self.model.networks
+                # On the CPU only the modules are copies, for they get packed; the weights are the model's own.
+                own = [*networks.parameters(), *networks.buffers()] if self.device.type == "cpu" else []
+                moved = copy.deepcopy(networks, {id(tensor): tensor for tensor in own}).to(self.device)
                 for name, part in moved.named_children():
                     # F0 is summed up to a phase, so that the last bits of the F0 decoder are seen in the samples.
                     if name != "pitch":

@@ -84,6 +84,9 @@ def test_windows_side_by_side_are_decided_as_alone(pair: Decision, waveform: tor
     for window, one in zip(windows, found, strict=True):
         assert np.array_equal(np.stack(list(one)), np.stack(list(exact.candidates(*window))))
     assert pair.windows == len(windows)
+    # As on a GPU.
+    for one, latent in zip(found, pair.latents(windows, 2), strict=True):
+        assert torch.equal(pair.exact.quantizer.rung_codes(latent, 0)[0], torch.from_numpy(one[0]).long())
 
 
 def test_one_latent_near_a_border_may_be_two_codes(

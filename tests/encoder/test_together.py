@@ -34,6 +34,11 @@ def test_a_batch_has_the_codes_of_its_recordings(narrow: Codec, wave: np.ndarray
 
     monkeypatch.setattr(decision, "_latent", noted)
     assert narrow.encode(recordings, 16000) == alone
+    assert max(sizes) == 1
+    # As on a GPU.
+    monkeypatch.setattr(decision, "full_precision", lambda device: False)
+    monkeypatch.setattr(decision, "_side_by_side", lambda windows: decision.TOGETHER)
+    assert narrow.encode(recordings, 16000) == alone
     # Windows of several recordings went through together, and never too many of them.
     assert 1 < max(sizes) <= decision.TOGETHER
 

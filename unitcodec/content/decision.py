@@ -18,8 +18,9 @@ from . import ContentFamily, hear
 from .fsq import ContentEncoder
 from .rungs import Candidates, Rungs
 
-TOGETHER = 8
-"""Windows in one pass of the networks, at most: memory does not grow with how many are asked for."""
+TOGETHER = 16
+"""Windows in one pass of the networks on a GPU, at most: memory does not grow with how many are asked for. On a CPU it is one:
+more take more memory and no less time."""
 
 
 class Decision:
@@ -43,31 +44,33 @@ class Decision:
         return self.candidates_of([(waveform, own)])[0]
 
     def candidates_of(self, windows: Sequence[tuple[Tensor, slice]]) -> list[Candidates]:
-        """:meth:`candidates` of several windows. Those of one length and one place of their own are computed side by side."""
+        """:meth:`candidates` of several windows. On a GPU those of one length and one place of their own go side by side."""
         self.windows += len(windows)
         if not isinstance(self.exact, ContentEncoder):
             self.repeated += len(windows)
             return [self._distances(*window) for window in windows]
-        fast = self._fast_latents(windows)
         quantizer = self.exact.quantizer
-        return [Rungs(quantizer, latent, partial(self._exact, *each)) for latent, each in zip(fast, windows, strict=True)]
-
-    def _fast_latents(self, windows: Sequence[tuple[Tensor, slice]]) -> list[Tensor | None]:
-        latents: list[Tensor | None] = [None] * len(windows)
         if self.fast is None or not all(full_precision(waveform.device) for waveform, _ in windows):
-            return latents
+            self.repeated += len(windows)
+            return [Rungs(quantizer, None, latent.clone) for latent in self.latents(windows, _side_by_side(windows))]
+        found: list[Candidates] = []
+        for waveform, own in windows:
+            with torch.autocast(waveform.device.type, enabled=False):
+                found.append(Rungs(quantizer, _latent(self.fast, waveform, own), partial(self._exact, waveform, own)))
+        return found
+
+    def latents(self, windows: Sequence[tuple[Tensor, slice]], many: int) -> list[Tensor]:
+        """What is quantized in windows, (1, channels, n) each, in float64; so ``many`` in a pass at most."""
+        latents: dict[int, Tensor] = {}
         alike: dict[tuple[int, int, int], list[int]] = {}
         for index, (waveform, own) in enumerate(windows):
             alike.setdefault((waveform.shape[1], own.start, own.stop), []).append(index)
         for indices in alike.values():
-            for first in range(0, len(indices), TOGETHER):
-                part = indices[first : first + TOGETHER]
-                waveforms = torch.cat([windows[index][0] for index in part])
-                with torch.autocast(waveforms.device.type, enabled=False):
-                    found = _latent(self.fast, waveforms, windows[part[0]][1])
-                for index, latent in zip(part, found.split(1), strict=True):
-                    latents[index] = latent
-        return latents
+            for first in range(0, len(indices), many):
+                part = indices[first : first + many]
+                found = _latent(self.exact, torch.cat([windows[index][0] for index in part]), windows[part[0]][1])
+                latents.update(zip(part, found.split(1), strict=True))
+        return [latents[index] for index in range(len(windows))]
 
     def _exact(self, waveform: Tensor, own: slice) -> Tensor:
         self.repeated += 1
@@ -77,6 +80,10 @@ class Decision:
     def _distances(self, waveform: Tensor, own: slice) -> list[NDArray[np.float64]]:
         distances = self.exact.distances(_heard(self.exact, waveform))
         return [row[0, own].double().cpu().numpy() / self.exact.spacing for row in distances]
+
+
+def _side_by_side(windows: Sequence[tuple[Tensor, slice]]) -> int:
+    return 1 if all(waveform.device.type == "cpu" for waveform, _ in windows) else TOGETHER
 
 
 @torch.inference_mode()
