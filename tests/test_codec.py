@@ -338,10 +338,21 @@ SURROUNDINGS = {
 def test_what_the_caller_has_set_does_not_show(narrow: Codec, narrow_folder: Path, wave: np.ndarray, name: str) -> None:
     data = narrow.compress(wave[:50000], 16000)
     sound, _ = narrow.decompress(data)
+    packets, heard = _live(narrow, wave[:30000])
     with SURROUNDINGS[name]():
         for codec in (narrow, unitcodec.load(narrow_folder, device="cpu")):
             assert codec.compress(wave[:50000], 16000) == data
             assert np.array_equal(codec.decompress(data)[0], sound)
+            again = _live(codec, wave[:30000])
+            assert again[0] == packets
+            assert np.array_equal(again[1], heard)
+
+
+def _live(codec: Codec, samples: np.ndarray) -> tuple[list[bytes], np.ndarray]:
+    """Its live packets, and what is heard of them."""
+    encoder, decoder = codec.encoder(live=True), codec.decoder()
+    packets = encoder.push(samples) + encoder.flush()
+    return packets, np.concatenate([decoder.push(packet) for packet in packets])
 
 
 def test_a_codec_is_pickled_at_any_time_of_its_life(narrow_folder: Path, wave: np.ndarray) -> None:

@@ -125,3 +125,17 @@ def test_a_live_stream_loses_its_own_packets(run: Run, narrow: Codec, speech: Pa
     assert status == 0
     assert " 0 damaged" not in lines[0]
     assert soundfile.info("wrong.wav").frames == len(wave)
+
+
+def test_a_live_stream_is_as_long_as_it_was_whatever_is_lost(run: Run, narrow: Codec, speech: Path) -> None:
+    """A receiver has a clock: it counts the first packets, too, and more in a row than numbers tell, and reminders of a pause."""
+    wave = np.concatenate([soundfile.read(speech, dtype="float32")[0][:30000], np.zeros(16000 * 50, np.float32)])
+    for dtx in (False, True):
+        encoder = narrow.encoder(live=True, packet=0.64, dtx=dtx)
+        with open("live.uc", "wb") as file:
+            writer = bitstream.LiveWriter(file, encoder.coder)
+            for packet in encoder.push(wave) + encoder.flush():
+                writer.write(packet)
+        for loss, burst in ((0.98, 50), (0.5, 1.5)):
+            assert run("live.uc", "heard.wav", "--loss", loss, "--burst", burst, "--overwrite", "-q") == (0, [])
+            assert soundfile.info("heard.wav").frames == len(wave)

@@ -127,6 +127,24 @@ def test_what_a_stalled_network_hands_over_late_is_passed_over(narrow: Codec, pa
         assert len(heard) == len(whole)
 
 
+def test_behind_the_end_there_is_nothing(narrow: Codec, packets: list[bytes], whole: FloatArray) -> None:
+    assert np.array_equal(hear(narrow, [*packets, *[None] * 12, packets[3], packets[-1], None]), whole)
+
+
+def test_a_copy_of_no_speech_is_not_spoken(codec: Codec, wave: FloatArray) -> None:
+    """Of a pause whose packet is lost, those behind it that never were look missing, and have copies of zeros."""
+    encoder, decoder = codec.encoder(live=True, fec=4, dtx=True), codec.decoder(fec=4)
+    given = np.concatenate([wave[:25000], np.zeros(60000, np.float32), wave[:25000]])
+    packets = encoder.push(given) + encoder.flush()
+    kinds = [encoder.coder.read(packet).kind for packet in packets]
+    lost = kinds.index("pause")
+    number, after = (encoder.coder.read(packets[index]).number for index in (lost, lost + 1))
+    heard = np.concatenate([decoder.push(packet) for packet in [*packets[:lost], *packets[lost + 1 :]]])
+    assert (decoder.lost, decoder.copied, len(heard)) == (after - number, 0, len(given))
+    assert after - number > 4
+    assert power(heard[(after - 3) * 5120 : (after - 1) * 5120]) < 1e-9
+
+
 def test_what_is_no_packet_is_refused(narrow: Codec) -> None:
     with pytest.raises(TypeError, match="bytes, not list"):
         narrow.decoder().push([])  # type: ignore[arg-type]

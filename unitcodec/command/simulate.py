@@ -20,6 +20,7 @@ from unitcodec.command.stream import read_stream
 
 if TYPE_CHECKING:
     from bitstream import EntropyModel, SpeechCodes
+    from bitstream.live.packet import LiveCoder
 
 MTU = 20
 """Bytes: about 0.32 s of the default model's codes."""
@@ -132,7 +133,7 @@ def _simulate(link: Link, opener: Opener, kind: str | None, overwrite: bool, qui
 
 
 def _simulate_live(link: Link, data: bytes, opener: Opener, kind: str | None, overwrite: bool, quiet: bool, job: Job) -> None:
-    from bitstream import Damaged, LiveReader, LiveWriter
+    from bitstream import LiveReader, LiveWriter
     from bitstream.datagram.channel import bit_errors, burst_losses
 
     reader = LiveReader(io.BytesIO(data))
@@ -140,13 +141,11 @@ def _simulate_live(link: Link, data: bytes, opener: Opener, kind: str | None, ov
     decoder = codec.decoder(reader.frames * codec.model.entropy.spec.unit_hop / codec.sample_rate, reader.fec)
     packets = list(reader)
     lost = burst_losses(max(0, len(packets) - 1), link.loss, link.burst, link.seed).tolist()
-    came = [packet for packet, gone in zip(packets, [*lost, False], strict=False) if not gone]
-    arrived = [*bit_errors(came[:-1], link.bit_errors, link.seed), *came[-1:]]
-    sound = []
-    for packet in arrived:
-        with contextlib.suppress(Damaged):
-            decoder.coder.read(packet)
-            sound.append(packet)
+    came = [None if gone else packet for packet, gone in zip(packets, [*lost, False], strict=False)]
+    wrong = iter(bit_errors([packet for packet in came[:-1] if packet is not None], link.bit_errors, link.seed))
+    arrived = [*(None if packet is None else next(wrong) for packet in came[:-1]), *came[-1:]]
+    heard, damaged = _in_time(packets, arrived, decoder.coder)
+    sound = [packet for packet in heard if packet is not None]
     with Output(job.target, overwrite=overwrite) as output:
         if kind is None:
             stream = io.BytesIO()
@@ -155,15 +154,52 @@ def _simulate_live(link: Link, data: bytes, opener: Opener, kind: str | None, ov
                 writer.write(packet)
             output.write(stream.getvalue())
         else:
-            blocks = [*(decoder.push(packet) for packet in sound), decoder.flush()]
+            blocks = [*(decoder.push(packet) for packet in heard), decoder.flush()]
             write_sound(output, blocks, sum(map(len, blocks)), kind)
     if not quiet:
         target = "standard output" if job.target == STANDARD else job.target
         copies = f", {decoder.copied} known from copies" if reader.fec and kind else ""
         say(
             f"{source_name(job.source)} -> {target}: {sum(lost)} of {len(packets)} live packets lost, "
-            f"{len(arrived) - len(sound)} damaged{copies}"
+            f"{damaged} damaged{copies}"
         )
+
+
+def _in_time(sent: list[bytes], arrived: list[bytes | None], coder: LiveCoder) -> tuple[list[bytes | None], int]:
+    """What a receiver with a clock hears of live packets: each in its time, None in the time of those that did not arrive.
+
+    Numbers alone do not tell of a stream's first packets, nor of 56 and more in a row.
+
+    Args:
+        sent: all packets of a stream.
+        arrived: the same as they came; None for those that did not.
+
+    Returns:
+        The packets, and how many of those that arrived are damaged.
+    """
+    from bitstream import Damaged
+    from bitstream.live.packet import LATE, NUMBERS
+
+    heard: list[bytes | None] = []
+    damaged, due = 0, None
+    for packet, came in zip(sent, arrived, strict=True):
+        try:
+            number = coder.head(packet)[1]
+        except Damaged:  # before it was sent; the number of the next one tells
+            damaged += came is not None
+            continue
+        gap = 0 if due is None else (number - due) % NUMBERS
+        if gap < LATE:  # a second copy takes no time of its own
+            heard += [None] * gap
+            due = (number + 1) % NUMBERS
+        try:
+            read = None if came is None else coder.read(came)
+        except Damaged:
+            read, damaged = None, damaged + 1
+        if read is not None or gap < LATE:
+            heard.append(None if read is None else came)
+    return heard, damaged
+
 
 
 def send(codes: SpeechCodes, entropy: EntropyModel, link: Link) -> Heard:

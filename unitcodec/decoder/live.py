@@ -113,11 +113,13 @@ class LiveDecoder:
 
         What is damaged counts as missing; what comes late or twice is passed over, but for the end, and but for what is still
         waited for. Where the numbers tell that packets are missing before this one, something stands in their place: their
-        copies, where there are any; else speech for a moment, then silence.
+        copies, where there are any; else speech for a moment, then silence. Behind the end there is nothing, whatever comes.
 
         Raises TypeError for what is neither bytes nor None.
         """
         if packet is None:
+            if self.ended:
+                return np.zeros(0, np.float32)
             self._asked = min(self._asked + 1, NUMBERS // 2)
             self._expect(1)
             return self._settled()
@@ -157,9 +159,14 @@ class LiveDecoder:
         return self._end(read.samples - (behind - 1) * self.packet)
 
     def _copied(self, index: int) -> None:
-        """Put the copy that a packet carries where the packet is missing of which it is one. In a pause none was sent."""
+        """Put the copy that a packet carries where the packet is missing of which it is one. In a pause none was sent.
+
+        The packet that told of the pause may be missing, too: a copy of zeros is one of no speech.
+        """
         read, place = self._waiting[index], index - self.coder.fec
         if not isinstance(read, LivePacket) or read.copy is None or place < 0 or self._waiting[place] is not None:
+            return
+        if not read.copy.any():
             return
         before = [each for each in list(self._waiting)[:place] if each is not None]
         resting = self._pause is not None if not before else isinstance(before[-1], LivePacket) and before[-1].kind == "pause"
@@ -251,12 +258,12 @@ class LiveDecoder:
         """Decode what has its surroundings, or everything -> the samples."""
         received = self._start + self._units.shape[1]
         known = received if complete else received - AHEAD
-        if known * self._stride > self._frozen.end:
-            self._decode(known)
-        ready = (self._frozen.end - (0 if complete else self._around)) * HOP
-        if ready <= self._spoken:
-            return np.zeros(0, np.float32)
-        with torch.autocast(self._device.type, enabled=False):
+        with torch.autocast(self._device.type, enabled=False):  # a caller's
+            if known * self._stride > self._frozen.end:
+                self._decode(known)
+            ready = (self._frozen.end - (0 if complete else self._around)) * HOP
+            if ready <= self._spoken:
+                return np.zeros(0, np.float32)
             samples = self._frozen.speak(self._speech, self._spoken, ready).cpu().numpy()
         samples = self._frozen.loud(samples, self._spoken, ready)
         self._spoken = ready
@@ -294,10 +301,10 @@ class _Frozen:
 
     def __init__(self, networks: Networks, stride: int, unit_hop: int) -> None:
         self.networks, self.stride, self.unit_hop = networks, stride, unit_hop
-        device = next(networks.parameters()).device
+        like = next(networks.parameters())  # the default type is the caller's business
         self.start = 0
-        self._mel, self._features = torch.zeros(1, 80, 0, device=device), torch.zeros(1, 3, 0, device=device)
-        self._hz, self._gain, self._noise = torch.zeros(1, 0, device=device), np.zeros(0), np.zeros(0)
+        self._mel, self._features = like.new_zeros(1, 80, 0), like.new_zeros(1, 3, 0)
+        self._hz, self._gain, self._noise = like.new_zeros(1, 0), np.zeros(0), np.zeros(0)
 
     @property
     def end(self) -> int:
