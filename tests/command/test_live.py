@@ -108,3 +108,12 @@ def test_options() -> None:
     default = asked_for(True, None, None, False, None)
     assert default is not None
     assert str(default.packet) == PACKETS[1]
+
+
+def test_the_longest_duration_holds_for_pipes_too(live: Path, command: Command, tmp_path: Path) -> None:
+    for source, data in ((str(live), b""), ("-", live.read_bytes())):
+        done = command("decode", source, tmp_path / "long.wav", "--max-duration", "1", input=data)
+        assert done.returncode == 1
+        assert b"longer than the 1 s allowed" in done.stderr
+        assert done.stderr.count(b"\n") == 1
+        assert not (tmp_path / "long.wav").exists()

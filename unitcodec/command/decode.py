@@ -125,7 +125,7 @@ def opened(name: str, stream: Checked | BinaryIO, opener: Opener, part: Part) ->
         return Speech(name, stream, opener, part)
     if not part.whole:
         raise UnitcodecError("a stream of live packets is played from its start; --start and --duration are for other files")
-    return LiveSpeech(name, stream, opener, part.on_error)
+    return LiveSpeech(name, stream, opener, part.on_error, part.max_seconds)
 
 
 @click.command()

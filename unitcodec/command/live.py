@@ -96,15 +96,19 @@ class LiveSpeech:
         size, spoken: bytes of the stream, and samples, so far.
     """
 
-    def __init__(self, name: str, stream: Checked | BinaryIO, opener: Opener, on_error: OnError) -> None:
-        """``name`` is for messages. Raises BitstreamError for the header."""
+    def __init__(
+        self, name: str, stream: Checked | BinaryIO, opener: Opener, on_error: OnError, max_seconds: float | None = None
+    ) -> None:
+        """``name`` is for messages, ``max_seconds`` as for PacketReader. Raises BitstreamError for the header."""
         from bitstream import LiveReader
+        from bitstream.stream.reader import Limit
 
         self._name, self._salvage = name, on_error == "salvage"
         self._reader = LiveReader(io.BytesIO(stream.data) if isinstance(stream, Checked) else stream)
         self.codec = opener.codec(self._reader.model)
         packet = self._reader.frames * self.codec.model.entropy.spec.unit_hop / self.codec.sample_rate
         self._decoder = self.codec.decoder(packet, self._reader.fec)
+        self._limit = Limit(self.codec.model.entropy.spec, max_seconds)
         self.num_samples = stream.num_samples if isinstance(stream, Checked) else None
         self.spoken = 0
 
@@ -132,5 +136,8 @@ class LiveSpeech:
             raise Truncated("the end of the stream is missing; --salvage plays what is there")
 
     def _counted(self, samples: Samples) -> Samples:
+        """Raises TooLong."""
         self.spoken += len(samples)
+        self._limit.check(self.spoken)
+        self._limit.refuse(self._decoder.lost * self._decoder.packet // self._limit.packet_samples, self._decoder.lost)
         return samples

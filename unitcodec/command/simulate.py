@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 from dataclasses import dataclass
@@ -159,10 +158,7 @@ def _simulate_live(link: Link, data: bytes, opener: Opener, kind: str | None, ov
     if not quiet:
         target = "standard output" if job.target == STANDARD else job.target
         copies = f", {decoder.copied} known from copies" if reader.fec and kind else ""
-        say(
-            f"{source_name(job.source)} -> {target}: {sum(lost)} of {len(packets)} live packets lost, "
-            f"{damaged} damaged{copies}"
-        )
+        say(f"{source_name(job.source)} -> {target}: {sum(lost)} of {len(packets)} live packets lost, {damaged} damaged{copies}")
 
 
 def _in_time(sent: list[bytes], arrived: list[bytes | None], coder: LiveCoder) -> tuple[list[bytes | None], int]:
@@ -199,7 +195,6 @@ def _in_time(sent: list[bytes], arrived: list[bytes | None], coder: LiveCoder) -
         if read is not None or gap < LATE:
             heard.append(None if read is None else came)
     return heard, damaged
-
 
 
 def send(codes: SpeechCodes, entropy: EntropyModel, link: Link) -> Heard:
