@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from invocation import Start, files, run
 
-from unitcodec.command.journal import LEAST_PACKETS, Journal, journal_path
+from unitcodec.command.journal import LEAST_PACKETS, Journal, _line, journal_path
 from unitcodec.encoder.stream import Checkpoint
 from unitcodec.errors import UnitcodecError
 
@@ -162,3 +165,65 @@ def test_it_is_not_written_through_a_link(tmp_path: Path) -> None:
     os.symlink(other, journal_path(str(tmp_path / "a.uc")))
     write(tmp_path / "a.wav")
     assert other.read_text() == "of somebody"
+
+
+def test_a_file_with_a_second_name_is_let_alone(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("of somebody")
+    os.link(other, journal_path(str(tmp_path / "a.uc")))
+    write(tmp_path / "a.wav", None)
+    assert other.read_text() == "of somebody"
+
+
+def test_a_file_of_another_user_is_let_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.wav")
+    before = path.read_bytes()
+    state = os.fstat
+
+    def foreign(file: int) -> os.stat_result:
+        values = list(state(file))
+        values[4] = 4_000_000  # st_uid
+        return os.stat_result(values)
+
+    monkeypatch.setattr(os, "fstat", foreign)
+    assert read(tmp_path / "a.wav", {"model": "a"}) == (b"", None)
+    write(tmp_path / "a.wav", None)
+    assert path.read_bytes() == before
+
+
+def test_numbers_that_are_none_end_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav")
+    for given in ({"packets": math.inf}, {"fields": [math.inf]}, {"fields": None}, {"packets": math.nan}):
+        record = {"data": "", "at": {"packets": 30, "fields": [], "rate": None, **given}}
+        path.write_bytes(path.read_bytes().splitlines(True)[0] + _line(record))
+        assert read(tmp_path / "a.wav", {"model": "a"})[0] == b""
+        write(tmp_path / "a.wav")
+
+
+def test_what_could_not_be_written_goes_when_the_output_is_there(tmp_path: Path) -> None:
+    source = tmp_path / "a.wav"
+    source.touch()
+    path = Path(journal_path(str(source.with_suffix(".uc"))))
+    with Journal(str(source), str(source.with_suffix(".uc"))) as journal:
+        journal.begin({"model": "a"}, False)
+        journal.add(b"1", checkpoint(LEAST_PACKETS))
+        assert path.exists()
+        assert journal._file is not None
+        journal._file.close()
+        journal._file = open(path, "rb")  # noqa: SIM115  # as where there is no more room: it cannot be written
+        journal.add(b"2", checkpoint(LEAST_PACKETS + 1))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("at", [{"packets": -1}, {"fields": [1]}, {"rate": {"allowance": None}}])
+def test_a_checkpoint_that_is_none_is_told_in_a_line(
+    killed: Path, narrow_folder: Path, at: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(journal_path(str(killed.with_suffix(".uc"))))
+    about, first = path.read_bytes().splitlines(True)[:2]
+    record = json.loads(first.partition(b" ")[2])
+    path.write_bytes(about + _line({**record, "at": {**record["at"], **at}}))
+    status, _, (line,) = run(capsys, "encode", killed, "--resume", "-q", "--model", narrow_folder, "--device", "cpu")
+    assert status == 1
+    assert line == f"unitcodec: {killed}: what an interrupted run has left is damaged; without --resume it is coded anew"
+    assert not killed.with_suffix(".uc").exists()

@@ -70,6 +70,19 @@ def test_what_is_there_is_not_made_again(
     encode_slice(plan, slices[0], narrow, again=True)
     assert shard.read_bytes() == before
     assert sorted(os.listdir(shard.parent)) == [shard.name]
+    write = Store.write
+
+    def killed(store: Store, name: str, data: bytes) -> None:
+        if name == plan.shard(0):
+            raise KeyboardInterrupt
+        write(store, name, data)
+
+    monkeypatch.setattr(Store, "write", killed)
+    with pytest.raises(KeyboardInterrupt):  # its report is new, so the shard that was there is not that of the report
+        encode_slice(plan, slices[0], narrow, again=True)
+    monkeypatch.undo()
+    assert finished(plan, 0) is None
+    encode_slice(plan, slices[0], narrow)
     shard.unlink()  # as where a run ended between report and shard
     assert finished(plan, 0) is None
     with pytest.raises(UnitcodecError, match="1 of 1 shards are missing"):
@@ -94,10 +107,10 @@ def test_another_corpus_in_its_place(recordings: Path, narrow: Codec, tmp_path: 
 def test_hostile_names_stay_names(recordings: Path, narrow: Codec, tmp_path: Path) -> None:
     """Ids that look like paths out of the folder, and what is no recording at all."""
     manifest, sound = recordings / "bad.jsonl", (recordings / "a.wav").read_bytes()
-    ids = ["../../../evil", "/etc/evil", "two\nlines", "a/../../b", "C:\\evil", "\x00"]
+    ids = ["../../../evil", "/etc/evil", "two\nlines", "a/../../b", "C:\\evil", "\x00", "\ud800"]
     lines = [{"id": each, "path": "a.wav"} for each in ids] + [
         {"id": "gone", "path": "../none.wav"}, {"id": "folder", "path": "deep"}, {"id": "null", "path": "a\x00.wav"},
-        {"id": "url", "path": "nosuch://host/a.wav"},
+        {"id": "device", "path": "/dev/zero"}, {"id": "url", "path": "nosuch://host/a.wav"},
     ]  # fmt: skip
     manifest.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     write_tar(tmp_path / "x.tar", {"../../evil.wav": sound, "/evil.wav": sound, "two\nlines.wav": sound, "bad.wav": b"RIFF"})
@@ -110,9 +123,9 @@ def test_hostile_names_stay_names(recordings: Path, narrow: Codec, tmp_path: Pat
         encode_slice(plan, piece, narrow)
     total = summarize(plan)
     assert {path for path in tmp_path.rglob("*") if tmp_path / "out" not in (path, *path.parents)} == before
-    assert (total.recordings, total.failed) == (6 + 3 + 1, 4 + 1 + 1 + 1)
+    assert (total.recordings, total.failed) == (7 + 3 + 1, 5 + 1 + 1 + 1)
     failures = rows(tmp_path / "out" / "failures.jsonl")
-    assert [row["id"] for row in failures[:5]] == ["gone", "folder", "null", "url", "bad"]
+    assert [row["id"] for row in failures[:6]] == ["gone", "folder", "null", "device", "url", "bad"]
     assert all("\n" not in str(row["error"]) and row["error"] for row in failures)
 
 

@@ -20,6 +20,7 @@ from unitcodec.command.journal import Journal
 from unitcodec.command.live import LiveOptions, asked_for, live_options
 from unitcodec.command.output import Output
 from unitcodec.command.run import Work, loader, progress, say, source_name, stdin, summarize
+from unitcodec.errors import UnitcodecError
 
 if TYPE_CHECKING:
     from unitcodec.audio import Samples
@@ -128,7 +129,11 @@ def _encode_one(
                 before = checkpoint.packets * codec.model.entropy.spec.packet_samples
                 if not quiet:
                     say(f"{name}: goes on after {clock(before / codec.sample_rate)}, coded before")
-            pieces = _journaled(codec.encoder(bitrate=bitrate, resume=checkpoint), blocks, journal, done)
+            try:
+                encoder = codec.encoder(bitrate=bitrate, resume=checkpoint)
+            except ValueError as error:
+                raise UnitcodecError("what an interrupted run has left is damaged; without --resume it is coded anew") from error
+            pieces = _journaled(encoder, blocks, journal, done)
         try:
             for data in pieces:
                 output.write(data)

@@ -45,6 +45,7 @@ class Journal:
         """Nothing is done yet; nothing will be for pipes, devices and standard streams."""
         self.path: str | None = None
         self._file: BinaryIO | None = None
+        self._failed = False
         self._waiting: list[bytes] = []
         self._synced = time.monotonic()
         if STANDARD in (source, target) or not _is_file(source) or (os.path.lexists(target) and not _is_file(target)):
@@ -87,7 +88,7 @@ class Journal:
 
     def add(self, data: bytes, checkpoint: Checkpoint | None) -> None:
         """Bytes that follow those before, and where the encoder stands now; None: not at the border of a packet."""
-        if self.path is None or (not data and not self._waiting):
+        if self.path is None or self._failed or (not data and not self._waiting):
             return
         self._waiting.append(data)
         if checkpoint is None or checkpoint.packets < LEAST_PACKETS:
@@ -103,7 +104,7 @@ class Journal:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
         except OSError:  # no room, or another run has it: what is there stays good
-            self.path = None
+            self._failed = True
         self._waiting = []
 
     def _create(self) -> BinaryIO:
@@ -137,7 +138,7 @@ class Journal:
             parts, end = list[bytes](), file.tell()
             checkpoint: Checkpoint | None = None
             while (record := _record(file.readline(LONGEST_LINE))) is not None:
-                with contextlib.suppress(KeyError, TypeError, ValueError):
+                with contextlib.suppress(KeyError, TypeError, ValueError, OverflowError):
                     data, checkpoint = base64.b64decode(record["data"], validate=True), _checkpoint(record["at"])
                     parts.append(data)
                     end = file.tell()
@@ -168,10 +169,12 @@ def remove_journal(path: str) -> None:
 
 
 def _open(path: str, flags: int = 0) -> BinaryIO:
-    """For reading and writing; not through a link, which somebody else may have put there. Raises OSError."""
+    """For reading and writing; not through a link, nor a file of another user, who may have put it there. Raises OSError."""
     flags |= os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags, 0o666)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    state = os.fstat(descriptor)
+    owners = {os.geteuid(), os.stat(os.path.dirname(path) or ".").st_uid} if hasattr(os, "geteuid") else {state.st_uid}
+    if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1 or state.st_uid not in owners:
         os.close(descriptor)
         raise FileExistsError(path)
     return os.fdopen(descriptor, "r+b")

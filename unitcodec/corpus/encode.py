@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -89,6 +90,8 @@ def encode_slice(
         for each, place in zip(coded, places, strict=True)
     ]
     report = {"summary": asdict(summary), "rows": rows, "failed": failed}
+    if again:  # the report would be of another shard if this run ended between the two
+        plan.store.remove(plan.shard(piece.number))
     plan.store.write(plan.report(piece.number), json.dumps(report).encode("ascii"))
     plan.store.write(plan.shard(piece.number), data)
     return summary
@@ -102,20 +105,18 @@ def _outcomes(piece: Slice, codec: Codec, bitrate: float | None) -> Iterator[tup
         return
     try:
         for recording, path in read_tar(piece.tar):
-            yield recording, "two audio files have this key" if path is None else _attempt(recording, path, codec, bitrate)
+            yield recording, _attempt(recording, path, codec, bitrate) if isinstance(path, str) else str(path)
     except ModelError:
         raise
-    except (OSError, EOFError, tarfile.TarError, zlib.error, UnitcodecError) as error:
-        yield Recording(piece.tar, piece.tar), _words(error)
-    except Exception as error:  # whatever a URL's file system raises
-        if not is_url(piece.tar):
-            raise
+    except Exception as error:  # whatever a URL's file system and, for a hostile tar, tarfile raise
         yield Recording(piece.tar, piece.tar), _words(error)
 
 
 def _attempt(recording: Recording, path: str | None, codec: Codec, bitrate: float | None) -> Coded | str:
     """A recording, of which ``path`` may be a copy."""
     try:
+        if path is None and not is_url(recording.path) and not stat.S_ISREG(os.stat(recording.path).st_mode):
+            return "is no regular file"  # a pipe would be waited for, and a device has no end
         if path is not None or not is_url(recording.path):
             return _read(recording, path or recording.path, codec, bitrate)
         with open_path(recording.path) as stream:
@@ -138,5 +139,5 @@ def _words(error: Exception) -> str:
     """What is wrong, in a line."""
     text = reason(error, error.filename or "") if isinstance(error, OSError) else str(error)
     text = " ".join(text.split())[:1000]
-    known = isinstance(error, (UnitcodecError, OSError))
+    known = isinstance(error, (UnitcodecError, OSError, tarfile.TarError))
     return text if known and text else f"{type(error).__name__}: {text}"

@@ -106,5 +106,5 @@ def member_key(identity: str) -> str:
     >>> member_key("../p225/a.b")
     '%2E%2E/p225/a%2Eb'
     """
-    parts = [quote(part, safe=" ", errors="surrogateescape").replace(".", "%2E") for part in identity.split("/")]
+    parts = [quote(part, safe=" ", errors="surrogatepass").replace(".", "%2E") for part in identity.split("/")]
     return "/".join(part or "%" for part in parts)
