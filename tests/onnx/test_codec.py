@@ -250,3 +250,24 @@ def test_a_hostile_graph_is_one_line(
 def test_a_folder_without_graphs(narrow_folder: Path) -> None:
     with pytest.raises(ModelError, match="unitcodec export-onnx MODEL DIR"):
         OnnxCodec.from_pretrained(narrow_folder)
+
+
+@pytest.mark.parametrize("wrong", ["shape", "nan", "count"])
+@pytest.mark.parametrize("name", ["tracker", "voice", "content", "f0", "mel", "pulses", "filters"])
+def test_a_graph_of_another_model_is_told_by_what_it_gives(
+    narrow_graphs: Path, waveform: np.ndarray, monkeypatch: pytest.MonkeyPatch, name: str, wrong: str
+) -> None:
+    codec = OnnxCodec.from_pretrained(narrow_graphs)
+    codes = codec.encode(waveform[:20000], 16000)
+    session = codec._graphs._open(name)
+
+    class Other:
+        def run(self, *arguments: Any) -> list[np.ndarray]:
+            made = session.run(*arguments)
+            if wrong == "count":
+                return [*made, made[0]]
+            return [each[..., :-1] if wrong == "shape" else each.astype(np.float64) * np.nan for each in made]
+
+    monkeypatch.setitem(codec._graphs._sessions, name, Other())
+    with pytest.raises(ModelError, match=rf"{name}\.onnx: gives other than"):
+        codec.decode(codes) if name in ("mel", "pulses", "filters") else codec.encode(waveform[:20000], 16000)

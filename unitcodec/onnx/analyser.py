@@ -34,6 +34,7 @@ class GraphAnalyser:
         self._reach, self._near = sizes["reach"], sizes["near"]
         rows = graphs.folder.entropy.spec.rows
         ladder = content.get("ladder", ())
+        self._channels = len(rows) - bool(ladder)
         self._quantizer = BoundedScalar([row.alphabet for row in rows[bool(ladder) :]], ladder)
         self._fields = graphs.folder.entropy.spec.speaker[3:]
         self.context = content_samples(sizes["context"])
@@ -67,19 +68,19 @@ class GraphAnalyser:
     def _latent(self, name: str, given: Mapping[str, Array], kind: object, within: slice) -> Array:
         typed = singles if kind is singles else doubles
         inputs = {key: typed(value) if value.dtype.kind == "f" else value for key, value in given.items()}
-        (bounded,) = self._graphs.run(name, inputs)
+        (bounded,) = self._graphs.run(name, inputs, [(1, self._channels, given["mel"].shape[2] // self._stride)])
         return bounded[..., within]
 
     def f0_codes(self, f0: NDArray[np.float32], fields: Fields) -> IntArray:
         channels = track_channels(whole_f0(f0), *mean_and_deviation(fields.mean, fields.deviation))
-        (codes,) = self._graphs.run("f0", {"track": doubles(channels[None])})
+        (codes,) = self._graphs.run("f0", {"track": doubles(channels[None])}, [(1, 1, channels.shape[1] // STRIDE)])
         return codes[0, 0].astype(np.int32)
 
     def mel(self, waveform: Doubles) -> Doubles:
         return normalise(spectra.log_mel(waveform[0]))[None]
 
     def voice(self, mel: Doubles) -> tuple[int, ...]:
-        (codes,) = self._graphs.run("voice", {"mel": doubles(mel)})
+        (codes,) = self._graphs.run("voice", {"mel": doubles(mel)}, [(1, len(self._fields))])
         return tuple(codes[0].tolist())
 
     def find_voice(self, fields: Fields, excerpts: Sequence[Excerpt], steps: int) -> Fields:
@@ -120,14 +121,16 @@ class _Slope:
             "mel": self.mel[..., part],
             "vector": vector.astype(self.dtype, copy=False),
         }
-        (slope,) = self.graphs.run(f"slope{self.name}", {key: np.ascontiguousarray(value) for key, value in given.items()})
+        arrays = {key: np.ascontiguousarray(value) for key, value in given.items()}
+        (slope,) = self.graphs.run(f"slope{self.name}", arrays, [vector.shape])
         return slope
 
 
 def decode_f0(graphs: Graphs, name: str, dtype: DTypeLike, f0: IntArray, fields: Fields) -> tuple[Array, Array]:
     """F0 codes (m,) -> pitch features (1, 3, 8 m) and F0 (1, 8 m) in Hz."""
     mean, deviation = (np.array([each], dtype) for each in mean_and_deviation(fields.mean, fields.deviation))
-    features, hz = graphs.run(name, {"f0": f0[None].astype(np.int64), "mean": mean, "deviation": deviation})
+    given, frames = {"f0": f0[None].astype(np.int64), "mean": mean, "deviation": deviation}, STRIDE * len(f0)
+    features, hz = graphs.run(name, given, [(1, 3, frames), (1, frames)])
     return features, hz
 
 

@@ -13,6 +13,7 @@ from ..errors import ModelError
 from .folder import EXACT, Folder
 
 Array = NDArray[Any]
+Shape = tuple[int | None, ...]
 
 
 class Graphs:
@@ -27,8 +28,13 @@ class Graphs:
         self.folder, self._threads = folder, threads
         self._sessions: dict[str, Any] = {}
 
-    def run(self, name: str, given: Mapping[str, Array], outputs: Sequence[str] | None = None) -> list[Array]:
-        """What a graph makes of its inputs, all of it by default. Raises ModelError for one that cannot be loaded or run."""
+    def run(
+        self, name: str, given: Mapping[str, Array], shapes: Sequence[Shape], outputs: Sequence[str] | None = None
+    ) -> list[Array]:
+        """What a graph makes of its inputs, all of it by default, in these shapes; None is of any size.
+
+        Raises ModelError for a graph that cannot be loaded or run, or that gives what has other shapes or is no number.
+        """
         try:
             if name not in self._sessions:
                 self._sessions[name] = self._open(name)
@@ -38,6 +44,8 @@ class Graphs:
         except Exception as error:  # ONNX Runtime has a class for each of its own
             reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
             raise ModelError(f"{self.folder.path / name}.onnx: ONNX Runtime says: {reason}") from error
+        if len(made) != len(shapes) or not all(map(_is_sound, made, shapes)):
+            raise ModelError(f"{self.folder.path / name}.onnx: gives other than the graph of such a model: export it again")
         return made
 
     def forget(self, name: str) -> None:
@@ -60,6 +68,15 @@ class Graphs:
         # Memory is given back, and taken as it is needed: sizes vary.
         options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _is_sound(array: object, shape: Shape) -> bool:
+    return (
+        isinstance(array, np.ndarray)
+        and array.ndim == len(shape)
+        and all(wanted in (None, size) for wanted, size in zip(shape, array.shape, strict=True))
+        and (array.dtype.kind == "i" or (array.dtype.kind == "f" and bool(np.isfinite(array).all())))
+    )
 
 
 def doubles(array: Array) -> NDArray[np.float64]:

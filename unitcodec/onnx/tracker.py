@@ -22,7 +22,8 @@ def make_tracker(graphs: Graphs) -> Tracker | None:
 
 def _detect(graphs: Graphs, samples: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     band = {"fmin": np.array(F0_MIN, np.float32), "fmax": np.array(F0_MAX, np.float32)}
-    found = graphs.run("tracker", {"audio": np.ascontiguousarray(samples[None], np.float32), **band}, ["pitch", "confidence"])
+    given, shape = {"audio": np.ascontiguousarray(samples[None], np.float32), **band}, (1, len(samples) // HOP)
+    found = graphs.run("tracker", given, [shape, shape], ["pitch", "confidence"])
     pitch, confidence = (each[0].astype(np.float64) for each in found)
     peaks = np.abs(samples[: len(confidence) * HOP].reshape(-1, HOP)).max(1)
     return pitch, np.where(peaks < SILENCE_PEAK, 0.0, confidence)

@@ -50,7 +50,8 @@ class _Source:
         features, hz = decode_f0(self._graphs, "f0_decoder", np.float32, f0[0], self._fields)
         features, hz = singles(features[..., :frames]), singles(hz[:, :frames])
         codes = np.array([self._fields.voice], np.int64)
-        (mel,) = self._graphs.run("mel", {"units": units.astype(np.int64), "features": features, "codes": codes})
+        given: dict[str, Array] = {"units": units.astype(np.int64), "features": features, "codes": codes}
+        (mel,) = self._graphs.run("mel", given, [(1, 80, frames)])
         stride = self.unit_hop // HOP
         part = slice(own.start * stride, own.stop * stride)
         return mel[..., part], features[..., part], hz[:, part]
@@ -72,11 +73,12 @@ class _Generator:
         self, hz: Array, voicing: Array, phase: float, begin: int, end: int, part: slice, position: int
     ) -> tuple[Array, Array, float]:
         given = {"hz": hz, "voicing": singles(voicing), "start": np.array([phase]), "first": np.array(begin, np.int64)}
-        pulses, cycles = self._graphs.run("pulses", given)
+        pulses, cycles = self._graphs.run("pulses", given, [(1, HOP * hz.shape[1])] * 2)
         pulses = pulses[:, part]
         return pulses, white_noise(position, pulses.shape[1])[None], float(cycles[0, end - 1])
 
     def generate(self, mel: Array, features: Array, pulses: Array, noise: Array) -> Array:
-        filters = self._graphs.run("filters", {"mel": singles(mel), "features": singles(features)})
+        shapes = [(1, None, mel.shape[2])] * 3
+        filters = self._graphs.run("filters", {"mel": singles(mel), "features": singles(features)}, shapes)
         harmonic, noisy, angle = (each[0] for each in filters)
         return spectra.generate(harmonic, noisy, angle, pulses[0], noise[0], mel[0], self._passes)[None]
