@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bitstream import EntropyModel
 from bitstream.errors import shown
@@ -15,6 +15,8 @@ from bitstream.regular import read_regular
 
 from .errors import ModelError
 from .pitch.tracker import TRACKERS
+
+T = TypeVar("T")
 
 FORMAT = 1
 PRECISIONS = ("int8", "float32")
@@ -30,6 +32,21 @@ _NUMBERS = ("scale", "gain_db", "bitrate")
 _TEXTS = ("name", "kind", "front_end", "activation", "checkpoint", "revision", "tracker", "precision")
 _OPTIONAL = ("layer", "hidden", "upsample_kernels", "durations", "revision", "normalize", "source")
 _MAY_BE_ZERO = ("blocks", "memory", "context", "layer", "voice", "f0", "speaker", "istft", "voice_search", "matching")
+
+
+def read_object(path: Path, most: int, make: Callable[[dict[str, Any]], T]) -> T:
+    """What ``make`` makes of the JSON object in a file of at most so many bytes. Raises ModelError, naming the file."""
+    try:
+        values = json.loads(read_regular(path, most))
+        if not isinstance(values, dict):
+            raise ModelError("not a JSON object")
+        return make(values)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}") from error
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: not JSON, or cut short") from error
 
 
 @dataclass(frozen=True)
@@ -59,25 +76,19 @@ class ModelConfig:
     @staticmethod
     def read(path: Path) -> ModelConfig:
         """The file at ``path``. Raises ModelError, naming it."""
-        try:
-            values = json.loads(read_regular(path, MAX_FILE))
-            if not isinstance(values, dict):
-                raise ModelError("not a JSON object")
-            if values.get("format") != FORMAT:
-                raise ModelError(f"model format {shown(values.get('format'))}; this version reads {FORMAT}")
-            _check(values)
-            if unknown := values.keys() - {each.name for each in fields(ModelConfig)}:
-                raise ModelError(f"no option is called {shown(min(unknown))}")
-            if "name" not in values:
-                raise ModelError("name is missing")
-            config = ModelConfig(**values)
-            config._check_values()
-        except OSError as error:
-            raise ModelError(f"{path}: {error.strerror or error}") from error
-        except ModelError as error:
-            raise ModelError(f"{path}: {error}") from error
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"{path}: not JSON, or cut short") from error
+        return read_object(path, MAX_FILE, ModelConfig._of)
+
+    @staticmethod
+    def _of(values: dict[str, Any]) -> ModelConfig:
+        if values.get("format") != FORMAT:
+            raise ModelError(f"model format {shown(values.get('format'))}; this version reads {FORMAT}")
+        _check(values)
+        if unknown := values.keys() - {each.name for each in fields(ModelConfig)}:
+            raise ModelError(f"no option is called {shown(min(unknown))}")
+        if "name" not in values:
+            raise ModelError("name is missing")
+        config = ModelConfig(**values)
+        config._check_values()
         return config
 
     def _check_values(self) -> None:

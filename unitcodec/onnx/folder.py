@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bitstream import BitstreamError, EntropyModel
 from bitstream.errors import shown
-from bitstream.regular import open_regular, read_regular
+from bitstream.regular import open_regular
 
-from ..configuration import ModelConfig
+from ..configuration import ModelConfig, read_object
 from ..errors import ModelError
 from .contents import look_through
 
@@ -63,18 +62,13 @@ class Index:
     @staticmethod
     def read(path: Path) -> Index:
         """Raises ModelError, naming the file."""
-        try:
-            values = json.loads(read_regular(path, MAX_INDEX))
-            if not isinstance(values, dict) or values.get("format") != FORMAT:
-                raise ModelError(f"not an index of format {FORMAT}")
-            index = Index(values["format"], _sizes(values.get("sizes")), _files(values.get("files")))
-        except OSError as error:
-            raise ModelError(f"{path}: {error.strerror or error}") from error
-        except ModelError as error:
-            raise ModelError(f"{path}: {error}") from error
-        except (ValueError, RecursionError) as error:
-            raise ModelError(f"{path}: not JSON, or cut short") from error
-        return index
+        return read_object(path, MAX_INDEX, Index._of)
+
+    @staticmethod
+    def _of(values: dict[str, Any]) -> Index:
+        if values.get("format") != FORMAT:
+            raise ModelError(f"not an index of format {FORMAT}")
+        return Index(values["format"], _sizes(values.get("sizes")), _files(values.get("files")))
 
 
 def _sizes(values: Any) -> dict[str, int]:
