@@ -137,8 +137,8 @@ class Codec(AnyCodec):
             packet: seconds of a live packet: 0.16, 0.32, 0.64, 1.28 or 2.56 with the default model.
             cbr: bytes of every live packet, exactly.
             dtx: live packets come only while somebody speaks; a pause takes one, of 3 bytes or ``cbr``.
-            fec: each live packet carries a coarse copy of the one 1, 4 or 8 packets before: 100 bit/s, on top of the 450 or
-                within ``bitrate``. 1 serves where single packets are lost, 4 or 8 where several in a row are.
+            fec: each live packet carries a coarse copy of the one 1, 4 or 8 packets before, on top of the 450 bit/s or within
+                ``bitrate``. 1 (100 bit/s) serves where single packets are lost, 4 or 8 (200 bit/s) where several in a row are.
             resume: the ``checkpoint`` of another encoder of a file. This one gives the pieces that follow those which that one
                 had given. It takes the same audio, from the first sample on, and lets go of what lies before.
 

@@ -37,6 +37,8 @@ MOST_FRAMES = 64
 """Unit frames of a packet: six bits of the byte that tells the layout."""
 DISTANCES = (0, 1, 4, 8)
 """How many packets before it lies the packet of which each carries a copy; 0: none. The two highest bits of the layout."""
+COPY_BITS = dict(zip(DISTANCES, (0, 1, 2, 2), strict=True))
+"""Of each value of a copy. In a burst copies stand alone, and have to tell more."""
 
 Kind = Literal["speech", "opening", "pause", "end"]
 KINDS: tuple[Kind, ...] = ("speech", "opening", "pause", "end")
@@ -54,7 +56,7 @@ class LivePacket:
         fields: speaker fields by index, as far as the packet carries them.
         noise: of a pause, the level of the noise in dB below full scale.
         samples: those that count; of an end they may be fewer, or none.
-        copy: (rows - 1, frames), a bit for each unit of an earlier packet, coarsely; None where packets carry no copies.
+        copy: (rows - 1, frames), a bit or two for each unit of an earlier packet, coarsely; None where packets carry no copies.
     """
 
     kind: Kind
@@ -74,7 +76,7 @@ class LiveCoder:
         entropy: the model of the codes.
         frames: unit frames a packet, at most 64; it covers whole F0 frames and is no longer than a packet of a file.
         fec: forward error correction: each packet carries a coarse copy of the units of the one 1, 4 or 8 packets before, a bit
-            for each unit frame of each row but the first. What the bits mean is the model's business. 0: none does.
+            (of 4 or 8: two) for each unit frame of each row but the first. What they mean is the model's business. 0: none does.
 
     Raises InvalidCodes for another number of frames, for copies of another packet or of one row, or for a model whose speaker
     fields have more values than 2^precision.
@@ -93,7 +95,9 @@ class LiveCoder:
         self.entropy, self.frames, self.samples, self.fec = entropy, frames, frames * spec.unit_hop, fec
         self.layout = DISTANCES.index(fec) << 6 | frames - 1
         """What a stream's header says of its packets, in one byte."""
-        self.copy_bytes = -(-(len(spec.rows) - 1) * frames // 8) if fec else 0
+        self.copy_bits = COPY_BITS[fec]
+        """Of each value of a copy."""
+        self.copy_bytes = -(-(len(spec.rows) - 1) * frames * self.copy_bits // 8)
         self._coder, self._f0_frames = PacketCoder(entropy), self.samples // spec.f0_hop
         self._distributions = entropy.speaker_distributions()
         self._salt = crc_hqx(bytes([LIVE_VERSION, self.layout]) + bytes.fromhex(entropy.fingerprint), CRC_START)
@@ -114,10 +118,11 @@ class LiveCoder:
     ) -> bytes:
         """Packet ``number`` with units (rows, frames), f0 (m,) and its share of the speaker fields (fields,), or all.
 
-        ``samples``: it is the last, and so many of its samples count. ``copy``: (rows - 1, frames) bits of the packet ``fec``
-        before; zeros if there was none.
+        ``samples``: it is the last, and so many of its samples count. ``copy``: (rows - 1, frames) values below
+        2 ** ``copy_bits`` of the packet ``fec`` before; zeros if there was none.
 
-        Raises InvalidCodes for codes that are not the model's or make no whole packet, and for more samples than it has.
+        Raises InvalidCodes for codes that are not the model's or make no whole packet, for values of a copy that are too large,
+        and for more samples than it has.
         """
         units, f0, speaker = as_codes("units", units, 2), as_codes("f0", f0, 1), as_codes("speaker", speaker, 1)
         if (units.shape[1], len(f0)) != (self.frames, self._f0_frames):
@@ -126,8 +131,7 @@ class LiveCoder:
             )
         self.entropy.check_speaker(speaker)
         sent = self._sent(number, opening)
-        bits = np.zeros((len(units) - 1, self.frames), np.uint8) if copy is None else np.asarray(copy, np.uint8)
-        payload = np.packbits(bits).tobytes() if self.fec else b""
+        payload = self._copy(copy) if self.fec else b""
         payload += self._coder.encode_after([(self._distributions[i], int(speaker[i])) for i in sent], units, f0)
         if samples is not None:
             return self._seal("end", number, self._counted(samples, opening * ALL) + payload)
@@ -175,14 +179,23 @@ class LiveCoder:
         if self.fec:
             rows = len(self.entropy.spec.rows) - 1
             bits = np.unpackbits(np.frombuffer(payload[: self.copy_bytes].ljust(self.copy_bytes, b"\0"), np.uint8))
-            if bits[rows * self.frames :].any():
+            told = rows * self.frames * self.copy_bits
+            if bits[told:].any():
                 raise Damaged("a live packet's copy is malformed")
-            copy, payload = bits[: rows * self.frames].reshape(rows, -1).astype(np.int32), payload[self.copy_bytes :]
+            places = 1 << np.arange(self.copy_bits, dtype=np.int32)[::-1]
+            copy, payload = bits[:told].reshape(rows, -1, self.copy_bits) @ places, payload[self.copy_bytes :]
         sent = self._sent(number, kind == "opening" or flags & ALL > 0)
         values, (units, f0) = self._coder.decode_after(
             [self._distributions[i] for i in sent], payload, self.frames, self._f0_frames
         )
         return LivePacket(kind, number, units, f0, dict(zip(sent, values, strict=True)), samples=samples, copy=copy)
+
+    def _copy(self, values: ArrayLike | None) -> bytes:
+        rows = len(self.entropy.spec.rows) - 1
+        copy = np.zeros((rows, self.frames), np.int32) if values is None else as_codes("copy", values, 2)
+        if copy.shape != (rows, self.frames) or (copy >> self.copy_bits).any():
+            raise InvalidCodes(f"a copy is ({rows}, {self.frames}) values below {2**self.copy_bits}")
+        return np.packbits(copy[..., None] >> np.arange(self.copy_bits)[::-1] & 1).tobytes()
 
     def head(self, data: bytes) -> tuple[Kind, int, int]:
         """Kind, number and samples of a packet, which is verified but not decoded. Raises Damaged."""

@@ -288,9 +288,11 @@ def decode_live(data: bytes, frames: int, model: Model, fec: int = 0) -> dict[st
             return {"kind": kind, "number": number, "samples": samples}
     rows, copy = len(about["rows"]), {}
     if fec:
-        size = -(-(rows - 1) * frames // 8)
+        each = 1 if fec == 1 else 2
+        size = -(-(rows - 1) * frames * each // 8)
         bits = [byte >> 7 - bit & 1 for byte in payload[:size] for bit in range(8)]
-        copy, payload = {"copy": [bits[row * frames : (row + 1) * frames] for row in range(rows - 1)]}, payload[size:]
+        values = [sum(bits[each * at + bit] << each - 1 - bit for bit in range(each)) for at in range((rows - 1) * frames)]
+        copy, payload = {"copy": [values[row * frames : (row + 1) * frames] for row in range(rows - 1)]}, payload[size:]
     coder, fields, whole = RangeDecoder(payload), {}, 2 ** about["precision"]
     for index, alphabet in enumerate(about["speaker"]):
         if kind == 1 or flags & 0x800000 or index % 8 == number % 8:

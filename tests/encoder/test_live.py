@@ -101,7 +101,9 @@ def test_each_packet_carries_a_copy_of_an_earlier_one(codec: Codec, wave: FloatA
         # The greater half of the values, as far as the rung that was sent tells it.
         levels = np.array([codec.model.networks.content.quantizer.ladder[rung] for rung in before.units[0].tolist()])
         sure = np.abs(before.units[1:] + 0.5 - levels / 2) >= 1
-        assert np.array_equal((before.units[1:] >= levels / 2)[sure], each.copy[sure] > 0)
+        values = 2**encoder.coder.copy_bits
+        assert np.array_equal((before.units[1:] >= levels / 2)[sure], each.copy[sure] >= values / 2)
+        assert each.copy.max() == values - 1
 
 
 def test_copies_that_there_cannot_be(narrow: Codec, codec: Codec) -> None:

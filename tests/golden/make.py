@@ -101,7 +101,10 @@ def live(entropy: EntropyModel, fec: int) -> tuple[bytes, list[dict[str, Any]]]:
     said = spoken.units, spoken.f0, spoken.speaker
     packets = [
         coder.speech(0, *said, opening=True),
-        *(coder.speech(number, *said, copy=spoken.units[1:] > 2) for number in (1, 2, 3)),
+        *(
+            coder.speech(number, *said, copy=(spoken.units[1:] > 2) * 1 if fec < 2 else spoken.units[1:] % 4)
+            for number in (1, 2, 3)
+        ),
         coder.filled(coder.speech(4, *said), 24),
         coder.pause(5, 62),
         coder.filled(coder.pause(53, 61), 24),

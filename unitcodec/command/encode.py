@@ -68,7 +68,7 @@ def encode(
     come, and each packet is written when it is ready; other kinds are copied to a temporary file first.
 
     A file's first packet waits for 8 s of speech. With --live the first leaves after half a second, and -b is the most that
-    packets take, 450 bit/s by default and 550 with --fec.
+    packets take, 450 bit/s by default, and 550 or 650 with --fec.
     """
     options = asked_for(live, packet, cbr, dtx, fec)
     if resume and live:

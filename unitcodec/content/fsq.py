@@ -61,9 +61,10 @@ class ContentEncoder(ConvolutionalEncoder):
         return codes
 
 
-def binary_rung(content: object) -> int:
-    """The rung at which every value is one of two, so that a bit tells it. Raises ModelError for units that have none."""
+def rung_of(content: object, values: int) -> int:
+    """The rung at which every value is one of so many. Raises ModelError for units that have none."""
     quantizer = getattr(content, "quantizer", None)
-    if not isinstance(quantizer, SteppedFSQ) or int(quantizer.ladder[-1]) != 2:
-        raise ModelError("forward error correction needs a model whose units get coarser, down to two values")
-    return len(quantizer.ladder) - 1
+    ladder = quantizer.ladder.tolist() if isinstance(quantizer, SteppedFSQ) else []
+    if values not in ladder:
+        raise ModelError(f"forward error correction needs a model whose units get coarser, to {values} values")
+    return ladder.index(values)

@@ -19,7 +19,7 @@ from torch import Tensor
 from bitstream import Damaged
 from bitstream.live.packet import LATE, NUMBERS, LiveCoder, LivePacket
 
-from ..content.fsq import binary_rung
+from ..content.fsq import rung_of
 from ..errors import ModelError
 from ..features import HOP, SAMPLE_RATE, level_gain
 from ..fields import Fields, IntArray
@@ -70,7 +70,8 @@ class LiveDecoder:
     def __init__(self, model: Model, networks: Networks, frames: int = 8, fec: int = 0) -> None:
         if networks.generator.fed != "log_mel":
             raise ModelError(f"model '{model.config.name}': its vocoder is fed codes; live speech needs one that is fed log-mel")
-        self.coder, self._rung = LiveCoder(model.entropy, frames, fec), binary_rung(networks.content) if fec else 0
+        self.coder = LiveCoder(model.entropy, frames, fec)
+        self._rung = rung_of(networks.content, 2**self.coder.copy_bits) if fec else 0
         self.packet = self.coder.samples
         self._networks, self._spec = networks, model.entropy.spec
         self._device = next(networks.parameters()).device

@@ -18,7 +18,7 @@ from bitstream.live.packet import NOISE_LEVELS, OVERHEAD, SAMPLES_BYTES, LiveCod
 
 from ..audio.recording import as_block
 from ..content.decision import Decision
-from ..content.fsq import binary_rung
+from ..content.fsq import rung_of
 from ..content.rungs import Candidates, Rungs
 from ..decoder.conversion import LEVEL_FIELD, typical_speaker
 from ..errors import AudioError
@@ -126,9 +126,8 @@ class LiveEncoder:
         pauses: bool = False,
         fec: int = 0,
     ) -> None:
-        if fec:
-            binary_rung(networks.content)
         self.coder = LiveCoder(model.entropy, frames, fec)
+        self._rung = rung_of(networks.content, 2**self.coder.copy_bits) if fec else 0
         self.packet = self.coder.samples
         seconds = self.packet / SAMPLE_RATE
         share = MOST_BITRATE * seconds / 8 + self.coder.copy_bytes if bitrate is None else bitrate * seconds / 8
@@ -237,7 +236,7 @@ class LiveEncoder:
         data = self.coder.speech(self._number, units, f0_codes, self.sent.codes(), opening, last, copy)
         if self.coder.fec:
             assert isinstance(candidates, Rungs)
-            self._copies.append(candidates[len(candidates) - 1][1:])
+            self._copies.append(candidates[self._rung][1:])
         if self._slot is None:
             self._saved = min(MOST_SAVED, max(0.0, self._saved + self._share - len(data)))
             return data
