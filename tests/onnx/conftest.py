@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("onnx", reason="exporting needs the extra onnx")
-pytest.importorskip("onnxruntime")
-
 
 def _exported(folder: Path, name: str | Path) -> Path:
+    pytest.importorskip("onnx", reason="exporting needs the extra onnx")
     from unitcodec.onnx.export import export
 
     folder.mkdir()
