@@ -48,7 +48,7 @@ def test_interrupted_work_leaves_nothing(
     os.killpg(process.pid, number)  # as a terminal does
     _, stderr = process.communicate(timeout=900)
     assert process.returncode == status
-    cure = "; the same command with --skip-existing goes on from here" * (jobs > 1)
+    cure = "; the same command with --resume goes on from here" * (jobs > 1)
     assert stderr.decode().splitlines() == ([f"unitcodec: interrupted{cure}"] if number == signal.SIGINT else [])
     assert files(folder) == []
 
@@ -83,7 +83,7 @@ def test_an_interrupt_while_processes_start_is_one_line(tones: tuple[str, ...], 
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=900)
     assert process.returncode == 130
-    assert stderr.decode().splitlines() == ["unitcodec: interrupted; the same command with --skip-existing goes on from here"]
+    assert stderr.decode().splitlines() == ["unitcodec: interrupted; the same command with --resume goes on from here"]
     assert not list(tmp_path.glob("out/.*"))
     Path("in/bad.wav").unlink()
     assert main([*work, "--skip-existing"]) == 0

@@ -131,6 +131,8 @@ def _encode_one(
                     say(f"{name}: goes on after {clock(before / codec.sample_rate)}, coded before")
             try:
                 encoder = codec.encoder(bitrate=bitrate, resume=checkpoint)
+            except UnitcodecError:
+                raise
             except ValueError as error:
                 raise UnitcodecError("what an interrupted run has left is damaged; without --resume it is coded anew") from error
             pieces = _journaled(encoder, blocks, journal, done)
