@@ -68,6 +68,7 @@ class Codec(AnyCodec):
                 self.device, networks = torch.device(device), self.model.networks
                 # On the CPU only the modules are copies, for they get packed; the weights are the model's own.
                 own = [*networks.parameters(), *networks.buffers()] if self.device.type == "cpu" else []
+                own = [] if any(tensor.is_inference() for tensor in own) else own
                 moved = copy.deepcopy(networks, {id(tensor): tensor for tensor in own}).to(self.device)
                 for name, part in moved.named_children():
                     # F0 is summed up to a phase, so that the last bits of the F0 decoder are seen in the samples.

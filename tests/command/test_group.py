@@ -23,7 +23,7 @@ def test_the_package_and_a_shell_run_it(environment: dict[str, str], tmp_path: P
 
     assert answer() == f"unitcodec {unitcodec.__version__}\n"
     bash = {"_UNITCODEC_COMPLETE": "bash_complete"}
-    assert answer(**bash, COMP_WORDS="unitcodec e", COMP_CWORD="1") == "plain,encode\n"
+    assert answer(**bash, COMP_WORDS="unitcodec e", COMP_CWORD="1") == "plain,encode\nplain,export-onnx\n"
     for words in ("encode ", "encode -o ", "decode x.uc ", "info ", "cut ", "play ", "resynth ", "units "):
         assert answer(**bash, COMP_WORDS=f"unitcodec {words}", COMP_CWORD=str(len(words.split()) + 1)) == "file,\n"
 
