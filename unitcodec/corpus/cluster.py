@@ -42,7 +42,8 @@ def encode_on_ray(
         raise UnitcodecError("Ray is missing: pip install 'unitcodec[ray]'") from error
     try:
         if not ray.is_initialized():
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=None if address else False)
+            dashboard = None if address else False
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=dashboard)
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False
