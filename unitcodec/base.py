@@ -26,6 +26,7 @@ from .decoder.packets import packets_between, packets_of
 from .decoder.stream import PIECE, StreamDecoder, decode_whole
 from .encoder.rate import above_zero
 from .encoder.stream import Checkpoint, StreamEncoder
+from .encoder.surroundings import checked_effort
 from .encoder.together import Work, together
 from .errors import AudioError
 from .fields import IntArray
@@ -50,8 +51,8 @@ class AnyCodec(ABC):
         """The model, as far as it is no networks."""
 
     @abstractmethod
-    def analysis(self, bitrate: float | None = None) -> StreamEncoder:
-        """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
+    def analysis(self, bitrate: float | None = None, effort: int = 0) -> StreamEncoder:
+        """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` and ``effort`` as for :meth:`encode`."""
 
     @abstractmethod
     def _decoder(self, speaker: IntArray) -> StreamDecoder:
@@ -59,12 +60,18 @@ class AnyCodec(ABC):
 
     @overload
     def encode(  # type: ignore[overload-overlap]  # a path is a sequence of paths, to a type checker
-        self, audio: Recording, sample_rate: Rate = None, bitrate: float | None = None
+        self, audio: Recording, sample_rate: Rate = None, bitrate: float | None = None, effort: int = 0
     ) -> SpeechCodes: ...
     @overload
-    def encode(self, audio: Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None) -> list[SpeechCodes]: ...
     def encode(
-        self, audio: Recording | Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None
+        self, audio: Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None, effort: int = 0
+    ) -> list[SpeechCodes]: ...
+    def encode(
+        self,
+        audio: Recording | Sequence[Recording],
+        sample_rate: Rate = None,
+        bitrate: float | None = None,
+        effort: int = 0,
     ) -> SpeechCodes | list[SpeechCodes]:
         """Speech -> codes.
 
@@ -76,6 +83,8 @@ class AnyCodec(ABC):
             sample_rate: of arrays, in Hz, from 8000 up; files know theirs.
             bitrate: bit/s of the file that the codes make, for fewer than they take by themselves; met within a minute, with the
                 default model from about 170 up. None: the codes nearest to the speech.
+            effort: steps of a search for units from which the decoder speaks what a recogniser hears in the recording, for each
+                packet. 0: what the content encoder says in one pass.
 
         Returns:
             SpeechCodes, or a list of them for a batch.
@@ -83,28 +92,30 @@ class AnyCodec(ABC):
         Raises:
             AudioError: anything else, a rate that is none, NaN or infinite samples, no samples, a file that is no audio. All
                 arguments are looked at before the first recording of a batch is coded.
-            ValueError: a bitrate that is no number above 0.
+            ValueError: a bitrate that is no number above 0, an effort that is no whole number from 0 to 1000.
+            ModelError: an effort above 0 with a model that has nothing to search with.
         """
         if bitrate is not None:
             above_zero(bitrate)
+        checked_effort(effort)
         if isinstance(audio, (list, tuple)):
-            return self._encode(batch_blocks(audio, sample_rate), bitrate)
-        return self._encode([mono_blocks(cast(Recording, audio), sample_rate)], bitrate)[0]
+            return self._encode(batch_blocks(audio, sample_rate), bitrate, effort)
+        return self._encode([mono_blocks(cast(Recording, audio), sample_rate)], bitrate, effort)[0]
 
-    def encode_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> SpeechCodes:
-        """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes; ``bitrate`` as for :meth:`encode`.
+    def encode_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None, effort: int = 0) -> SpeechCodes:
+        """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes; ``bitrate`` and ``effort`` as for :meth:`encode`.
 
         Raises AudioError for blocks that are none, and where they hold no sample between them; ValueError for a bitrate.
         """
-        return self._encode([blocks], bitrate)[0]
+        return self._encode([blocks], bitrate, effort)[0]
 
-    def _encode(self, recordings: Sequence[Iterable[FloatArray]], bitrate: float | None) -> list[SpeechCodes]:
+    def _encode(self, recordings: Sequence[Iterable[FloatArray]], bitrate: float | None, effort: int) -> list[SpeechCodes]:
         """Of recordings in blocks, a few of them at a time, the packets of these side by side."""
         codes: dict[int, SpeechCodes] = {}
         waiting, open_ = enumerate(recordings), dict[int, _Encoding]()
         while len(codes) < len(recordings):
             for index, blocks in islice(waiting, RECORDINGS - len(open_)):
-                open_[index] = _Encoding(self.analysis(bitrate), _portions(blocks))
+                open_[index] = _Encoding(self.analysis(bitrate, effort), _portions(blocks))
             encodings = list(open_.values())
             found = together(encodings[0].encoder.packets.decide, [each.go_on() for each in encodings])
             for index, packets in zip(list(open_), found, strict=True):
@@ -160,17 +171,23 @@ class AnyCodec(ABC):
 
     @overload
     def compress(  # type: ignore[overload-overlap]
-        self, audio: Recording, sample_rate: Rate = None, bitrate: float | None = None
+        self, audio: Recording, sample_rate: Rate = None, bitrate: float | None = None, effort: int = 0
     ) -> bytes: ...
     @overload
-    def compress(self, audio: Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None) -> list[bytes]: ...
     def compress(
-        self, audio: Recording | Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None
+        self, audio: Sequence[Recording], sample_rate: Rate = None, bitrate: float | None = None, effort: int = 0
+    ) -> list[bytes]: ...
+    def compress(
+        self,
+        audio: Recording | Sequence[Recording],
+        sample_rate: Rate = None,
+        bitrate: float | None = None,
+        effort: int = 0,
     ) -> bytes | list[bytes]:
         """Speech -> the bytes of a ``.uc`` file, a list of them for a batch. Arguments and errors as for :meth:`encode`."""
         if isinstance(audio, (list, tuple)):
-            return bitstream.pack_many(self.encode(audio, sample_rate, bitrate), self.described.entropy)
-        return bitstream.pack(self.encode(cast(Recording, audio), sample_rate, bitrate), self.described.entropy)
+            return bitstream.pack_many(self.encode(audio, sample_rate, bitrate, effort), self.described.entropy)
+        return bitstream.pack(self.encode(cast(Recording, audio), sample_rate, bitrate, effort), self.described.entropy)
 
     def decompress(self, data: bytes, on_error: OnError = "strict", max_seconds: float | None = None) -> tuple[FloatArray, int]:
         """Bytes of a ``.uc`` file -> (waveform (num_samples,) float32, 16000).
@@ -192,13 +209,15 @@ class AnyCodec(ABC):
         blocks = list(self.decompress_blocks(reader))
         return (np.concatenate(blocks) if blocks else np.zeros(0, np.float32)), self.sample_rate
 
-    def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None) -> Iterator[bytes]:
+    def compress_blocks(
+        self, blocks: Iterable[FloatArray], bitrate: float | None = None, effort: int = 0
+    ) -> Iterator[bytes]:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.
 
-        The header waits for the speaker code, a packet for the F0 of the one after it. ``bitrate`` as for :meth:`encode`. Raises
-        what :meth:`encode_blocks` does: of the bitrate at once, of blocks as they come.
+        The header waits for the speaker code, a packet for the F0 of the one after it. ``bitrate`` and ``effort`` as for
+        :meth:`encode`. Raises what :meth:`encode_blocks` does: of the bitrate at once, of blocks as they come.
         """
-        return self._compress(FileEncoder(self, bitrate), blocks)
+        return self._compress(FileEncoder(self, bitrate, effort=effort), blocks)
 
     def _compress(self, encoder: FileEncoder, blocks: Iterable[FloatArray]) -> Iterator[bytes]:
         for portion in _portions(blocks):
@@ -317,8 +336,10 @@ def taken(stream: io.BytesIO) -> bytes:
 class FileEncoder:
     """The encoder of one ``.uc`` file; see :meth:`.Codec.encoder`."""
 
-    def __init__(self, codec: AnyCodec, bitrate: float | None = None, resume: Checkpoint | None = None) -> None:
-        self._encoder, self._entropy = codec.analysis(bitrate), codec.described.entropy
+    def __init__(
+        self, codec: AnyCodec, bitrate: float | None = None, resume: Checkpoint | None = None, effort: int = 0
+    ) -> None:
+        self._encoder, self._entropy = codec.analysis(bitrate, effort), codec.described.entropy
         self._stream = io.BytesIO()
         self._writer: PacketWriter | None = None
         if resume is not None:

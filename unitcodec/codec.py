@@ -22,6 +22,8 @@ from .encoder.analyser import NetworkAnalyser
 from .encoder.live import LIVE_SECONDS, LiveEncoder
 from .encoder.rate import above_zero
 from .encoder.stream import Checkpoint, StreamEncoder
+from .encoder.surroundings import checked_effort
+from .encoder.unit_search import UnitSearch
 from .errors import ModelError
 from .fields import Fields, IntArray
 from .packed import pack
@@ -97,9 +99,10 @@ class Codec(AnyCodec):
     def described(self) -> models.Model:
         return self.model
 
-    def analysis(self, bitrate: float | None = None) -> StreamEncoder:
-        """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
-        return StreamEncoder(self.model, NetworkAnalyser(self._double, self._float), bitrate)
+    def analysis(self, bitrate: float | None = None, effort: int = 0) -> StreamEncoder:
+        """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` and ``effort`` as for :meth:`encode`."""
+        search = UnitSearch(self._float, effort) if checked_effort(effort) else None
+        return StreamEncoder(self.model, NetworkAnalyser(self._double, self._float), bitrate, search=search)
 
     @overload
     def encoder(
@@ -114,7 +117,12 @@ class Codec(AnyCodec):
     ) -> LiveEncoder: ...
     @overload
     def encoder(
-        self, *, live: Literal[False] = False, bitrate: float | None = None, resume: Checkpoint | None = None
+        self,
+        *,
+        live: Literal[False] = False,
+        bitrate: float | None = None,
+        resume: Checkpoint | None = None,
+        effort: int = 0,
     ) -> FileEncoder: ...
     def encoder(
         self,
@@ -126,6 +134,7 @@ class Codec(AnyCodec):
         dtx: bool = False,
         fec: int = 0,
         resume: Checkpoint | None = None,
+        effort: int = 0,
     ) -> LiveEncoder | FileEncoder:
         """An encoder for audio that arrives in blocks: ``push(samples) -> [bytes, ...]``, and ``flush()`` at its end.
 
@@ -142,6 +151,7 @@ class Codec(AnyCodec):
                 ``bitrate``. 1 (100 bit/s) serves where single packets are lost, 4 or 8 (200 bit/s) where several in a row are.
             resume: the ``checkpoint`` of another encoder of a file. This one gives the pieces that follow those which that one
                 had given. It takes the same audio, from the first sample on, and lets go of what lies before.
+            effort: of files, as for :meth:`encode`; their packets come a packet later then.
 
         Raises ValueError for a bitrate that is none or too low, for a checkpoint of another encoder, for ``cbr`` that is no whole
         number, too low or beside a bitrate, and for what is about live packets without ``live`` or about files with it;
@@ -152,9 +162,9 @@ class Codec(AnyCodec):
         if not live:
             if (packet, cbr, dtx, fec) != (LIVE_SECONDS, None, False, 0):
                 raise ValueError("packet, cbr, dtx and fec are about live packets: encoder(live=True, ...)")
-            return FileEncoder(self, bitrate, resume)
-        if resume is not None:
-            raise ValueError("resume is about files, not about live packets")
+            return FileEncoder(self, bitrate, resume, effort)
+        if resume is not None or effort != 0:
+            raise ValueError("resume and effort are about files, not about live packets")
         if cbr is not None and (isinstance(cbr, bool) or not isinstance(cbr, int)):
             raise ValueError(f"cbr is {cbr!r:.40}; it must be a whole number of bytes, 20 for instance")
         if cbr is not None and bitrate is not None:

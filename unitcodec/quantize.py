@@ -147,6 +147,11 @@ class SteppedFSQ(FSQ):
         middles = (2 * torch.minimum(codes[:, 1:], levels - 1) + 1 - levels).to(dtype) / levels.to(dtype)
         return middles * finest / (finest - 1.0)
 
+    def values_at(self, x: Tensor, rung: int) -> Tensor:
+        """(B, C, T) -> the values of its codes of one rung, (B, C, T), with straight-through gradients."""
+        plain = self.bound(x) * 2.0 / (int(self.ladder[0]) - 1.0) - 1.0
+        return straight_through(plain, self.decode(self.rung_codes(x, rung), x.dtype))
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         codes, finest = self.encode(x), int(self.ladder[0])
         values = straight_through(self.bound(x) * 2.0 / (finest - 1.0) - 1.0, self.decode(codes, x.dtype))

@@ -11,7 +11,7 @@ import click
 
 from unitcodec.command import bar
 from unitcodec.command.jobs import JobError
-from unitcodec.command.run import PATH, Work, jobs_option, model_options, outcomes, quiet_option, say
+from unitcodec.command.run import PATH, Work, effort_option, jobs_option, model_options, outcomes, quiet_option, say
 from unitcodec.errors import UnitcodecError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--shard-size", type=click.IntRange(1), default=1000, show_default=True, help="Recordings in a shard.")
 @click.option("--split", default="train", show_default=True, help="What shards are called.")
 @click.option("-b", "--bitrate", type=float, metavar="BPS", help="See encode.")
+@effort_option
 @model_options
 @jobs_option
 @click.option("--ray", "on_ray", is_flag=True, help="On a Ray cluster, or on all processors of this machine without --jobs.")
@@ -40,6 +41,7 @@ def corpus(
     shard_size: int,
     split: str,
     bitrate: float | None,
+    effort: int,
     model: str,
     device: str,
     processes: int,
@@ -70,7 +72,8 @@ def corpus(
         raise JobError("--ray-address is the cluster's of --ray")
     require(kind)
     slices = _slices(inputs, shard_size)
-    plan = Plan(Store(output_dir), len(slices), digest(slices), kind, split, _model(model), _fingerprint(model), device, bitrate)
+    found = _model(model), _fingerprint(model)
+    plan = Plan(Store(output_dir), len(slices), digest(slices), kind, split, *found, device, bitrate, effort)
     plan.begin()
     for folder in ("data", ".reports"):
         plan.store.sweep(folder)

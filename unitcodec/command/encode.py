@@ -19,7 +19,7 @@ from unitcodec.command.jobs import AUDIO_SUFFIXES, RAW_SUFFIXES, STANDARD, Direc
 from unitcodec.command.journal import Journal
 from unitcodec.command.live import LiveOptions, asked_for, live_options
 from unitcodec.command.output import Output
-from unitcodec.command.run import Work, loader, progress, say, source_name, stdin, summarize
+from unitcodec.command.run import Work, effort_option, loader, progress, say, source_name, stdin, summarize
 from unitcodec.errors import UnitcodecError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
     "-b", "--bitrate", type=float, callback=_positive, metavar="BPS",
     help="Bit/s of the whole file, for fewer than speech takes by itself: met within a minute, from about 170 up.",
 )  # fmt: skip
+@effort_option
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run ended, also within a file; leave out what is done.")
 @live_options
 @click.option("--salvage", is_flag=True, help="Code what there is of a file that is damaged or cut short.")
@@ -50,6 +51,7 @@ def _positive(context: click.Context, parameter: click.Parameter, value: float |
 def encode(
     coding: Coding,
     bitrate: float | None,
+    effort: int,
     resume: bool,
     live: bool,
     packet: str | None,
@@ -71,6 +73,8 @@ def encode(
     packets take, 450 bit/s by default, and 550 or 650 with --fec.
     """
     options = asked_for(live, packet, cbr, dtx, fec)
+    if effort and live:
+        raise JobError("--effort is about files; live packets cannot wait for it")
     if resume and live:
         raise JobError("--resume goes on with files; live packets are gone when a run ends")
     if resume and STANDARD in coding.paths:
@@ -80,7 +84,7 @@ def encode(
     samples = _raw_format(raw, rate, channels, encoding)
     jobs = coding.jobs(Direction(reads=RAW_SUFFIXES if raw else AUDIO_SUFFIXES, suffix=".uc"))
     model = coding.model, coding.device
-    prepare = partial(_encoder, model, samples, salvage, coding.overwrite, coding.quiet, bitrate, options, resume)
+    prepare = partial(_encoder, model, samples, salvage, coding.overwrite, coding.quiet, bitrate, effort, options, resume)
     return coding.run(jobs, prepare, "--resume")
 
 
@@ -105,6 +109,7 @@ def _encode_one(
     overwrite: bool,
     quiet: bool,
     bitrate: float | None,
+    effort: int,
     live: LiveOptions | None,
     resume: bool,
     job: Job,
@@ -124,13 +129,14 @@ def _encode_one(
             pieces = live.packets(codec, blocks, bitrate)
         else:
             about = {"unitcodec": unitcodec.__version__, "model": codec.model.entropy.fingerprint, "--bitrate": bitrate}
-            done, checkpoint = journal.begin({**about, "--salvage": salvage, "--raw": repr(raw)}, resume)
+            about |= {"--effort": effort, "--salvage": salvage, "--raw": repr(raw)}
+            done, checkpoint = journal.begin(about, resume)
             if checkpoint is not None:
                 before = checkpoint.packets * codec.model.entropy.spec.packet_samples
                 if not quiet:
                     say(f"{name}: goes on after {clock(before / codec.sample_rate)}, coded before")
             try:
-                encoder = codec.encoder(bitrate=bitrate, resume=checkpoint)
+                encoder = codec.encoder(bitrate=bitrate, resume=checkpoint, effort=effort)
             except UnitcodecError:
                 raise
             except ValueError as error:

@@ -190,7 +190,7 @@ def _is_file(path: str) -> bool:
 def _checkpoint(given: dict[str, Any]) -> Checkpoint:
     from unitcodec.encoder.stream import Checkpoint
 
-    return Checkpoint(int(given["packets"]), tuple(map(int, given["fields"])), given["rate"])
+    return Checkpoint(int(given["packets"]), tuple(map(int, given["fields"])), given["rate"], given.get("before"))
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -78,6 +78,15 @@ def jobs_option(command: Command) -> Command:
     )(command)
 
 
+def effort_option(command: Command) -> Command:
+    """The option ``--effort``."""
+    return click.option(
+        "--effort", type=click.IntRange(0, 1000), default=0, metavar="N",
+        help="Search N steps for units that are heard as the recording is: fewer words are misheard, at the same rate. 20 is much; "
+        "with it an encode takes longer than the recording.",
+    )(command)  # fmt: skip
+
+
 def recursive_option(command: Command) -> Command:
     """The option ``--recursive``."""
     return click.option("-r", "--recursive", is_flag=True, help="Take the files of folders and all below; links are followed.")(

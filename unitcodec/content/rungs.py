@@ -47,6 +47,11 @@ class Rungs:
     def __len__(self) -> int:
         return self._quantizer.rungs
 
+    @property
+    def latent(self) -> Any:
+        """What is quantized, (1, channels, n), in float64."""
+        return self._exact()
+
     def __getitem__(self, rung: int) -> NDArray[np.int32]:
         """(rows, n). Raises IndexError for a rung that there is not."""
         if not 0 <= rung < len(self):

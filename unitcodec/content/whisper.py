@@ -192,6 +192,16 @@ class WhisperContentEncoder(ContentEncoder):
         return F.gelu(words + self.neighbours(words.transpose(1, 2)).transpose(1, 2), approximate="tanh")
 
 
+def difference(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> Tensor:
+    """States of Whisper's layers (B, n, width) -> the mean absolute difference when each is normalised, (B,)."""
+    pairs = zip(map(_normalised, wanted), map(_normalised, found), strict=True)
+    return torch.stack([(one - other).abs().mean((1, 2)) for one, other in pairs]).mean(0)
+
+
+def _normalised(state: Tensor) -> Tensor:
+    return F.layer_norm(state.float(), state.shape[-1:])
+
+
 def whisper_mel(waveform: Tensor) -> Tensor:
     """Waveform (B, T) at 16 kHz and the reference level -> Whisper's log-mel (B, 80, ceil(T / 160)).
 

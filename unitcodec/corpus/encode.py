@@ -8,7 +8,7 @@ import stat
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..errors import ModelError, UnitcodecError, is_url, reason
@@ -18,7 +18,10 @@ from .shards import Coded, shard_bytes
 from .store import open_path
 
 if TYPE_CHECKING:
+    from ..audio import Reader
     from ..codec import Codec
+
+    Compress = Callable[[Reader], Iterator[bytes]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def encode_slice(
     if codec.model.entropy.fingerprint != plan.fingerprint:
         raise ModelError(f"model {codec.model.entropy.fingerprint} is found here; the corpus is coded by {plan.fingerprint}")
     coded, failed = list[Coded](), list[dict[str, Any]]()
-    for number, (recording, outcome) in enumerate(_outcomes(piece, codec, plan.bitrate), 1):
+    compress = partial(codec.compress_blocks, bitrate=plan.bitrate, effort=plan.effort)
+    for number, (recording, outcome) in enumerate(_outcomes(piece, compress), 1):
         if isinstance(outcome, Coded):
             coded.append(outcome)
         else:
@@ -97,41 +101,41 @@ def encode_slice(
     return summary
 
 
-def _outcomes(piece: Slice, codec: Codec, bitrate: float | None) -> Iterator[tuple[Recording, Coded | str]]:
+def _outcomes(piece: Slice, compress: Compress) -> Iterator[tuple[Recording, Coded | str]]:
     """Each recording, coded or with what is wrong with it."""
     if piece.tar is None:
         for recording in piece.recordings:
-            yield recording, _attempt(recording, None, codec, bitrate)
+            yield recording, _attempt(recording, None, compress)
         return
     try:
         for recording, path in read_tar(piece.tar):
-            yield recording, _attempt(recording, path, codec, bitrate) if isinstance(path, str) else str(path)
+            yield recording, _attempt(recording, path, compress) if isinstance(path, str) else str(path)
     except ModelError:
         raise
     except Exception as error:  # whatever a URL's file system and, for a hostile tar, tarfile raise
         yield Recording(piece.tar, piece.tar), _words(error)
 
 
-def _attempt(recording: Recording, path: str | None, codec: Codec, bitrate: float | None) -> Coded | str:
+def _attempt(recording: Recording, path: str | None, compress: Compress) -> Coded | str:
     """A recording, of which ``path`` may be a copy."""
     try:
         if path is None and not is_url(recording.path) and not stat.S_ISREG(os.stat(recording.path).st_mode):
             return "is no regular file"  # a pipe would be waited for, and a device has no end
         if path is not None or not is_url(recording.path):
-            return _read(recording, path or recording.path, codec, bitrate)
+            return _read(recording, path or recording.path, compress)
         with open_path(recording.path) as stream:
-            return _read(recording, stream, codec, bitrate)
+            return _read(recording, stream, compress)
     except ModelError:
         raise
     except Exception as error:  # whatever a URL's file system raises; of one recording in a million the report has it
         return _words(error)
 
 
-def _read(recording: Recording, source: str | BinaryIO, codec: Codec, bitrate: float | None) -> Coded:
+def _read(recording: Recording, source: str | BinaryIO, compress: Compress) -> Coded:
     from ..audio import open_reader
 
     with open_reader(source, recording.path) as reader:
-        stream = b"".join(codec.compress_blocks(reader, bitrate))
+        stream = b"".join(compress(reader))
         return Coded(recording, stream, reader.num_samples)
 
 

@@ -48,7 +48,7 @@ class Plan:
         model: packaged model or folder, as every worker finds it.
         fingerprint: of it.
         device: that it runs on.
-        bitrate: see ``Codec.encode``.
+        bitrate, effort: see ``Codec.encode``.
     """
 
     store: Store
@@ -60,6 +60,7 @@ class Plan:
     fingerprint: str = ""
     device: str = "auto"
     bitrate: float | None = None
+    effort: int = 0
 
     def shard(self, number: int) -> str:
         """The name of a shard in the store."""
@@ -77,7 +78,7 @@ class Plan:
 
         Raises UnitcodecError where another was, or where something else is; OSError.
         """
-        names = ("format", "split", "shards", "inputs", "fingerprint", "bitrate")
+        names = ("format", "split", "shards", "inputs", "fingerprint", "bitrate", *(["effort"] if self.effort else []))
         settled = {"version": 1, **{name: getattr(self, name) for name in names}}
         if not self.store.exists(PLAN):
             if self.store.names():
@@ -86,8 +87,8 @@ class Plan:
             return
         try:
             before = json.loads(self.store.read(PLAN))
-            other = [_WORDS.get(name, name) for name, value in settled.items() if before.get(name) != value]
-        except (ValueError, AttributeError) as error:
+            other = [_WORDS.get(name, name) for name in {**settled, **before} if before.get(name) != settled.get(name)]
+        except (ValueError, AttributeError, TypeError) as error:
             raise UnitcodecError(f"{self.store.root}: its {PLAN} cannot be read; name another folder") from error
         if other:
             raise UnitcodecError(f"{self.store.root}: was begun with other {', '.join(other)}; name another folder")

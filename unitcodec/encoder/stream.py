@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitstream import SpeechCodes
+
 from ..audio.mixing import peak_of
 from ..audio.recording import as_block
 from ..configuration import Described
@@ -27,6 +29,7 @@ from .f0 import F0Track
 from .opening import Opening, OpeningSearch, fields_of
 from .packet import Analyser, Doubles, PacketEncoder, at_reference_level
 from .rate import RateLimit, RateTarget, nearest
+from .surroundings import AROUND, Search, Surroundings
 from .together import WINDOWS, Work, together
 
 LOUDEST = 4.0
@@ -53,6 +56,8 @@ class Checkpoint:
     """As ``SpeechCodes.speaker``."""
     rate: dict[str, Any] | None
     """Of the rate control; plain numbers, fit for JSON."""
+    before: tuple[list[list[int]], list[int]] | None = None
+    """Where units are searched for: the last that were sent, a list a row, and the last F0 codes."""
 
 
 class StreamEncoder:
@@ -63,8 +68,16 @@ class StreamEncoder:
     active signal, or a minute, whichever is shorter. Memory is bounded by that minute.
     """
 
-    def __init__(self, model: Described, analyser: Analyser, bitrate: float | None = None, track: Tracker | None = None) -> None:
-        """``analyser``: of the model; ``bitrate``: see :meth:`.Codec.encode`; ``track``: of F0, not the model's."""
+    def __init__(
+        self,
+        model: Described,
+        analyser: Analyser,
+        bitrate: float | None = None,
+        track: Tracker | None = None,
+        search: Search | None = None,
+    ) -> None:
+        """``analyser``: of the model; ``bitrate``: see :meth:`.Codec.encode`; ``track``: of F0, not the model's; ``search``: for
+        better units than the content encoder's."""
         self.analyser, self.voice_search = analyser, model.config.voice_search
         self.packet = model.entropy.spec.packet_samples
         self.packets = PacketEncoder(analyser, model.entropy.spec)
@@ -72,6 +85,8 @@ class StreamEncoder:
         self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy) if limited else None
         if bitrate is not None:
             self.rate = RateTarget(model.entropy, bitrate, limited)
+        self._unit_search, self._spec = search, model.entropy.spec
+        self._before: Codes = np.zeros((len(self._spec.rows), 0), np.int32), np.zeros(0, np.int32)
         self.samples = Buffer()
         self._track = track or TRACKERS[model.config.tracker]
         self.fields: Fields | None = None
@@ -89,7 +104,9 @@ class StreamEncoder:
         if self._finished or self.fields is None or not self._coded:
             return None
         rate = None if self.rate is None else self.rate.state
-        return Checkpoint(self._coded // self.packet, tuple(self.fields.codes().tolist()), rate)
+        units, f0 = self._before
+        before = None if self._unit_search is None else (units.tolist(), f0.tolist())
+        return Checkpoint(self._coded // self.packet, tuple(self.fields.codes().tolist()), rate, before)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where another encoder with the same arguments stood. ``push`` then takes the same samples, from the first on;
@@ -105,6 +122,8 @@ class StreamEncoder:
                 self.rate.restore(checkpoint.rate or {})
             if checkpoint.packets < 1:
                 raise ValueError(f"{checkpoint.packets} packets")
+            if self._unit_search is not None:
+                self._before = self._known(*(checkpoint.before or ([], [])))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"no checkpoint of this encoder: {error}") from error
         self._coded = checkpoint.packets * self.packet
@@ -112,6 +131,11 @@ class StreamEncoder:
         self._opening = Opening(self._coded, self.fields.level, True)
         known = max(0, self._coded - self.packets.f0_context) // self.packet * self.packet
         self._f0 = F0Track(self._track, self.packet, level_gain(self.fields.level), known)
+
+    def _known(self, units: list[list[int]], f0: list[int]) -> Codes:
+        """The codes of a checkpoint. Raises ValueError for what cannot be such."""
+        codes = SpeechCodes(np.array(units), np.array(f0), self.fields.codes(), 0, "00000000")
+        return codes.units, codes.f0
 
     @property
     def num_samples(self) -> int:
@@ -170,10 +194,18 @@ class StreamEncoder:
         ready: list[Codes] = []
         while packets := self._next(self._f0):
             yield from self._analyse(packets, self.fields, self._f0)
-            ready += [self._code_packet(start) for start, _ in packets]
-            self._coded += len(packets) * self.packet
+            followed = [(start, stop) for start, stop in packets if self._is_followed(stop)]
+            for start, stop in followed:
+                ready.append(self._code_packet(start, stop, self.fields))
+            self._coded += len(followed) * self.packet
             self._forget(self._f0)
+            if len(followed) < len(packets) < WINDOWS:
+                break
         return ready
+
+    def _is_followed(self, stop: int) -> bool:
+        """Whether all that a packet's search looks at is known: the packet behind it, or that there is none."""
+        return self._unit_search is None or stop in self._analysed or (self._finished and stop == self.samples.end)
 
     def _next(self, f0: F0Track) -> list[Packet]:
         """The next packets that can be coded, a few at most."""
@@ -215,12 +247,42 @@ class StreamEncoder:
         candidates, f0_codes = self._analysed[start]
         return Excerpt(nearest(candidates), f0_codes, mel[0, :, start // HOP : stop // HOP])
 
-    def _code_packet(self, start: int) -> Codes:
-        candidates, codes = self._analysed.pop(start)
-        return (nearest(candidates) if self.rate is None else self.rate.apply(candidates, codes)), codes
+    def _code_packet(self, start: int, stop: int, fields: Fields) -> Codes:
+        candidates, f0 = self._analysed.pop(start)
+        if self._unit_search is not None:
+            rung = int(self._apply(candidates, f0, spend=False)[0, 0])
+            candidates = self._unit_search.refined(candidates, rung, self._surroundings(start, stop, f0, fields))
+        units = self._apply(candidates, f0)
+        ratio = self._spec.f0_hop // self._spec.unit_hop
+        self._before = units[:, -AROUND:], f0[-AROUND // ratio :]
+        return units, f0
+
+    def _apply(self, candidates: Candidates, f0: IntArray, spend: bool = True) -> IntArray:
+        """Units for the next packet; without ``spend`` the next one may still be another."""
+        if self.rate is None:
+            return nearest(candidates)
+        state = self.rate.state
+        units = self.rate.apply(candidates, f0)
+        if not spend:
+            self.rate.restore(state)
+        return units
+
+    def _surroundings(self, start: int, stop: int, f0: IntArray, fields: Fields) -> Surroundings:
+        hop = self._spec.unit_hop
+        before, f0_before = self._before
+        after, f0_after = before[:, :0], f0[:0]
+        if stop in self._analysed:
+            candidates, f0_after = self._analysed[stop]
+            after = nearest(candidates)[:, :AROUND]
+            f0_after = f0_after[: -(-after.shape[1] * hop // self._spec.f0_hop)]
+        frames = before.shape[1] + -(-(stop - start) // hop) + after.shape[1]
+        first = start - before.shape[1] * hop
+        waveform = at_reference_level(self.samples.window(first, first + frames * hop), fields.level)[:, : frames * hop]
+        return Surroundings(waveform, before, after, np.concatenate([f0_before, f0, f0_after]), fields)
 
     def _forget(self, f0: F0Track) -> None:
         """Drop what no later packet will look at."""
         done = min(self._coded, f0.end)
-        self.samples.forget(done - max(self.packets.context, CONTEXT))
+        around = 0 if self._unit_search is None else AROUND * self._spec.unit_hop
+        self.samples.forget(done - max(self.packets.context, CONTEXT, around))
         f0.forget(done - self.packets.f0_context)

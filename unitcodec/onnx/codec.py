@@ -9,6 +9,7 @@ from ..base import AnyCodec, FileEncoder
 from ..decoder.stream import StreamDecoder
 from ..encoder.rate import above_zero
 from ..encoder.stream import Checkpoint, StreamEncoder
+from ..encoder.surroundings import checked_effort
 from ..errors import ModelError
 from ..fields import Fields, IntArray
 from .analyser import GraphAnalyser
@@ -51,19 +52,28 @@ class OnnxCodec(AnyCodec):
     def __reduce__(self) -> tuple[Any, tuple[Path, int]]:
         return type(self).from_pretrained, (self.model.path, self._threads)
 
-    def analysis(self, bitrate: float | None = None) -> StreamEncoder:
-        """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`."""
+    def analysis(self, bitrate: float | None = None, effort: int = 0) -> StreamEncoder:
+        """A fresh encoder state, for audio that arrives in pieces; ``bitrate`` as for :meth:`encode`. Raises ModelError for an
+        effort: a search for units needs gradients."""
+        if checked_effort(effort):
+            raise ModelError(f"{self.model.path}: effort, a search for units, needs the model itself, by PyTorch")
         return StreamEncoder(self.model, GraphAnalyser(self._graphs), bitrate, make_tracker(self._graphs))
 
     def encoder(
-        self, *, live: bool = False, bitrate: float | None = None, resume: Checkpoint | None = None, **about_live: Any
+        self,
+        *,
+        live: bool = False,
+        bitrate: float | None = None,
+        resume: Checkpoint | None = None,
+        effort: int = 0,
+        **about_live: Any,
     ) -> FileEncoder:
         """See :meth:`.Codec.encoder`. Raises ModelError for live packets."""
         if live or about_live:
             self.decoder()
         if bitrate is not None:
             above_zero(bitrate)
-        return FileEncoder(self, bitrate, resume)
+        return FileEncoder(self, bitrate, resume, effort)
 
     def decoder(self, *about_live: Any) -> NoReturn:
         """Raises ModelError: this codec has no live packets."""

@@ -7,14 +7,12 @@ what a recogniser hears.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..content.whisper import WhisperEncoder, whisper_mel
+from ..content.whisper import WhisperEncoder, difference, whisper_mel
 from ..features import BANDS, HOP, active_level, level_code, level_gain, log_mel, normalise
 from .corpus import Corpus
 from .words import WordLoss
@@ -72,16 +70,6 @@ class Listener(nn.Module):
         if self.words is not None:
             losses["word_loss"] = self.words(wanted[-1][:crops], found[-1][:crops]).mean()
         return losses
-
-
-def difference(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> Tensor:
-    """States of Whisper's layers (B, n, width) -> the mean absolute difference when each is normalised, (B,)."""
-    pairs = zip(map(_normalised, wanted), map(_normalised, found), strict=True)
-    return torch.stack([(one - other).abs().mean((1, 2)) for one, other in pairs]).mean(0)
-
-
-def _normalised(state: Tensor) -> Tensor:
-    return F.layer_norm(state.float(), state.shape[-1:])
 
 
 def fit_map(corpus: Corpus) -> tuple[Tensor, Tensor]:

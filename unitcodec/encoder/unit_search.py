@@ -1,0 +1,118 @@
+"""Units by analysis by synthesis: those from which the decoder speaks what a recogniser hears as it hears the recording.
+
+What a content encoder says in one pass is right for speech on average. Gradient descent on the latents of one packet, through the
+decoder and the recogniser that the content encoder has inside, finds what is right for this speech. Nothing changes for whoever
+decodes. As for images: Campos et al. 2019, *Content Adaptive Optimization for Neural Image Compression* (arXiv 1906.01223),
+section 3; with rounding on the way forward and not on the way back (straight-through).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from ..content.rungs import Candidates, Rungs
+from ..content.whisper import WhisperContentEncoder, difference, whisper_mel
+from ..decoder.mel import decode_pitch
+from ..errors import ModelError
+from ..features import HOP, log_mel, normalise
+from ..model import Networks
+from ..quantize import SteppedFSQ, straight_through
+from ..vocoder.spectral import SpectralGenerator
+from .surroundings import Surroundings
+
+SOUND = 1
+FEATURES = 3.0
+"""Weight of what the recogniser hears beside the mean absolute error of the log-mel."""
+
+RATE, LAST = 0.04, 0.2
+"""The first step of a latent, and the last as a part of it."""
+
+
+class UnitSearch:
+    """The search for the units of packets.
+
+    It is made in float32 and on one thread, for its result depends on every bit; so the units are the same whatever the number of
+    threads and however the stream was cut. Another kind of processor may find others, as good as these.
+
+    Args:
+        networks: of a model with Whisper inside its content encoder, codes that get coarser and a generator that is a filter.
+        steps: for each packet.
+
+    Raises:
+        ModelError: another model.
+    """
+
+    def __init__(self, networks: Networks, steps: int) -> None:
+        content = networks.content
+        if not (
+            isinstance(content, WhisperContentEncoder)
+            and isinstance(content.quantizer, SteppedFSQ)
+            and isinstance(networks.generator, SpectralGenerator)
+        ):
+            raise ModelError("a search for units needs a model with Whisper inside, such as 'default'")
+        self._networks, self._content, self._quantizer = networks, content, content.quantizer
+        self._generator, self.steps = networks.generator, steps
+
+    def refined(self, candidates: Candidates, rung: int, around: Surroundings) -> Candidates:
+        """What may be sent of a packet, as the content encoder has it -> what is better at this rung."""
+        assert isinstance(candidates, Rungs)
+        found = self._searched(candidates.latent, rung, around)
+        return Rungs(self._quantizer, None, lambda: found)
+
+    def _searched(self, latent: Tensor, rung: int, around: Surroundings) -> Tensor:
+        with torch.inference_mode(False), torch.enable_grad(), _one_thread():
+            loss = self._loss(rung, around)
+            x = latent.detach().float().clone().requires_grad_(True)
+            mean, square = torch.zeros_like(x), torch.zeros_like(x)
+            for step in range(self.steps):
+                (slope,) = torch.autograd.grad(loss(x), x)
+                with torch.no_grad():
+                    mean.mul_(0.9).add_(slope, alpha=0.1)
+                    square.mul_(0.98).addcmul_(slope, slope, value=0.02)
+                    rate = RATE * (1.0 - (1.0 - LAST) * step / self.steps) / (1.0 - 0.9 ** (step + 1))
+                    x.sub_(rate * mean / ((square / (1.0 - 0.98 ** (step + 1))).sqrt() + 1e-12))
+            return x.detach()
+
+    def _loss(self, rung: int, around: Surroundings):
+        networks, quantizer, stride = self._networks, self._quantizer, self._content.stride
+        with torch.no_grad():
+            device = next(networks.parameters()).device
+            waveform = torch.from_numpy(around.waveform).float().to(device)
+            frames = waveform.shape[1] // HOP
+            if not SOUND:
+                import torch.nn.functional as F
+                W, B = torch.load("/work/main/runs/exp/map.pt")
+                heard = lambda m: F.conv1d(m, W, B, padding=1)
+            mel = normalise(log_mel(waveform))
+            wanted = self._content.whisper(whisper_mel(waveform) if SOUND else heard(mel))
+            features, hz = decode_pitch(networks, torch.from_numpy(around.f0).long()[None].to(device), around.fields)
+            features, hz = features[..., :frames], hz[:, :frames]
+            voice = networks.speaker.decode(torch.tensor([around.fields.voice], device=device))
+            pulses, noise, _ = self._generator.excite(hz, features[:, 2], 0.0, 0, frames * HOP, slice(0, frames * HOP), 0)
+            before, after = (networks.content.values(torch.from_numpy(units).long()[None].to(device)) for units in (around.before, around.after))
+
+        def loss(x: Tensor) -> Tensor:
+            values = torch.cat([before, quantizer.values_at(x, rung), after], 2)
+            decoded = networks.decoder(values, features, voice)
+            if SOUND:
+                spoken = self._generator.generate(decoded, features, pulses, noise)
+                found = self._content.whisper(whisper_mel(spoken))
+            else:
+                found = self._content.whisper(heard(decoded))
+            return (decoded - mel).abs().mean() + FEATURES * difference(wanted, found).mean()
+
+        return loss
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
