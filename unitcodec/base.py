@@ -209,9 +209,7 @@ class AnyCodec(ABC):
         blocks = list(self.decompress_blocks(reader))
         return (np.concatenate(blocks) if blocks else np.zeros(0, np.float32)), self.sample_rate
 
-    def compress_blocks(
-        self, blocks: Iterable[FloatArray], bitrate: float | None = None, effort: int = 0
-    ) -> Iterator[bytes]:
+    def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None, effort: int = 0) -> Iterator[bytes]:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.
 
         The header waits for the speaker code, a packet for the F0 of the one after it. ``bitrate`` and ``effort`` as for
@@ -336,9 +334,7 @@ def taken(stream: io.BytesIO) -> bytes:
 class FileEncoder:
     """The encoder of one ``.uc`` file; see :meth:`.Codec.encoder`."""
 
-    def __init__(
-        self, codec: AnyCodec, bitrate: float | None = None, resume: Checkpoint | None = None, effort: int = 0
-    ) -> None:
+    def __init__(self, codec: AnyCodec, bitrate: float | None = None, resume: Checkpoint | None = None, effort: int = 0) -> None:
         self._encoder, self._entropy = codec.analysis(bitrate, effort), codec.described.entropy
         self._stream = io.BytesIO()
         self._writer: PacketWriter | None = None

@@ -72,8 +72,8 @@ def corpus(
         raise JobError("--ray-address is the cluster's of --ray")
     require(kind)
     slices = _slices(inputs, shard_size)
-    found = _model(model), _fingerprint(model)
-    plan = Plan(Store(output_dir), len(slices), digest(slices), kind, split, *found, device, bitrate, effort)
+    coder = _model(model), _fingerprint(model)
+    plan = Plan(Store(output_dir), len(slices), digest(slices), kind, split, *coder, device, bitrate, effort)
     plan.begin()
     for folder in ("data", ".reports"):
         plan.store.sweep(folder)

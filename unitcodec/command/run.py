@@ -82,8 +82,8 @@ def effort_option(command: Command) -> Command:
     """The option ``--effort``."""
     return click.option(
         "--effort", type=click.IntRange(0, 1000), default=0, metavar="N",
-        help="Search N steps for units that are heard as the recording is: fewer words are misheard, at the same rate. 20 is much; "
-        "with it an encode takes longer than the recording.",
+        help="Search N steps for units that are heard as the recording is, at the same rate: fewer words are misheard. With 20 "
+        "an encode takes longer than the recording.",
     )(command)  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream import SpeechCodes
+from bitstream import BitstreamError, SpeechCodes
 
 from ..audio.mixing import peak_of
 from ..audio.recording import as_block
@@ -85,7 +85,7 @@ class StreamEncoder:
         self.rate: RateLimit | RateTarget | None = RateLimit(model.entropy) if limited else None
         if bitrate is not None:
             self.rate = RateTarget(model.entropy, bitrate, limited)
-        self._unit_search, self._spec = search, model.entropy.spec
+        self._unit_search, self._entropy, self._spec = search, model.entropy, model.entropy.spec
         self._before: Codes = np.zeros((len(self._spec.rows), 0), np.int32), np.zeros(0, np.int32)
         self.samples = Buffer()
         self._track = track or TRACKERS[model.config.tracker]
@@ -123,19 +123,19 @@ class StreamEncoder:
             if checkpoint.packets < 1:
                 raise ValueError(f"{checkpoint.packets} packets")
             if self._unit_search is not None:
-                self._before = self._known(*(checkpoint.before or ([], [])))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+                frames = min(AROUND, checkpoint.packets * self._spec.packet_frames)
+                units, f0 = checkpoint.before or ([], [])
+                samples = frames * self._spec.unit_hop
+                codes = SpeechCodes(np.array(units), np.array(f0), self.fields.codes(), samples, self._entropy.fingerprint)
+                self._entropy.check(codes)
+                self._before = codes.units, codes.f0
+        except (KeyError, TypeError, ValueError, OverflowError, BitstreamError) as error:
             raise ValueError(f"no checkpoint of this encoder: {error}") from error
         self._coded = checkpoint.packets * self.packet
         # Only the level of the opening counts from here on.
         self._opening = Opening(self._coded, self.fields.level, True)
         known = max(0, self._coded - self.packets.f0_context) // self.packet * self.packet
         self._f0 = F0Track(self._track, self.packet, level_gain(self.fields.level), known)
-
-    def _known(self, units: list[list[int]], f0: list[int]) -> Codes:
-        """The codes of a checkpoint. Raises ValueError for what cannot be such."""
-        codes = SpeechCodes(np.array(units), np.array(f0), self.fields.codes(), 0, "00000000")
-        return codes.units, codes.f0
 
     @property
     def num_samples(self) -> int:
@@ -253,8 +253,10 @@ class StreamEncoder:
             rung = int(self._apply(candidates, f0, spend=False)[0, 0])
             candidates = self._unit_search.refined(candidates, rung, self._surroundings(start, stop, f0, fields))
         units = self._apply(candidates, f0)
-        ratio = self._spec.f0_hop // self._spec.unit_hop
-        self._before = units[:, -AROUND:], f0[-AROUND // ratio :]
+        if self._unit_search is not None:
+            count = AROUND * self._spec.unit_hop // self._spec.f0_hop
+            before, f0_before = self._before
+            self._before = np.concatenate([before, units], 1)[:, -AROUND:], np.concatenate([f0_before, f0])[-count:]
         return units, f0
 
     def _apply(self, candidates: Candidates, f0: IntArray, spend: bool = True) -> IntArray:

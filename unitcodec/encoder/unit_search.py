@@ -8,23 +8,23 @@ section 3; with rounding on the way forward and not on the way back (straight-th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..content.rungs import Candidates, Rungs
 from ..content.whisper import WhisperContentEncoder, difference, whisper_mel
 from ..decoder.mel import decode_pitch
 from ..errors import ModelError
-from ..features import HOP, log_mel, normalise
+from ..features import log_mel, normalise
 from ..model import Networks
-from ..quantize import SteppedFSQ, straight_through
+from ..quantize import SteppedFSQ
 from ..vocoder.spectral import SpectralGenerator
 from .surroundings import Surroundings
 
-SOUND = 1
 FEATURES = 3.0
 """Weight of what the recogniser hears beside the mean absolute error of the log-mel."""
 
@@ -53,7 +53,7 @@ class UnitSearch:
             and isinstance(content.quantizer, SteppedFSQ)
             and isinstance(networks.generator, SpectralGenerator)
         ):
-            raise ModelError("a search for units needs a model with Whisper inside, such as 'default'")
+            raise ModelError("effort above 0, a search for units, needs a model with Whisper inside, such as 'default'")
         self._networks, self._content, self._quantizer = networks, content, content.quantizer
         self._generator, self.steps = networks.generator, steps
 
@@ -77,33 +77,27 @@ class UnitSearch:
                     x.sub_(rate * mean / ((square / (1.0 - 0.98 ** (step + 1))).sqrt() + 1e-12))
             return x.detach()
 
-    def _loss(self, rung: int, around: Surroundings):
-        networks, quantizer, stride = self._networks, self._quantizer, self._content.stride
+    def _loss(self, rung: int, around: Surroundings) -> Callable[[Tensor], Tensor]:
+        """What is quantized of the packet, (1, channels, n) -> how far what is spoken is from the recording."""
+        networks, content, generator = self._networks, self._content, self._generator
+        device = next(networks.parameters()).device
         with torch.no_grad():
-            device = next(networks.parameters()).device
             waveform = torch.from_numpy(around.waveform).float().to(device)
-            frames = waveform.shape[1] // HOP
-            if not SOUND:
-                import torch.nn.functional as F
-                W, B = torch.load("/work/main/runs/exp/map.pt")
-                heard = lambda m: F.conv1d(m, W, B, padding=1)
-            mel = normalise(log_mel(waveform))
-            wanted = self._content.whisper(whisper_mel(waveform) if SOUND else heard(mel))
-            features, hz = decode_pitch(networks, torch.from_numpy(around.f0).long()[None].to(device), around.fields)
-            features, hz = features[..., :frames], hz[:, :frames]
+            mel, wanted = normalise(log_mel(waveform)), content.whisper(whisper_mel(waveform))
+            features, hz = decode_pitch(networks, torch.tensor(around.f0, device=device).long()[None], around.fields)
+            features, hz = features[..., : mel.shape[2]], hz[:, : mel.shape[2]]
             voice = networks.speaker.decode(torch.tensor([around.fields.voice], device=device))
-            pulses, noise, _ = self._generator.excite(hz, features[:, 2], 0.0, 0, frames * HOP, slice(0, frames * HOP), 0)
-            before, after = (networks.content.values(torch.from_numpy(units).long()[None].to(device)) for units in (around.before, around.after))
+            samples = waveform.shape[1]
+            pulses, noise, _ = generator.excite(hz, features[:, 2], 0.0, 0, samples, slice(0, samples), 0)
+            before, after = (
+                content.values(torch.tensor(units, device=device).long()[None]) for units in (around.before, around.after)
+            )
 
-        def loss(x: Tensor) -> Tensor:
-            values = torch.cat([before, quantizer.values_at(x, rung), after], 2)
-            decoded = networks.decoder(values, features, voice)
-            if SOUND:
-                spoken = self._generator.generate(decoded, features, pulses, noise)
-                found = self._content.whisper(whisper_mel(spoken))
-            else:
-                found = self._content.whisper(heard(decoded))
-            return (decoded - mel).abs().mean() + FEATURES * difference(wanted, found).mean()
+        def loss(latent: Tensor) -> Tensor:
+            decoded = networks.decoder(torch.cat([before, self._quantizer.values_at(latent, rung), after], 2), features, voice)
+            spoken = generator.generate(decoded, features, pulses, noise)
+            heard = difference(wanted, content.whisper(whisper_mel(spoken))).mean()
+            return F.l1_loss(decoded, mel) + FEATURES * heard
 
         return loss
 
