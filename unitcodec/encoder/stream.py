@@ -170,7 +170,7 @@ class StreamEncoder:
         ready: list[Codes] = []
         while packets := self._next(self._f0):
             yield from self._analyse(packets, self.fields, self._f0)
-            ready += [self._code_packet(start) for start, _ in packets]
+            ready += self._code([start for start, _ in packets])
             self._coded += len(packets) * self.packet
             self._forget(self._f0)
         return ready
@@ -215,9 +215,11 @@ class StreamEncoder:
         candidates, f0_codes = self._analysed[start]
         return Excerpt(nearest(candidates), f0_codes, mel[0, :, start // HOP : stop // HOP])
 
-    def _code_packet(self, start: int) -> Codes:
-        candidates, codes = self._analysed.pop(start)
-        return (nearest(candidates) if self.rate is None else self.rate.apply(candidates, codes)), codes
+    def _code(self, starts: list[int]) -> list[Codes]:
+        """Packets that were analysed, the next of the stream."""
+        found = [self._analysed.pop(start) for start in starts]
+        units = [nearest(each) for each, _ in found] if self.rate is None else self.rate.apply_each(found)
+        return [(each, f0) for each, (_, f0) in zip(units, found, strict=True)]
 
     def _forget(self, f0: F0Track) -> None:
         """Drop what no later packet will look at."""
