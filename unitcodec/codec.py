@@ -19,6 +19,7 @@ from .decoder.live import LiveDecoder
 from .decoder.piece import NetworkVoice
 from .decoder.stream import StreamDecoder
 from .encoder.analyser import NetworkAnalyser
+from .encoder.double import DoubleNetworks
 from .encoder.live import LIVE_SECONDS, LiveEncoder
 from .encoder.rate import above_zero
 from .encoder.stream import Checkpoint, StreamEncoder
@@ -92,8 +93,7 @@ class Codec(AnyCodec):
 
     @cached_property
     def _double(self) -> models.Networks:
-        with torch.inference_mode(False):
-            return copy.deepcopy(self.model.networks).to(self.device).double()
+        return DoubleNetworks(self.model.networks, self.device)
 
     @property
     def described(self) -> models.Model:

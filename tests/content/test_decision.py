@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from unitcodec.content import make_content
+from unitcodec.content import decision, make_content
 from unitcodec.content import rungs as rungs_module
 from unitcodec.content.decision import Decision
 from unitcodec.content.rungs import Rungs
@@ -107,6 +107,41 @@ def test_one_latent_near_a_border_may_be_two_codes(
     monkeypatch.setattr(rungs_module, "MARGIN", 0.4)
     assert [np.array_equal(one, sure[0]) for one in rungs.possible(0)] == [True]
     assert pair.repeated == 1
+
+
+def test_float64_is_asked_of_the_frames_in_doubt(pair: Decision, waveform: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    sure, asked, latent = _codes(pair, waveform), [], decision._latent
+    rungs = pair.candidates(waveform, OWN)
+    assert isinstance(rungs, Rungs)
+
+    def noted(content: object, waveform: torch.Tensor, own: slice) -> torch.Tensor:
+        asked.append((own.start, own.stop))
+        return latent(content, waveform, own)
+
+    monkeypatch.setattr(decision, "_latent", noted)
+    assert rungs._fast is not None
+    monkeypatch.setattr(rungs_module, "MARGIN", float(pair.exact.quantizer.clearance(rungs._fast)) * 1.0001)
+    for _ in range(2):
+        assert np.array_equal(rungs[0], sure[0])
+    ((start, stop),) = asked
+    assert OWN.start <= start < stop == start + 1 <= OWN.stop
+    # Where more than was asked for is in doubt, everything is asked for, once.
+    monkeypatch.setattr(rungs_module, "MARGIN", 0.4)
+    for rung, expected in enumerate(sure):
+        assert np.array_equal(rungs[rung], expected)
+    assert asked == [(start, stop), (OWN.start, OWN.stop)]
+    assert pair.repeated == 1
+
+
+def test_float64_is_made_when_it_is_needed(pair: Decision, waveform: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    late = Decision(lambda: made.append(1) or pair.exact, pair.fast)  # type: ignore[func-returns-value]
+    sure = _codes(late, waveform)
+    assert not made
+    monkeypatch.setattr(rungs_module, "MARGIN", 0.4)
+    for _ in range(2):
+        assert np.array_equal(_codes(late, waveform), sure)
+    assert len(made) == 1
 
 
 def test_a_caller_who_allows_rougher_products_changes_nothing(pair: Decision, waveform: torch.Tensor) -> None:

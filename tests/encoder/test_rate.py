@@ -197,6 +197,21 @@ def test_what_a_packet_leaves_over_the_next_ones_may_have(entropy: EntropyModel)
     assert all(sum(sizes[:count]) <= sum(shares[:count]) for count in range(1, 6))
 
 
+def test_packets_side_by_side_get_what_they_get_alone(entropy: EntropyModel) -> None:
+    rng = np.random.default_rng(7)
+    packets: list[tuple[Any, np.ndarray]] = [
+        (Rungs(FSQ([8] * 4), None, lambda latent=latent: latent), rng.integers(9, 12, -(-latent.shape[2] // 2)).astype(np.int32))
+        for latent in (torch.from_numpy(rng.normal(0, wide, (1, 4, n))) for wide, n in ((1, 64), (0.1, 64), (2, 64), (1, 9)))
+    ]
+    packets.insert(1, (_distances(rng.uniform(-0.5, 7.5, (4, 64))), packets[0][1]))
+    together, alone = RateLimit(entropy), RateLimit(entropy)
+    found = together.apply_each(packets)
+    for units, packet in zip(found, packets, strict=True):
+        assert np.array_equal(units, alone.apply(*packet))
+    assert together.state == alone.state
+    assert any(not np.array_equal(units, nearest(packet[0])) for units, packet in zip(found, packets, strict=True))
+
+
 def test_scalar_codes_get_coarser_as_far_as_they_must(entropy: EntropyModel) -> None:
     rungs, f0, rng = coarser((8, 8, 8, 8)), np.full(32, 10, np.int32), np.random.default_rng(5)
     coarse = [(lookup(rungs[-1], rng.integers(0, 8, (4, 256)).astype(np.int32)), np.full(128, 10, np.int32)) for _ in range(9)]
@@ -213,6 +228,8 @@ def test_scalar_codes_get_coarser_as_far_as_they_must(entropy: EntropyModel) -> 
     assert not fits[0]
     assert np.array_equal(RateLimit(entropy).apply(candidates, f0), found[:, fits.argmax()])
     assert np.array_equal(RateTarget(entropy, 1.0).apply(candidates, f0), found[:, bits.argmin()])
+    assert np.array_equal(finest(entropy, candidates, f0, np.inf, 1)[0], found[:, 1])
+    assert np.array_equal(finest(entropy, candidates, f0, -1.0, 1)[0], found[:, -1])
 
 
 @pytest.mark.parametrize("sent", [False, True])

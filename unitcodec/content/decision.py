@@ -5,14 +5,14 @@ So a unit is what float64 says, whatever the threads, batches or processor, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import ContentFamily, hear
 from .fsq import ContentEncoder
@@ -27,17 +27,22 @@ class Decision:
     """What may be sent for windows of speech.
 
     Args:
-        exact: a content encoder in float64.
+        exact: a content encoder in float64, or what gives it: it is asked once, when float64 is first needed.
         fast: the same one in float32. It is used if codes are scalar, where the nearest ones are all that is asked for.
 
     Attributes:
         windows, repeated: how many there were, and how many of them float64 decided.
     """
 
-    def __init__(self, exact: ContentFamily, fast: ContentFamily | None = None):
-        self.exact: Any = exact
+    def __init__(self, exact: ContentFamily | Callable[[], ContentFamily], fast: ContentFamily | None = None):
+        self._given: Any = exact
         self.fast: Any = fast
         self.windows = self.repeated = 0
+
+    @cached_property
+    def exact(self) -> Any:
+        """The content encoder in float64."""
+        return self._given if isinstance(self._given, nn.Module) else self._given()
 
     def candidates(self, waveform: Tensor, own: slice) -> Candidates:
         """Waveform (1, 160 n), float64 and at the reference level -> the candidates for the frames of ``own``."""
@@ -46,17 +51,18 @@ class Decision:
     def candidates_of(self, windows: Sequence[tuple[Tensor, slice]]) -> list[Candidates]:
         """:meth:`candidates` of several windows. On a GPU those of one length and one place of their own go side by side."""
         self.windows += len(windows)
-        if not isinstance(self.exact, ContentEncoder):
+        like = self.exact if self.fast is None else self.fast
+        if not isinstance(like, ContentEncoder):
             self.repeated += len(windows)
             return [self._distances(*window) for window in windows]
-        quantizer = self.exact.quantizer
+        quantizer = like.quantizer
         if self.fast is None or not all(full_precision(waveform.device) for waveform, _ in windows):
             self.repeated += len(windows)
             return [Rungs(quantizer, None, latent.clone) for latent in self.latents(windows, _side_by_side(windows))]
         found: list[Candidates] = []
         for waveform, own in windows:
             with torch.autocast(waveform.device.type, enabled=False):
-                found.append(Rungs(quantizer, _latent(self.fast, waveform, own), partial(self._exact, waveform, own)))
+                found.append(Rungs(quantizer, _latent(self.fast, waveform, own), *self._repeats(waveform, own)))
         return found
 
     def latents(self, windows: Sequence[tuple[Tensor, slice]], many: int) -> list[Tensor]:
@@ -72,9 +78,17 @@ class Decision:
                 latents.update(zip(part, found.split(1), strict=True))
         return [latents[index] for index in range(len(windows))]
 
-    def _exact(self, waveform: Tensor, own: slice) -> Tensor:
-        self.repeated += 1
-        return _latent(self.exact, waveform, own)
+    def _repeats(self, waveform: Tensor, own: slice) -> tuple[Callable[[], Tensor], Callable[[slice], Tensor]]:
+        """What gives a window's latents in float64: of all its own frames, and of some of them, which takes less time."""
+        asked = False
+
+        def exact(frames: slice) -> Tensor:
+            nonlocal asked
+            self.repeated += not asked
+            asked = True
+            return _latent(self.exact, waveform, slice(own.start + frames.start, own.start + frames.stop))
+
+        return partial(exact, slice(0, own.stop - own.start)), exact
 
     @torch.inference_mode()
     def _distances(self, waveform: Tensor, own: slice) -> list[NDArray[np.float64]]:

@@ -39,10 +39,12 @@ class Rungs:
         quantizer: of the codes.
         fast: what is quantized, (1, channels, n), in float32, if there is a network for it.
         exact: gives the same in float64.
+        part: gives it of the frames of a slice alone.
     """
 
-    def __init__(self, quantizer: Scalar, fast: Any | None, exact: Callable[[], Any]):
-        self._quantizer, self._fast, self._exact = quantizer, fast, cache(exact)
+    def __init__(self, quantizer: Scalar, fast: Any | None, exact: Callable[[], Any], part: Callable[[slice], Any] | None = None):
+        self._quantizer, self._fast, self._exact, self._part = quantizer, fast, cache(exact), part
+        self._known: tuple[slice, Any] | None = None  # frames, and what float64 says of them
 
     def __len__(self) -> int:
         return self._quantizer.rungs
@@ -57,7 +59,9 @@ class Rungs:
         if not 0 <= rung < len(self):
             raise IndexError(rung)
         latent = self._fast
-        return self._codes(self._exact() if latent is None or not self._certain(latent, rung) else latent, rung)
+        if latent is None:
+            return self._codes(self._exact(), rung)
+        return self._codes(latent, rung) if self._certain(latent, rung) else self._asked(latent, rung, self._sides(latent, rung))
 
     def possible(self, rung: int) -> list[NDArray[np.int32]]:
         """What ``self[rung]`` may be, one or two of it, (rows, n) each.
@@ -68,9 +72,28 @@ class Rungs:
         latent = self._fast
         if latent is None or self._certain(latent, rung):
             return [self[rung]]
-        sides = [self._codes(latent, rung, shift) for shift in (-MARGIN, MARGIN)]
+        sides = self._sides(latent, rung)
         differing = np.count_nonzero(sides[0] != sides[1])
-        return [self[rung]] if differing > 1 else sides[: 1 + differing]
+        return [self._asked(latent, rung, sides)] if differing > 1 else sides[: 1 + differing]
+
+    def _sides(self, latent: Any, rung: int) -> list[NDArray[np.int32]]:
+        """Codes of values a margin lower and a margin higher."""
+        return [self._codes(latent, rung, shift) for shift in (-MARGIN, MARGIN)]
+
+    def _asked(self, latent: Any, rung: int, sides: list[NDArray[np.int32]]) -> NDArray[np.int32]:
+        """The codes where those of ``sides`` differ are what float64 says."""
+        doubtful = np.flatnonzero((sides[0] != sides[1]).any(0))
+        if self._part is None or not len(doubtful):
+            return self._codes(self._exact(), rung)
+        frames = slice(int(doubtful[0]), int(doubtful[-1]) + 1)
+        if self._known is None:
+            self._known = frames, self._part(frames)
+        elif frames.start < self._known[0].start or frames.stop > self._known[0].stop:
+            # Other frames may yet be in doubt: a second time all of them are asked for.
+            self._known = slice(0, sides[0].shape[1]), self._exact()
+        first, codes = self._known[0].start, self._codes(latent, rung)
+        codes[:, frames] = self._codes(self._known[1][..., frames.start - first : frames.stop - first], rung)
+        return codes
 
     def _certain(self, latent: Any, rung: int) -> bool:
         return bool(self._quantizer.clearance(latent, rung) > MARGIN)

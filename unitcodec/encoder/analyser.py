@@ -35,9 +35,9 @@ class NetworkAnalyser:
 
     def __init__(self, networks: Networks, fast: Networks | None = None) -> None:
         self._networks, self._fast = networks, fast
-        self._decision = Decision(networks.content, None if fast is None else fast.content)
+        self._decision = Decision(lambda: networks.content, None if fast is None else fast.content)
         self._device = next(networks.parameters()).device
-        self.context = context_samples(networks.content)
+        self.context = context_samples((fast or networks).content)
         self.f0_context = whole_codes(networks.pitch.context * HOP)
 
     def candidates_of(self, windows: Sequence[Window]) -> list[Candidates]:

@@ -127,7 +127,7 @@ class LiveEncoder:
         fec: int = 0,
     ) -> None:
         self.coder = LiveCoder(model.entropy, frames, fec)
-        self._rung = rung_of(networks.content, 2**self.coder.copy_bits) if fec else 0
+        self._rung = rung_of((fast or networks).content, 2**self.coder.copy_bits) if fec else 0
         self.packet = self.coder.samples
         seconds = self.packet / SAMPLE_RATE
         share = MOST_BITRATE * seconds / 8 + self.coder.copy_bytes if bitrate is None else bitrate * seconds / 8
@@ -139,10 +139,10 @@ class LiveEncoder:
             )
         self._share, self._slot, self._saved, self._pauses = share, slot, MOST_SAVED, pauses
         self._entropy, self._networks = model.entropy, networks
-        self._decision = Decision(networks.content, None if fast is None else fast.content)
+        self._decision = Decision(lambda: networks.content, None if fast is None else fast.content)
         self._track, self._unit_hop = TRACKERS[model.config.tracker], model.entropy.spec.unit_hop
         self._device = next(networks.parameters()).device
-        self._speaker = Speaker(networks, model.config.voice_search > 0, self.packet)
+        self._speaker = Speaker(networks, fast, model.config.voice_search > 0, self.packet)
         self._activity = Activity()
         self.samples, self._f0 = Buffer(), Buffer()  # by samples; by frames
         self.sent = Fields.from_codes(typical_speaker(model.entropy))
@@ -311,8 +311,8 @@ class Speaker:
         renewed: whether they have become much better since this was last set to False.
     """
 
-    def __init__(self, networks: Networks, search: bool, packet: int) -> None:
-        self._networks, self._analyser, self._packet = networks, NetworkAnalyser(networks), packet
+    def __init__(self, networks: Networks, fast: Networks | None, search: bool, packet: int) -> None:
+        self._networks, self._analyser, self._packet = networks, NetworkAnalyser(networks, fast), packet
         self._search = VoiceSearch(networks, SEARCH_STEPS) if search else None
         self._samples: deque[FloatArray] = deque(maxlen=round(HEARD * SAMPLE_RATE / packet))
         self._f0: deque[FloatArray] = deque(maxlen=self._samples.maxlen)

@@ -127,18 +127,27 @@ class RateLimit:
         Returns:
             (rows, n) the nearest codes if they fit, else others that do.
         """
-        possible = candidates.possible(0) if isinstance(candidates, Rungs) else [nearest(candidates)]
-        allowed = self.allowance.bits(possible[0])
-        if len(possible) > 1 and min(self._cost(units, f0) for units in possible) <= allowed:
-            possible = [nearest(candidates)]
-        units, cost = possible[0], self._cost(possible[0], f0)
+        return self.apply_each([(candidates, f0)])[0]
+
+    def apply_each(self, packets: Sequence[tuple[Candidates, IntArray]]) -> list[IntArray]:
+        """:meth:`apply` of packets that follow each other; the costs of their nearest codes are found side by side."""
+        possible = [each.possible(0) if isinstance(each, Rungs) else [nearest(each)] for each, _ in packets]
+        costs = _bits(self.entropy, [(units, f0) for (_, f0), found in zip(packets, possible, strict=True) for units in found])
+        taken = iter(costs.tolist())
+        return [
+            self._apply(*packet, found[0], [next(taken) for _ in found]) for packet, found in zip(packets, possible, strict=True)
+        ]
+
+    def _apply(self, candidates: Candidates, f0: IntArray, units: IntArray, costs: list[float]) -> IntArray:
+        """:meth:`apply` where the nearest codes, ``units`` or others with one other code, cost so much."""
+        allowed, cost = self.allowance.bits(units), min(costs)
+        if len(costs) > 1 and cost <= allowed:
+            units = nearest(candidates)
+            cost = float(_bits(self.entropy, [(units, f0)])[0])
         if cost > allowed:
-            units, cost = finest(self.entropy, candidates, f0, allowed)
+            units, cost = finest(self.entropy, candidates, f0, allowed, 1)
         self.allowance.spend(units, cost)
         return units
-
-    def _cost(self, units: IntArray, f0: IntArray) -> float:
-        return sum(self.entropy.packet_cost(units, f0).values())
 
 
 class RateTarget:
@@ -196,6 +205,10 @@ class RateTarget:
             self.allowance.spend(found, float(bits[chosen]))
         return found[:, chosen]
 
+    def apply_each(self, packets: Sequence[tuple[Candidates, IntArray]]) -> list[IntArray]:
+        """:meth:`apply` of packets that follow each other."""
+        return [self.apply(*packet) for packet in packets]
+
     def missed(self, num_samples: int) -> str | None:
         """What a stream that is complete has reached, and why it is not the rate that was asked for; None if it is."""
         reached, least, most = (SAMPLE_RATE * bits / num_samples for bits in (self._spent, self._least, self._most))
@@ -225,25 +238,26 @@ def above_zero(bitrate: SupportsFloat) -> float:
     return rate
 
 
-def finest(entropy: EntropyModel, candidates: Candidates, f0: IntArray, allowed: float) -> tuple[IntArray, float]:
+def finest(entropy: EntropyModel, candidates: Candidates, f0: IntArray, allowed: float, first: int = 0) -> tuple[IntArray, float]:
     """Units (rows, n) and bits of the first of the :func:`choices` that takes ``allowed`` bits at most; of the last if none does.
 
-    A packet seldom needs more than a few rungs, so they are tried a few at a time.
+    A packet seldom needs more than a few rungs, so they are tried a few at a time, from rung ``first`` on if those before are
+    known to take more.
     """
     if isinstance(candidates, Rungs):
-        return _finest_rung(entropy, candidates, f0, allowed)
+        return _finest_rung(entropy, candidates, f0, allowed, first)
     found, bits = choices(entropy, candidates, f0)
     fits = np.flatnonzero(bits <= allowed)
     chosen = fits[0] if len(fits) else -1
     return found[:, chosen], float(bits[chosen])
 
 
-def _finest_rung(entropy: EntropyModel, candidates: Rungs, f0: IntArray, allowed: float) -> tuple[IntArray, float]:
+def _finest_rung(entropy: EntropyModel, candidates: Rungs, f0: IntArray, allowed: float, first: int) -> tuple[IntArray, float]:
     last = len(candidates) - 1
-    for first in range(0, last + 1, RUNGS_TOGETHER):
-        rungs = range(first, min(first + RUNGS_TOGETHER, last + 1))
+    for stop in range(RUNGS_TOGETHER, last + 1 + RUNGS_TOGETHER, RUNGS_TOGETHER):
+        rungs = range(max(min(first, last), stop - RUNGS_TOGETHER), min(stop, last + 1))
         possible = [(rung, units) for rung in rungs for units in candidates.possible(rung)]
-        bits = _bits(entropy, [units for _, units in possible], f0)
+        bits = _bits(entropy, [(units, f0) for _, units in possible])
         for rung in rungs:
             of_rung = [(units, cost) for (number, units), cost in zip(possible, bits.tolist(), strict=True) if number == rung]
             if rung == last or min(cost for _, cost in of_rung) <= allowed:
@@ -251,7 +265,7 @@ def _finest_rung(entropy: EntropyModel, candidates: Rungs, f0: IntArray, allowed
                 sent, cost = of_rung[0]
                 if len(of_rung) > 1:
                     sent = candidates[rung]
-                    cost = float(_bits(entropy, [sent], f0)[0])
+                    cost = float(_bits(entropy, [(sent, f0)])[0])
                 if rung == last or cost <= allowed:
                     return sent, cost
     raise AssertionError("the last rung is always taken")
@@ -267,7 +281,7 @@ def choices(
     """
     if isinstance(candidates, Rungs):
         rungs = [candidates[rung] for rung in range(len(candidates))]
-        return np.stack(rungs, 1), _bits(entropy, rungs, f0)
+        return np.stack(rungs, 1), _bits(entropy, [(units, f0) for units in rungs])
     weights = np.array(ladder)
 
     def choose(row: int, position: int, bits: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -283,12 +297,12 @@ def nearest(candidates: Candidates) -> IntArray:
     return np.stack([row.argmin(axis=1) for row in candidates]).astype(np.int32)
 
 
-def _bits(entropy: EntropyModel, packets: Sequence[IntArray], f0: IntArray) -> NDArray[np.float64]:
-    """(choices,) bits of packets with units (rows, n) and the same F0 codes."""
-    batch, whole = Batch.of_packets(entropy.spec, [(units, f0) for units in packets]), 2**entropy.spec.precision
+def _bits(entropy: EntropyModel, packets: Sequence[tuple[IntArray, IntArray]]) -> NDArray[np.float64]:
+    """(packets,) bits of packets with units (rows, n) and F0 codes (m,)."""
+    batch, whole = Batch.of_packets(entropy.spec, packets), 2**entropy.spec.precision
     total = np.zeros(len(packets))
     for _, _, _, widths in intervals(entropy, batch):
-        total += _cost(entropy.spec, np.where(widths, widths, whole)).sum(axis=0)
+        total[batch.order[: widths.shape[1]]] += _cost(entropy.spec, np.where(widths, widths, whole)).sum(axis=0)
     return total
 
 

@@ -195,8 +195,7 @@ class StreamEncoder:
         while packets := self._next(self._f0):
             yield from self._analyse(packets, self.fields, self._f0)
             followed = [(start, stop) for start, stop in packets if self._is_followed(stop)]
-            for start, stop in followed:
-                ready.append(self._code_packet(start, stop, self.fields))
+            ready += self._code(followed, self.fields)
             self._coded += len(followed) * self.packet
             self._forget(self._f0)
             if len(followed) < len(packets) < WINDOWS:
@@ -247,27 +246,29 @@ class StreamEncoder:
         candidates, f0_codes = self._analysed[start]
         return Excerpt(nearest(candidates), f0_codes, mel[0, :, start // HOP : stop // HOP])
 
-    def _code_packet(self, start: int, stop: int, fields: Fields) -> Codes:
-        candidates, f0 = self._analysed.pop(start)
+    def _code(self, packets: list[Packet], fields: Fields) -> list[Codes]:
+        """Packets that were analysed, the next of the stream."""
         if self._unit_search is not None:
-            rung = int(self._apply(candidates, f0, spend=False)[0, 0])
-            candidates = self._unit_search.refined(candidates, rung, self._surroundings(start, stop, f0, fields))
-        units = self._apply(candidates, f0)
-        if self._unit_search is not None:
-            count = AROUND * self._spec.unit_hop // self._spec.f0_hop
-            before, f0_before = self._before
-            self._before = np.concatenate([before, units], 1)[:, -AROUND:], np.concatenate([f0_before, f0])[-count:]
-        return units, f0
+            return [self._search_packet(self._unit_search, start, stop, fields) for start, stop in packets]
+        found = [self._analysed.pop(start) for start, _ in packets]
+        return [(units, f0) for units, (_, f0) in zip(self._chosen(found), found, strict=True)]
 
-    def _apply(self, candidates: Candidates, f0: IntArray, spend: bool = True) -> IntArray:
-        """Units for the next packet; without ``spend`` the next one may still be another."""
-        if self.rate is None:
-            return nearest(candidates)
-        state = self.rate.state
-        units = self.rate.apply(candidates, f0)
-        if not spend:
+    def _chosen(self, packets: list[tuple[Candidates, IntArray]]) -> list[IntArray]:
+        """Units of the next packets."""
+        return [nearest(each) for each, _ in packets] if self.rate is None else self.rate.apply_each(packets)
+
+    def _search_packet(self, search: Search, start: int, stop: int, fields: Fields) -> Codes:
+        candidates, f0 = self._analysed.pop(start)
+        state = None if self.rate is None else self.rate.state
+        (units,) = self._chosen([(candidates, f0)])
+        if self.rate is not None and state is not None:
             self.rate.restore(state)
-        return units
+        candidates = search.refined(candidates, int(units[0, 0]), self._surroundings(start, stop, f0, fields))
+        (units,) = self._chosen([(candidates, f0)])
+        count = AROUND * self._spec.unit_hop // self._spec.f0_hop
+        before, f0_before = self._before
+        self._before = np.concatenate([before, units], 1)[:, -AROUND:], np.concatenate([f0_before, f0])[-count:]
+        return units, f0
 
     def _surroundings(self, start: int, stop: int, f0: IntArray, fields: Fields) -> Surroundings:
         hop = self._spec.unit_hop
