@@ -67,7 +67,8 @@ def export(name: str | Path, folder: Path) -> None:
     shutil.copyfile(swift_f0 / "model.onnx", folder / "tracker.onnx")
     for written in folder.glob("*.onnx"):
         look_through(written.read_bytes())  # as it will be read
-    index = Index(FORMAT, model.entropy.fingerprint, sizes_of(model), {each.name: digest(each) for each in sorted(folder.iterdir()) if each.is_file()})
+    files = {each.name: digest(each) for each in sorted(folder.iterdir()) if each.is_file()}
+    index = Index(FORMAT, model.entropy.fingerprint, sizes_of(model), files)
     (folder / INDEX).write_text(json.dumps(vars(index), indent=2) + "\n", encoding="utf-8")
 
 
@@ -134,9 +135,7 @@ def _graphs(networks: models.Networks) -> dict[str, _Graph]:
             },
             ["features", "hz"],
         ),
-        "mel": graph(
-            graphs.Mel(networks), {"units": (units, 2), "features": (some(3, 128), 2), "codes": (codes, None)}, ["mel"]
-        ),
+        "mel": graph(graphs.Mel(networks), {"units": (units, 2), "features": (some(3, 128), 2), "codes": (codes, None)}, ["mel"]),
         "filters": graph(
             graphs.Filters(networks), {"mel": (some(80, 64), 2), "features": (some(3, 64), 2)}, ["harmonic", "noise", "angle"]
         ),

@@ -1,4 +1,4 @@
-"""Layers in NumPy, of arrays whose rows are frames: what ONNX Runtime has not in float64, and what an exporter cannot differentiate.
+"""Layers in NumPy, frames as rows: what ONNX Runtime has not in float64, and what an exporter cannot differentiate.
 
 Each is what PyTorch's layer of the same weights is, and is computed in the type of its weights.
 """
@@ -61,7 +61,11 @@ class Block:
         self._taps, self._bias = weights(f"{name}.depthwise.weight")[:, 0].T, weights(f"{name}.depthwise.bias")
         self._ahead = len(self._taps) // 2 if ahead is None else ahead
         self._norm, self._norm_bias = weights(f"{name}.norm.weight"), weights(f"{name}.norm.bias")
-        self._up, self._down, self._scale = Linear(weights, f"{name}.up"), Linear(weights, f"{name}.down"), weights(f"{name}.scale")
+        self._up, self._down, self._scale = (
+            Linear(weights, f"{name}.up"),
+            Linear(weights, f"{name}.down"),
+            weights(f"{name}.scale"),
+        )
 
     def __call__(self, x: Floats) -> Floats:
         spread = _spread(x, self._taps, len(self._taps) - 1 - self._ahead) + self._bias
