@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -10,7 +9,6 @@ import math
 import shutil
 import warnings
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,11 +27,12 @@ from ..errors import ModelError
 from ..pitch.vqvae import PitchVQVAE
 from ..speaker.encoder import SpeakerEncoder
 from ..vocoder.spectral import SpectralGenerator
-from ..weights import MAX_FILE, SCALE
+from ..weights import MAX_FILE
 from . import graphs
 from .contents import look_through
 from .fold import Layout, with_weights_of, without_constants
 from .folder import FORMAT, GRAPHS, INDEX, Index
+from .weights import SCALE
 
 OPSET = 17
 
@@ -47,7 +46,6 @@ class _Graph:
     inputs: dict[str, int | None]
     """Name -> the axis along which a stream may be longer or shorter."""
     outputs: Sequence[str]
-    exact: bool = False
 
 
 def export(name: str | Path, folder: Path) -> None:
@@ -69,7 +67,8 @@ def export(name: str | Path, folder: Path) -> None:
     shutil.copyfile(swift_f0 / "model.onnx", folder / "tracker.onnx")
     for written in folder.glob("*.onnx"):
         look_through(written.read_bytes())  # as it will be read
-    index = Index(FORMAT, sizes_of(model), {each.name: digest(each) for each in sorted(folder.iterdir()) if each.is_file()})
+    files = {each.name: digest(each) for each in sorted(folder.iterdir()) if each.is_file()}
+    index = Index(FORMAT, model.entropy.fingerprint, sizes_of(model), files)
     (folder / INDEX).write_text(json.dumps(vars(index), indent=2) + "\n", encoding="utf-8")
 
 
@@ -110,72 +109,56 @@ def _check(model: models.Model, folder: Path) -> None:
 
 
 def _graphs(networks: models.Networks) -> dict[str, _Graph]:
-    found: dict[str, _Graph] = {}
-    for exact, these in ((False, networks), (True, deepcopy(networks).double())):
-        kind, suffix = (torch.float64, "_exact") if exact else (torch.float32, "")
+    stride, content = networks.content.stride, networks.content
+    units = torch.zeros(1, len(content.vocabulary), 128 // stride, dtype=torch.long)
+    codes = torch.zeros(1, len(networks.speaker.alphabets), dtype=torch.long)
+    edges = torch.tensor([0, 64 // stride])
 
-        def some(*shape: int, kind: torch.dtype = kind) -> Tensor:
-            return torch.randn(1, *shape, dtype=kind)
+    def some(*shape: int) -> Tensor:
+        return torch.randn(1, *shape)
 
-        stride = these.content.stride
-        units = torch.zeros(1, len(these.content.vocabulary), 128 // stride, dtype=torch.long)
-        if isinstance(these.content, WhisperContentEncoder):
-            edges = torch.tensor([0, 64 // stride])
-            found["content" + suffix] = _Graph(
-                graphs.Windowed(these),
-                (some(80, 128), some(80, 64), edges, edges),
-                {"heard": 2, "mel": 2, "listened": None, "within": None},
-                ["bounded"],
-                exact,
-            )
-        else:
-            found["content" + suffix] = _Graph(graphs.Convolutional(these), (some(80, 64),), {"mel": 2}, ["bounded"], exact)
-        found["f0_decoder" + suffix] = _Graph(
-            graphs.F0Decoder(these),
-            (torch.zeros(1, 16, dtype=torch.long), some() + 5.0, some().abs() + 0.1),
-            {"f0": 1, "mean": None, "deviation": None},
+    def graph(module: nn.Module, inputs: dict[str, tuple[Tensor, int | None]], outputs: Sequence[str]) -> _Graph:
+        given = tuple(example for example, _ in inputs.values())
+        return _Graph(module, given, {name: axis for name, (_, axis) in inputs.items()}, outputs)
+
+    heard = {"heard": (some(80, 128), 2), "mel": (some(80, 64), 2), "listened": (edges, None), "within": (edges, None)}
+    windowed = isinstance(content, WhisperContentEncoder)
+    seen = graphs.Windowed(networks) if windowed else graphs.Convolutional(networks)
+    found = {
+        "content": graph(seen, heard if windowed else {"mel": heard["mel"]}, ["bounded"]),
+        "f0_decoder": graph(
+            graphs.F0Decoder(networks),
+            {
+                "f0": (torch.zeros(1, 16, dtype=torch.long), 1),
+                "mean": (some() + 5.0, None),
+                "deviation": (some().abs() + 0.1, None),
+            },
             ["features", "hz"],
-            exact,
-        )
-        found["slope" + suffix] = _Graph(
-            graphs.Slope(these),
-            (units, some(3, 128), some(80, 128), some(these.speaker.channels)),
-            {"units": 2, "features": 2, "mel": 2, "vector": None},
-            ["slope"],
-            exact,
-        )
-        if exact:
-            found["f0"] = _Graph(graphs.F0Encoder(these), (some(2, 64),), {"track": 2}, ["codes"], exact)
-            found["voice"] = _Graph(graphs.Voice(these), (some(80, 64),), {"mel": 2}, ["voice"], exact)
-            continue
-        codes = torch.zeros(1, len(these.speaker.alphabets), dtype=torch.long)
-        inputs: dict[str, int | None] = {"units": 2, "features": 2, "codes": None}
-        found["mel"] = _Graph(graphs.Mel(these), (units, some(3, 128), codes), inputs, ["mel"])
-        found["filters"] = _Graph(
-            graphs.Filters(these), (some(80, 64), some(3, 64)), {"mel": 2, "features": 2}, ["harmonic", "noise", "angle"]
-        )
-        found["pulses"] = _Graph(
+        ),
+        "mel": graph(graphs.Mel(networks), {"units": (units, 2), "features": (some(3, 128), 2), "codes": (codes, None)}, ["mel"]),
+        "filters": graph(
+            graphs.Filters(networks), {"mel": (some(80, 64), 2), "features": (some(3, 64), 2)}, ["harmonic", "noise", "angle"]
+        ),
+        "pulses": graph(
             graphs.Pulses(),
-            (some(64).abs() + 100.0, some(64).sign(), some().double(), torch.tensor(160)),
-            {"hz": 1, "voicing": 1, "start": None, "first": None},
+            {
+                "hz": (some(64).abs() + 100.0, 1),
+                "voicing": (some(64).sign(), 1),
+                "start": (some().double(), None),
+                "first": (torch.tensor(160), None),
+            },
             ["pulses", "cycles"],
-        )
+        ),
+    }
     assert {*found, "tracker"} == set(GRAPHS)
     return found
 
 
 def _exported(graph: _Graph, layout: Layout) -> bytes:
-    module = graph.module.eval()
     stream = io.BytesIO()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(warnings.catch_warnings(action="ignore"))
-        if graph.exact:
-            table = graphs.table_of_erf()
-            module.register_buffer("erf", table)
-            stack.enter_context(graphs.operators_in_float64(table))
+    with torch.no_grad(), warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
-            module,
+            graph.module.eval(),
             graph.given,
             cast(Any, stream),
             dynamo=False,

@@ -102,16 +102,13 @@ def with_weights_of(model: Any, file: str, layout: Layout, scale: str) -> Any:
     for each in replaced:
         stored, value = f"{each.name}.stored", each.name
         tensors.append(_tensor(stored, file, layout[each.name]))
-        floats = f"{each.name}.float32" if each.data_type == TensorProto.DOUBLE else value
         if tensors[-1].data_type == TensorProto.INT8:
             factor = f"{each.name}{scale}"
             tensors.append(_tensor(f"{factor}.stored", file, layout[factor]))
             nodes.append(helper.make_node("Cast", [f"{factor}.stored"], [factor], to=TensorProto.FLOAT))
-            nodes.append(helper.make_node("DequantizeLinear", [stored, factor], [floats], axis=0))
+            nodes.append(helper.make_node("DequantizeLinear", [stored, factor], [value], axis=0))
         else:
-            nodes.append(helper.make_node("Cast", [stored], [floats], to=TensorProto.FLOAT))
-        if floats != value:
-            nodes.append(helper.make_node("Cast", [floats], [value], to=TensorProto.DOUBLE))
+            nodes.append(helper.make_node("Cast", [stored], [value], to=TensorProto.FLOAT))
     made = helper.make_graph([*nodes, *graph.node], graph.name, graph.input, graph.output, [*small, *tensors])
     return helper.make_model(made, opset_imports=model.opset_import, ir_version=model.ir_version)
 

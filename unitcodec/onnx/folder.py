@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from bitstream import BitstreamError, EntropyModel
 from bitstream.errors import shown
@@ -14,28 +18,13 @@ from bitstream.regular import open_regular
 from ..configuration import ModelConfig, read_object
 from ..errors import ModelError
 from .contents import look_through
+from .weights import Weights
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "onnx.json"
 MAX_INDEX, MAX_GRAPH, MAX_WEIGHTS = 2**16, 2**23, 2**29
 
-EXACT = "_exact"
-"""What the name of a graph in float64 ends in that has a twin in float32."""
-
-GRAPHS = (
-    "content",
-    "content_exact",
-    "tracker",
-    "f0",
-    "voice",
-    "f0_decoder",
-    "f0_decoder_exact",
-    "slope",
-    "slope_exact",
-    "mel",
-    "filters",
-    "pulses",
-)
+GRAPHS = ("content", "tracker", "f0_decoder", "mel", "pulses", "filters")
 
 SIZES = {
     "stride": (2, 8),
@@ -53,9 +42,10 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Index:
-    """What ``onnx.json`` holds: its format, sizes of the networks, and the SHA-256 of every other file."""
+    """What ``onnx.json`` holds: its format, the model's fingerprint, sizes of its networks, the SHA-256 of every other file."""
 
     format: int
+    model: str
     sizes: dict[str, int]
     files: dict[str, str]
 
@@ -67,8 +57,13 @@ class Index:
     @staticmethod
     def _of(values: dict[str, Any]) -> Index:
         if values.get("format") != FORMAT:
-            raise ModelError(f"not an index of format {FORMAT}")
-        return Index(values["format"], _sizes(values.get("sizes")), _files(values.get("files")))
+            raise ModelError(
+                f"format {shown(values.get('format'))}; this version of unitcodec reads {FORMAT}: export the model once more, or "
+                "code with the version that exported it"
+            )
+        if not isinstance(model := values.get("model"), str):
+            raise ModelError(f"model is {shown(model)}; it must be the fingerprint of the model that was exported")
+        return Index(FORMAT, model, _sizes(values.get("sizes")), _files(values.get("files")))
 
 
 def _sizes(values: Any) -> dict[str, int]:
@@ -95,7 +90,7 @@ class Folder:
     Attributes:
         path: of it.
         sizes: see :class:`Index`.
-        config, entropy: of the model.
+        config, entropy, weights: of the model.
 
     Raises ModelError, naming the file, for one that is missing, damaged, or not as the index says.
     """
@@ -111,6 +106,23 @@ class Folder:
             self.entropy = EntropyModel.load(path / "entropy.safetensors")
         except (OSError, BitstreamError) as error:
             raise ModelError(f"{path / 'entropy.safetensors'}: {getattr(error, 'strerror', None) or error}") from error
+        if self.entropy.fingerprint != self._index.model:
+            raise ModelError(
+                f"{path / INDEX}: of the model {shown(self._index.model)}; the one beside it is {self.entropy.fingerprint}"
+            )
+        self.weights = Weights(path / "model.safetensors", MAX_WEIGHTS)
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """Within it is computed with the weights. Raises ModelError for those that do not fit each other."""
+        try:
+            with np.errstate(all="ignore"):
+                yield
+        except ModelError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+            raise ModelError(f"{self.path / 'model.safetensors'}: not the weights that config.json asks for: {reason}") from error
 
     def check(self, name: str, limit: int) -> Path:
         """The path of a file of at most so many bytes. Raises ModelError unless it is the one that was exported."""

@@ -41,3 +41,12 @@ class BoundedScalar:
             return np.stack([steps.lookup(self._tables[rung], one) for one in codes])
         codes = steps.stepped(x, self._ladder[0], self._ladder[rung]).astype(np.int32).clip(0, self._ladder[rung] - 1)
         return np.concatenate([np.full_like(codes[:, :1], rung), codes], 1)
+
+    def values(self, units: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """Units (rows, n) -> what they stand for, (channels, n)."""
+        one = np.float32(1.0)
+        if not self._ladder:
+            return units * np.float32(2.0) / (self._levels.astype(np.float32) - one) - one
+        finest, levels = np.float32(self._ladder[0]), np.array(self._ladder)[units[:1]]
+        middles = (2 * np.minimum(units[1:], levels - 1) + 1 - levels).astype(np.float32) / levels.astype(np.float32)
+        return middles * finest / (finest - one)

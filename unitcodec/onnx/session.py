@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..errors import ModelError
-from .folder import EXACT, Folder
+from .folder import Folder
 
 Array = NDArray[Any]
 Shape = tuple[int | None, ...]
@@ -48,10 +48,6 @@ class Graphs:
             raise ModelError(f"{self.folder.path / name}.onnx: gives other than the graph of such a model: export it again")
         return made
 
-    def forget(self, name: str) -> None:
-        """Free the memory of a graph that will not be run soon."""
-        self._sessions.pop(name, None)
-
     def _open(self, name: str) -> Any:
         path = self.folder.graph(name)
         # ONNX Runtime from 1.29 on tells its maker of each session, over the network, unless this is set before its import.
@@ -62,9 +58,6 @@ class Graphs:
         options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if name.endswith(EXACT):
-            # They are run seldom: they need not be fast, but their weights shall not be unpacked for good.
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         # Memory is given back, and taken as it is needed: sizes vary.
         options.enable_cpu_mem_arena = options.enable_mem_pattern = False
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -79,9 +72,5 @@ def _is_sound(array: object, shape: Shape) -> bool:
     )
 
 
-def doubles(array: Array) -> NDArray[np.float64]:
-    return np.ascontiguousarray(array, np.float64)
-
-
-def singles(array: Array) -> NDArray[np.float32]:
+def singles(array: ArrayLike) -> NDArray[np.float32]:
     return np.ascontiguousarray(array, np.float32)

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from ..fields import Fields, IntArray
 from ..frames import HOP
-from ..pitch.track import STRIDE
+from ..pitch.track import STRIDE, mean_and_deviation
 from ..vocoder.noise import white_noise
 from ..vocoder.speech import ExcitedSpeech
 from . import spectra
-from .analyser import decode_f0
 from .session import Array, Graphs, singles
 
 
@@ -47,7 +46,7 @@ class _Source:
 
     def decode(self, units: Array, f0: Array, own: slice) -> tuple[Array, Array, Array]:
         frames = units.shape[2] * self.unit_hop // HOP
-        features, hz = decode_f0(self._graphs, "f0_decoder", np.float32, f0[0], self._fields)
+        features, hz = self._decode_f0(f0[0])
         features, hz = singles(features[..., :frames]), singles(hz[:, :frames])
         codes = np.array([self._fields.voice], np.int64)
         given: dict[str, Array] = {"units": units.astype(np.int64), "features": features, "codes": codes}
@@ -58,8 +57,15 @@ class _Source:
 
     def steady_f0(self, code: int) -> float:
         reach = self._f0_reach + 1
-        _, hz = decode_f0(self._graphs, "f0_decoder", np.float32, np.full(2 * reach, code, np.int32), self._fields)
+        _, hz = self._decode_f0(np.full(2 * reach, code, np.int32))
         return float(hz[0, reach * STRIDE : (reach + 1) * STRIDE].mean(dtype=np.float64))
+
+    def _decode_f0(self, f0: Array) -> tuple[Array, Array]:
+        """F0 codes (m,) -> pitch features (1, 3, 8 m) and F0 (1, 8 m) in Hz."""
+        mean, deviation = (singles([each]) for each in mean_and_deviation(self._fields.mean, self._fields.deviation))
+        given, frames = {"f0": f0[None].astype(np.int64), "mean": mean, "deviation": deviation}, STRIDE * len(f0)
+        features, hz = self._graphs.run("f0_decoder", given, [(1, 3, frames), (1, frames)])
+        return features, hz
 
 
 class _Generator:
