@@ -355,7 +355,9 @@ class Speaker:
             self._error = error if self._compared == LOUDNESS_EVERY else (self._error + error) / 2
             self._correction = int(np.clip(np.rint(self._error / LEVEL_STEP), -MOST_LOUDNESS, MOST_LOUDNESS))
         if searches:
-            self._voice = self._search.step(replace(sent, voice=self._voice), excerpt) or self._voice
+            found = self._search.step(replace(sent, voice=self._voice), excerpt)
+            if found is not None:
+                self._voice, self.renewed = found, True
 
     def _mel(self, level: int, count: int) -> NDArray[np.float64]:
         """Normalised log-mel (1, 80, n) of the last so many packets."""

@@ -25,10 +25,10 @@ from ..quantize import SteppedFSQ
 from ..vocoder.spectral import SpectralGenerator
 from .surroundings import Surroundings
 
-FEATURES = 3.0
+FEATURES = 10.0
 """Weight of what the recogniser hears beside the mean absolute error of the log-mel."""
 
-RATE, LAST = 0.04, 0.2
+RATE, LAST = 0.08, 0.2
 """The first step of a latent, and the last as a part of it."""
 
 

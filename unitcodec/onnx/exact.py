@@ -79,7 +79,7 @@ class Exact:
         """
         hidden = self._blocks("content.fast", Conv(self._weights, "content.stem")(fold(mel, 2)))
         hidden = Conv(self._weights, "content.reduce")(fold(hidden, self._stride // 2))
-        said = 0.0
+        said: Floats | float = 0.0
         if heard is not None and parts is not None:
             words = self._words(heard, parts.listened)[parts.within]
             hidden = hidden + Linear(self._weights, "content.enter")(words)

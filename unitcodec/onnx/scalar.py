@@ -46,7 +46,7 @@ class BoundedScalar:
         """Units (rows, n) -> what they stand for, (channels, n)."""
         one = np.float32(1.0)
         if not self._ladder:
-            return units * np.float32(2.0) / (self._levels.astype(np.float32) - one) - one
+            return units.astype(np.float32) * np.float32(2.0) / (self._levels.astype(np.float32) - one) - one
         finest, levels = np.float32(self._ladder[0]), np.array(self._ladder)[units[:1]]
         middles = (2 * np.minimum(units[1:], levels - 1) + 1 - levels).astype(np.float32) / levels.astype(np.float32)
         return middles * finest / (finest - one)

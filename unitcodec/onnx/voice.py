@@ -63,7 +63,8 @@ class _Source:
     def _decode_f0(self, f0: Array) -> tuple[Array, Array]:
         """F0 codes (m,) -> pitch features (1, 3, 8 m) and F0 (1, 8 m) in Hz."""
         mean, deviation = (singles([each]) for each in mean_and_deviation(self._fields.mean, self._fields.deviation))
-        given, frames = {"f0": f0[None].astype(np.int64), "mean": mean, "deviation": deviation}, STRIDE * len(f0)
+        given: dict[str, Array] = {"f0": f0[None].astype(np.int64), "mean": mean, "deviation": deviation}
+        frames = STRIDE * len(f0)
         features, hz = self._graphs.run("f0_decoder", given, [(1, 3, frames), (1, frames)])
         return features, hz
 
