@@ -74,7 +74,7 @@ def coded(codec: Any, facts: Facts, utterance: corpus.Utterance) -> Coded:
     """An utterance's units, in single precision, and what was said there."""
     import torch
 
-    from unitcodec.features import HOP, active_level, level_code, level_gain
+    from unitcodec.frames import HOP, active_level, level_code, level_gain
     from unitcodec.training.entropy_stage import units_of
 
     content = codec.model.networks.content

@@ -76,7 +76,7 @@ def transcribed(manifest: Path) -> list[Utterance]:
 
 
 def _recordings(folder: Path) -> list[Utterance]:
-    from unitcodec.command.jobs import AUDIO_SUFFIXES
+    from unitcodec.audio.suffixes import AUDIO_SUFFIXES
 
     found = sorted(
         path

@@ -47,10 +47,9 @@ class MelSpec:
     @classmethod
     def reference(cls) -> MelSpec:
         """The definition in ``unitcodec.features``, its factors read off ``log_mel`` itself."""
-        from unitcodec import features
+        from unitcodec.frames import FFT, FLOOR, HOP, WINDOW, mel_filters
 
-        filters = features.mel_filters() * (10.0 * 2.0 / features.WINDOW)
-        return cls(filters, features.FFT, features.WINDOW, features.HOP, features.FLOOR)
+        return cls(mel_filters() * (10.0 * 2.0 / WINDOW), FFT, WINDOW, HOP, FLOOR)
 
     def hann(self) -> NDArray[np.float64]:
         """The periodic Hann window ``(window,)``."""
@@ -116,8 +115,8 @@ def predicted_mel(codec: Codec, waveform: FloatArray) -> Array:
     import torch
 
     from unitcodec.decoder.mel import decode_mel
-    from unitcodec.features import denormalise, level_gain
     from unitcodec.fields import Fields
+    from unitcodec.frames import denormalise, level_gain
 
     codes = codec.encode(waveform, 16000)
     fields = Fields.from_codes(codes.speaker)

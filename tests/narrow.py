@@ -9,8 +9,10 @@ import soundfile
 import torch
 
 from bitstream import EntropySpec, Stream, fit_tables
-from unitcodec.features import log_mel, normalise
-from unitcodec.model import ModelConfig, Networks, digest, save, stored
+from unitcodec.configuration import ModelConfig
+from unitcodec.features import log_mel
+from unitcodec.frames import normalise
+from unitcodec.model import Networks, digest, save, stored
 
 
 def make_narrow(folder: Path, speech: Path) -> Path:

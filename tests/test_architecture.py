@@ -35,6 +35,13 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{module}.{name.name}" for name in node.names)
 
 
+def named_again(path: Path) -> list[str]:
+    """What a file imports by ``import X as X``, for others to import from it."""
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    imported = [name for node in tree if isinstance(node, ast.Import | ast.ImportFrom) for name in node.names]
+    return [name.name for name in imported if name.asname == name.name]
+
+
 def rooms() -> dict[str, set[str]]:
     """The modules and packages of unitcodec, and which others each imports."""
     found: dict[str, set[str]] = {}
@@ -74,3 +81,10 @@ def test_a_users_audio_and_unit_files_need_no_networks() -> None:
 def test_bitstream_knows_nothing_of_what_uses_it() -> None:
     for path in (ROOT / "bitstream").rglob("*.py"):
         assert not {"unitcodec", "torch", "cli", "benchmarks"} & {name.split(".")[0] for name in imports(path)}, path
+
+
+def test_a_name_has_one_home() -> None:
+    """Only the face of a package, its ``__init__``, offers names of other modules."""
+    for package in ("unitcodec", "bitstream", "benchmarks"):
+        for path in (ROOT / package).rglob("*.py"):
+            assert path.name == "__init__.py" or not named_again(path), path

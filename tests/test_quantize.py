@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from unitcodec.quantize import FSQ, VQ, ResidualVQ, SteppedFSQ, coarser, lookup, straight_through
+from unitcodec.quantize import FSQ, VQ, ResidualVQ, SteppedFSQ, straight_through
+from unitcodec.steps import coarser, lookup
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ import bitstream
 from bitstream import InvalidCodes, OnError, Packet, PacketReader, PacketWriter, SpeechCodes, UnknownModel
 from bitstream.codes import as_codes, require_codes
 from bitstream.entropy.find import find_sibling
+from bitstream.entropy.spec import SAMPLE_RATE
 
 from .audio.recording import Rate, Recording, as_block, batch_blocks, mono_blocks
 from .configuration import Described
@@ -30,7 +31,6 @@ from .encoder.surroundings import checked_effort
 from .encoder.together import Work, together
 from .errors import AudioError
 from .fields import IntArray
-from .frames import SAMPLE_RATE
 
 FloatArray = NDArray[np.float32]
 

@@ -11,27 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .frames import BANDS as BANDS
-from .frames import CENTRE as CENTRE
-from .frames import FFT as FFT
-from .frames import FLOOR as FLOOR
-from .frames import HOP as HOP
-from .frames import LEVEL_CODES as LEVEL_CODES
-from .frames import LEVEL_STEP as LEVEL_STEP
-from .frames import REFERENCE_LEVEL as REFERENCE_LEVEL
-from .frames import SAMPLE_RATE as SAMPLE_RATE
-from .frames import SCALE as SCALE
-from .frames import WINDOW as WINDOW
-from .frames import active_level as active_level
-from .frames import block_power as block_power
-from .frames import denormalise as denormalise
-from .frames import frame_count as frame_count
-from .frames import level_code as level_code
-from .frames import level_gain as level_gain
-from .frames import mel_filters as mel_filters
-from .frames import normalise as normalise
-from .frames import stands_out as stands_out
-from .frames import triangular_filters as triangular_filters
+from .frames import FFT, FLOOR, HOP, WINDOW, frame_count, mel_filters
 
 
 @lru_cache(maxsize=8)

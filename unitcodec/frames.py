@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from bitstream.entropy.spec import SAMPLE_RATE as SAMPLE_RATE
+from bitstream.entropy.spec import SAMPLE_RATE
 
 Mel = TypeVar("Mel")
 """An array of NumPy, or a tensor."""

@@ -22,17 +22,16 @@ from torch import Tensor, nn
 from bitstream import BitstreamError, EntropyModel
 from bitstream.entropy.find import packaged_folders
 
-from .configuration import ModelConfig as ModelConfig
+from .configuration import ModelConfig
 from .content import ContentFamily, make_content
 from .errors import ModelError
-from .features import HOP, LEVEL_CODES
+from .frames import HOP, LEVEL_CODES
 from .pitch import F0Decoder, PitchFamily, make_pitch
-from .pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
+from .pitch.track import DEVIATION_CODES, MEAN_CODES, STRIDE
 from .speaker import SpeakerFamily, make_speaker
 from .vocoder import Vocoder, make_code_generator, make_generator
 from .vocoder.mel_decoder import MelDecoder
-from .weights import SCALE as SCALE
-from .weights import TRAINING_ONLY, Outline, Weights
+from .weights import SCALE, TRAINING_ONLY, Outline, Weights
 
 INT8_PARTS = ("decoder.", "generator.", "content.whisper.")
 INT8_SIZE = 4096

@@ -15,8 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import steps
-from .steps import coarser as coarser
-from .steps import lookup as lookup
+from .steps import coarser, lookup
 
 
 def straight_through(x: Tensor, quantized: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from benchmarks import cost, score
 from benchmarks.difference import difference
 from benchmarks.peers import PEERS
 from benchmarks.quality import left_out
-from benchmarks.report import units
+from benchmarks.report import measures
 
 _MAIN = ("bps", "wer", "dwer", "cer", "sim", "eer", "dnsmos", "vde", "gpe", "ffe", "ffe_yaapt", "estoi", "pesq", "mel_db")
 _PAIRED = ("wer", "dwer", "cer", "sim", "dnsmos", "ffe", "ffe_yaapt")
@@ -25,7 +25,7 @@ def quality(results: dict[str, Any], keys: Sequence[str] = _MAIN, intervals: boo
     metrics = _columns(results, keys)
     if not metrics:
         metrics = [metric for metric in score.METRICS if metric.key == "bps"]
-    lines = ["| system | " + " | ".join(map(units.headed, metrics)) + " |", "|---" * (len(metrics) + 1) + "|"]
+    lines = ["| system | " + " | ".join(map(measures.headed, metrics)) + " |", "|---" * (len(metrics) + 1) + "|"]
     for system in systems:
         if "gap" not in system:
             lines.append(
@@ -34,7 +34,7 @@ def quality(results: dict[str, Any], keys: Sequence[str] = _MAIN, intervals: boo
         elif gaps:
             lines.append(f"| {_inert(system['title'])} | gap: {_inert(system['gap'])} |" + " |" * (len(metrics) - 1))
     spread = " ± is half a 95 % bootstrap interval over the utterances." if intervals else ""
-    return "\n".join([*lines, "", units.explained(metrics) + spread])
+    return "\n".join([*lines, "", measures.explained(metrics) + spread])
 
 
 def _columns(results: dict[str, Any], keys: Sequence[str]) -> list[score.Metric]:
@@ -77,7 +77,7 @@ def paired(results: dict[str, Any], baseline: str) -> str:
     metrics = [metric for metric in score.METRICS if metric.key in _PAIRED and base.get(metric.key) is not None]
     if not metrics:
         return f"No paired test: no figure of {baseline} was judged."
-    lines = [f"| less {base['title']} | " + " | ".join(map(units.headed, metrics)) + " |"]
+    lines = [f"| less {base['title']} | " + " | ".join(map(measures.headed, metrics)) + " |"]
     lines.append("|---" * (len(metrics) + 1) + "|")
     for name, system in results["systems"].items():
         if name == baseline or "gap" in system:
@@ -97,13 +97,13 @@ def paired(results: dict[str, Any], baseline: str) -> str:
         " Each cell: difference, [95 % interval], two-sided p of a paired bootstrap over the utterances; "
         "p is at least 2 to the power of 1 - n for n utterances, and one alone has no interval, -."
     )
-    return "\n".join([*lines, "", units.explained(metrics) + told])
+    return "\n".join([*lines, "", measures.explained(metrics) + told])
 
 
 def legend() -> str:
     """What each figure is, its unit, and which way is better."""
     rows = [
-        f"| {metric.title} | {metric.description} | {units.unit(metric)} | {metric.better or ''} |" for metric in score.METRICS
+        f"| {metric.title} | {metric.description} | {measures.unit(metric)} | {metric.better or ''} |" for metric in score.METRICS
     ]
     return "\n".join(["| figure | what it is | unit | better |", "|---|---|---|---|", *rows])
 

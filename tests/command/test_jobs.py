@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from unitcodec.command.jobs import AUDIO_SUFFIXES, STREAM_SUFFIXES, Direction, Job, JobError, plan
+from unitcodec.audio.suffixes import AUDIO_SUFFIXES
+from unitcodec.command.jobs import STREAM_SUFFIXES, Direction, Job, JobError, plan
 from unitcodec.errors import UnitcodecWarning
 
 ENCODE = Direction(AUDIO_SUFFIXES, ".uc")

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from unitcodec.content.fsq import ContentEncoder
-from unitcodec.features import HOP, WINDOW, log_mel
+from unitcodec.features import log_mel
+from unitcodec.frames import HOP, WINDOW
 
 
 def _reach(gradient: torch.Tensor) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from unitcodec.content import make_content
 from unitcodec.encoder.analyser import NetworkAnalyser
 from unitcodec.encoder.stream import StreamEncoder
 from unitcodec.errors import ModelError
+from unitcodec.frames import level_gain
 from unitcodec.training.entropy_stage import units_of
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def test_units_are_those_of_a_window_around_each_packet(ssl: Codec, speech: Path
     """The packet with 40 frames of 10 ms, half a spectrum's window and whatever makes whole F0 codes on either side."""
     said, _ = soundfile.read(speech, dtype="float32", stop=100000)
     codes = ssl.encode(said, 16000)
-    gain = unitcodec.features.level_gain(int(codes.speaker[2]))  # type: ignore[attr-defined]
+    gain = level_gain(int(codes.speaker[2]))
     around = -(-(40 * 160 + 320) // 1280) * 1280
     window = torch.from_numpy(said[40960 - around : 2 * 40960 + around].astype(np.float64))[None] * gain
     window = torch.nn.functional.pad(window, (0, -window.shape[1] % 1280))

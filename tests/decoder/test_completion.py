@@ -16,8 +16,8 @@ from bitstream import InvalidCodes, SpeechCodes
 from unitcodec.decoder.completion import complete, is_collapsed
 from unitcodec.decoder.conversion import convert, typical_speaker
 from unitcodec.decoder.intonation import fill_f0
-from unitcodec.features import level_gain
 from unitcodec.formats.unit_files import UnitEntry, dedup
+from unitcodec.frames import level_gain
 from unitcodec.vocoder.duration import DurationPredictor
 from unitcodec.vocoder.hifigan import CodeGenerator, Generator
 

@@ -9,7 +9,7 @@ import torch
 
 from unitcodec.decoder.mel import decode_pitch
 from unitcodec.fields import Fields
-from unitcodec.pitch.vqvae import MEAN_CODES
+from unitcodec.pitch.track import MEAN_CODES
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec

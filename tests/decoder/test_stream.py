@@ -11,12 +11,13 @@ import pytest
 import torch
 
 from bitstream import Packet
+from unitcodec.configuration import ModelConfig
 from unitcodec.decoder import stream as module
 from unitcodec.decoder.piece import NetworkVoice
 from unitcodec.decoder.stream import StreamDecoder, decode_whole
-from unitcodec.features import level_gain
 from unitcodec.fields import Fields
-from unitcodec.model import Model, ModelConfig, Networks
+from unitcodec.frames import level_gain
+from unitcodec.model import Model, Networks
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec

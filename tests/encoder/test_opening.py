@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unitcodec.encoder.opening import Opening, OpeningSearch
-from unitcodec.features import active_level, level_code
+from unitcodec.frames import active_level, level_code
 
 RATE = 16000
 

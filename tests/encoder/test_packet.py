@@ -15,8 +15,8 @@ from unitcodec.encoder.buffer import Buffer
 from unitcodec.encoder.f0 import F0Track
 from unitcodec.encoder.packet import PacketEncoder, at_reference_level, packet_window
 from unitcodec.encoder.rate import nearest
-from unitcodec.features import level_gain
 from unitcodec.fields import Fields
+from unitcodec.frames import level_gain
 from unitcodec.pitch.tracker import swift_f0
 
 if TYPE_CHECKING:

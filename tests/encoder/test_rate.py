@@ -23,7 +23,8 @@ from unitcodec.encoder.rate import (
     nearest,
     payload_bytes,
 )
-from unitcodec.quantize import FSQ, coarser, lookup
+from unitcodec.quantize import FSQ
+from unitcodec.steps import coarser, lookup
 
 
 def _spec(speaker_bytes: int) -> EntropySpec:

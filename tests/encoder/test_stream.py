@@ -14,11 +14,12 @@ import torch
 from bitstream import EntropySpec, Stream, fit_tables
 from unitcodec.encoder.analyser import NetworkAnalyser
 from unitcodec.encoder.stream import StreamEncoder
-from unitcodec.features import level_gain, log_mel, normalise
+from unitcodec.features import log_mel
 from unitcodec.fields import Fields
+from unitcodec.frames import level_gain, normalise
 from unitcodec.model import Model
 from unitcodec.pitch import tracker
-from unitcodec.pitch.vqvae import mean_and_deviation, track_channels
+from unitcodec.pitch.track import mean_and_deviation, track_channels
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec

@@ -14,7 +14,7 @@ from bitstream import SpeechCodes
 from unitcodec.content.whisper import WhisperContentEncoder, difference, whisper_mel
 from unitcodec.encoder.stream import Checkpoint
 from unitcodec.errors import ModelError
-from unitcodec.features import level_gain
+from unitcodec.frames import level_gain
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec

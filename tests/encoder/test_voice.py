@@ -16,8 +16,9 @@ from unitcodec.decoder.mel import decode_mel
 from unitcodec.encoder import voice
 from unitcodec.encoder.excerpt import Excerpt
 from unitcodec.encoder.voice import find_voice, search_voice
-from unitcodec.features import level_gain, log_mel, normalise
+from unitcodec.features import log_mel
 from unitcodec.fields import Fields
+from unitcodec.frames import level_gain, normalise
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from unitcodec.pitch.tracker import CONTEXT, HOP, TRACKERS, swift_f0, yaapt
+from unitcodec.frames import HOP
+from unitcodec.pitch.tracker import CONTEXT, TRACKERS, swift_f0, yaapt
 
 
 def _harmonics(f0: np.ndarray) -> np.ndarray:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from unitcodec.pitch.vqvae import PitchVQVAE, mean_and_deviation, statistics, track_channels
+from unitcodec.pitch.track import mean_and_deviation, statistics, track_channels
+from unitcodec.pitch.vqvae import PitchVQVAE
 
 
 @pytest.mark.parametrize(("mean", "deviation"), [(62.0, 0.07), (100.0, 0.2), (210.0, 0.15), (400.0, 0.4)])

@@ -16,7 +16,7 @@ from published_reference import UNITS, Vocoder
 
 from unitcodec import model as models
 from unitcodec.errors import ModelError
-from unitcodec.features import active_level
+from unitcodec.frames import active_level
 from unitcodec.model import Networks
 from unitcodec.published import entropy
 from unitcodec.published.assembly import assemble, measure_gain

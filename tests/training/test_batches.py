@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from unitcodec.errors import UnitcodecError
-from unitcodec.features import REFERENCE_LEVEL, active_level
+from unitcodec.frames import REFERENCE_LEVEL, active_level
 from unitcodec.training.augmentation import Augmentation
 from unitcodec.training.batches import Batches, held_out_speakers, speech_to_noise, validation_batches
 from unitcodec.training.corpus import Corpus, Utterance, prepare

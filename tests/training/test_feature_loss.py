@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from unitcodec.content.whisper import WhisperEncoder, whisper_mel
-from unitcodec.features import active_level, level_code, level_gain, log_mel, normalise
+from unitcodec.features import log_mel
+from unitcodec.frames import active_level, level_code, level_gain, normalise
 from unitcodec.training.corpus import Corpus, prepare
 from unitcodec.training.feature_loss import TAPS, FeatureLoss, fit_map
 

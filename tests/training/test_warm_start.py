@@ -12,8 +12,9 @@ import torch
 
 import unitcodec
 from bitstream import fit_tables
+from unitcodec.configuration import ModelConfig
 from unitcodec.errors import ModelError, UnitcodecError
-from unitcodec.model import ModelConfig, Networks, digest, save, stored
+from unitcodec.model import Networks, digest, save, stored
 from unitcodec.training import run
 from unitcodec.training.entropy_stage import describe
 from unitcodec.training.teacher import read_whisper

@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unitcodec.features import log_mel, normalise
-from unitcodec.model import ModelConfig, Networks, restore, stored
+from unitcodec.configuration import ModelConfig
+from unitcodec.features import log_mel
+from unitcodec.frames import normalise
+from unitcodec.model import Networks, restore, stored
 from unitcodec.vocoder import make_generator
 from unitcodec.vocoder.excitation import voiced_pulses, white_noise
 from unitcodec.vocoder.excited import ExcitedGenerator

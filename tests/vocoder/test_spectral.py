@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unitcodec.features import log_mel, normalise
+from unitcodec.features import log_mel
+from unitcodec.frames import normalise
 from unitcodec.vocoder import WaveformGenerator, make_generator
 from unitcodec.vocoder.excitation import phase, pulse_train, sample_f0, white_noise
 from unitcodec.vocoder.excited import ExcitedGenerator

@@ -14,9 +14,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bitstream.entropy.spec import SAMPLE_RATE
+
     from .raw import RawFormat
     from .reader import Reader, open_reader
-    from .resampling import SAMPLE_RATE, Samples, resampled_length
+    from .resampling import Samples, resampled_length
     from .wav import Sink, write_wav
     from .waveform import to_mono_16k
 

@@ -11,7 +11,7 @@ from typing import Any, SupportsInt
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream.entropy.spec import SAMPLE_RATE as SAMPLE_RATE
+from bitstream.entropy.spec import SAMPLE_RATE
 
 from ..errors import AudioError
 

@@ -14,7 +14,8 @@ from unitcodec.command.run import output_options, printable, say
 from unitcodec.errors import ModelError
 
 if TYPE_CHECKING:
-    from unitcodec.model import ModelConfig, Networks
+    from unitcodec.configuration import ModelConfig
+    from unitcodec.model import Networks
     from unitcodec.published.checkpoint import Checkpoint
     from unitcodec.published.entropy import Rates
 
@@ -131,10 +132,10 @@ def _write(
     import torch
 
     from unitcodec import model as models
-    from unitcodec.features import LEVEL_CODES
     from unitcodec.fields import Fields
     from unitcodec.formats.unit_lists import read_list
-    from unitcodec.pitch.vqvae import DEVIATION_CODES, MEAN_CODES
+    from unitcodec.frames import LEVEL_CODES
+    from unitcodec.pitch.track import DEVIATION_CODES, MEAN_CODES
     from unitcodec.published import entropy
     from unitcodec.published.assembly import measure_gain
     from unitcodec.published.card import write_card

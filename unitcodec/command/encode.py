@@ -13,9 +13,10 @@ import click
 
 import unitcodec
 from unitcodec.audio.raw import ENCODINGS, RawFormat
+from unitcodec.audio.suffixes import AUDIO_SUFFIXES
 from unitcodec.command.clock import clock
 from unitcodec.command.coding import RESUMES, Coding, coding_options
-from unitcodec.command.jobs import AUDIO_SUFFIXES, RAW_SUFFIXES, STANDARD, Direction, Job, JobError
+from unitcodec.command.jobs import RAW_SUFFIXES, STANDARD, Direction, Job, JobError
 from unitcodec.command.journal import Journal
 from unitcodec.command.live import LiveOptions, asked_for, live_options
 from unitcodec.command.output import Output

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unitcodec.audio.folders import files_below
-from unitcodec.audio.suffixes import AUDIO_SUFFIXES as AUDIO_SUFFIXES
 from unitcodec.errors import UnitcodecError, is_url
 
 STANDARD = "-"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from unitcodec.audio.suffixes import AUDIO_SUFFIXES
 from unitcodec.command.coding import RESUMES, skip_existing_option, unfinished
-from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, Job, JobError, check_targets
+from unitcodec.command.jobs import STANDARD, Job, JobError, check_targets
 from unitcodec.command.output import Output
 from unitcodec.command.run import (
     PATH,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from unitcodec.command.jobs import AUDIO_SUFFIXES, STANDARD, Job, JobError, check_targets, inputs
+from unitcodec.audio.suffixes import AUDIO_SUFFIXES
+from unitcodec.command.jobs import STANDARD, Job, JobError, check_targets, inputs
 from unitcodec.command.output import Output
 from unitcodec.command.run import (
     PATH,

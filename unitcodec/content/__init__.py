@@ -72,7 +72,8 @@ class ContentFamily(Protocol):
 
 def hear(content: ContentFamily | nn.Module, waveform: Tensor) -> Tensor:
     """Waveform (B, 1280 n) at 16 kHz and the reference level -> what the encoder is given."""
-    from ..features import log_mel, normalise
+    from ..features import log_mel
+    from ..frames import normalise
 
     return waveform if content.hears == "waveform" else normalise(log_mel(waveform))
 

@@ -17,13 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..features import HOP, log_mel, normalise, power_spectrogram
-from ..frames import slaney_filters as slaney_filters
+from ..features import log_mel, power_spectrogram
+from ..frames import HOP, normalise, slaney_filters
 from ..layers import fold
 from ..packed import gelu
 from .fsq import ContentEncoder
-from .parts import LOUDEST as LOUDEST
-from .parts import Parts, parts_of
+from .parts import LOUDEST, Parts, parts_of
 
 BANDS, WINDOW = 80, 400
 LAYERS, WIDTH, HEADS = 4, 384, 6

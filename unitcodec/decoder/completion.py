@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from bitstream import InvalidCodes, SpeechCodes
+from bitstream.entropy.spec import SAMPLE_RATE
 
-from ..features import SAMPLE_RATE
 from ..fields import IntArray
 from ..formats.unit_files import MAX_FRAMES, UnitEntry, expand
 from ..model import Model

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitstream import Damaged
+from bitstream.entropy.spec import SAMPLE_RATE
 from bitstream.live.packet import LATE, NUMBERS, LiveCoder, LivePacket
 
 from ..content.fsq import rung_of
 from ..errors import ModelError
-from ..features import HOP, SAMPLE_RATE, level_gain
 from ..fields import Fields, IntArray
+from ..frames import HOP, level_gain
 from ..model import Model, Networks
 from ..vocoder.excitation import white_noise
 from ..vocoder.speech import Speech

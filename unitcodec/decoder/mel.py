@@ -10,7 +10,7 @@ from torch import Tensor
 from ..fields import Fields
 from ..model import Networks
 from ..pitch import F0Decoder
-from ..pitch.vqvae import mean_and_deviation
+from ..pitch.track import mean_and_deviation
 from ..vocoder.mel_decoder import F0_RANGE, pitch_features
 
 

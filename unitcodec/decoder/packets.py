@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream import EntropySpec, Packet, PacketReader, SpeechCodes
+from bitstream.entropy.spec import SAMPLE_RATE
 from bitstream.stream.reader import TOGETHER
 
-from ..frames import SAMPLE_RATE
 from .concealment import Past, conceal
 
 

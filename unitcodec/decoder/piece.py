@@ -7,10 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..features import HOP
 from ..fields import Fields, IntArray
+from ..frames import HOP
 from ..model import Networks
-from ..pitch.vqvae import STRIDE
+from ..pitch.track import STRIDE
 from ..vocoder.speech import Speech
 from .mel import decode_mel_of, decode_pitch
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream import Packet
+from bitstream.entropy.spec import SAMPLE_RATE
 
 from ..fields import Fields
-from ..frames import SAMPLE_RATE, level_gain
+from ..frames import level_gain
 from .concealment import Past, conceal, frames_ahead, gain_curve
 
 if TYPE_CHECKING:

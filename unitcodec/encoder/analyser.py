@@ -12,8 +12,9 @@ from numpy.typing import DTypeLike, NDArray
 from ..content import ContentFamily
 from ..content.decision import Decision
 from ..content.rungs import Candidates
-from ..features import HOP, log_mel, normalise
+from ..features import log_mel
 from ..fields import Fields, IntArray
+from ..frames import HOP, normalise
 from ..model import Networks
 from ..pitch import PitchFamily
 from ..pitch.track import mean_and_deviation

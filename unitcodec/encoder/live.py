@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bitstream.entropy.spec import SAMPLE_RATE
 from bitstream.live.packet import NOISE_LEVELS, OVERHEAD, SAMPLES_BYTES, LiveCoder
 
 from ..audio.recording import as_block
@@ -22,20 +23,11 @@ from ..content.fsq import rung_of
 from ..content.rungs import Candidates, Rungs
 from ..decoder.conversion import LEVEL_FIELD, typical_speaker
 from ..errors import AudioError
-from ..features import (
-    HOP,
-    LEVEL_CODES,
-    LEVEL_STEP,
-    SAMPLE_RATE,
-    active_level,
-    block_power,
-    level_code,
-    level_gain,
-)
 from ..fields import Fields, IntArray
+from ..frames import HOP, LEVEL_CODES, LEVEL_STEP, active_level, block_power, level_code, level_gain
 from ..model import Model, Networks
+from ..pitch.track import STRIDE, live_statistics
 from ..pitch.tracker import CONTEXT, TRACKERS
-from ..pitch.vqvae import STRIDE, live_statistics
 from .analyser import NetworkAnalyser, encode_f0
 from .buffer import Buffer
 from .excerpt import SEGMENT, Excerpt

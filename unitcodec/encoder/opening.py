@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bitstream.entropy.spec import SAMPLE_RATE
+
 from ..fields import Fields
-from ..frames import REFERENCE_LEVEL, SAMPLE_RATE, active_level, block_power, level_code, level_gain, stands_out
+from ..frames import REFERENCE_LEVEL, active_level, block_power, level_code, level_gain, stands_out
 from ..pitch.track import statistics
 from ..pitch.tracker import Tracker
 
@@ -31,7 +33,7 @@ SILENCE = -60.0
 """Below this level a stream that does not prove to be speech holds none to judge the level by: it may yet come."""
 
 BLOCKS = 50
-"""A second; see :func:`unitcodec.features.block_power`."""
+"""A second; see :func:`unitcodec.frames.block_power`."""
 
 FloatArray = NDArray[np.float32]
 

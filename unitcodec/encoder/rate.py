@@ -1,6 +1,6 @@
 """The promised rate, kept for every file, and any lower one that is asked for: cheaper codes where the nearest cost too much.
 
-Scalar codes get coarser (:class:`unitcodec.quantize.SteppedFSQ`, or row by row :func:`unitcodec.quantize.coarser`): a packet
+Scalar codes get coarser (:class:`unitcodec.quantize.SteppedFSQ`, or row by row :func:`unitcodec.steps.coarser`): a packet
 takes the finest rung of the ladder that fits. Other codes, which have no order, are chosen one by one for ``distance^2 +
 lambda * bits`` under the entropy model (rate-distortion optimized quantization), with a lambda from a fixed ladder. The format
 knows nothing of either.
@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 from bitstream import EntropyModel, EntropySpec
 from bitstream.entropy.batch import Batch
 from bitstream.entropy.model import intervals
-from bitstream.entropy.spec import F0
+from bitstream.entropy.spec import F0, SAMPLE_RATE
 
 from ..content.rungs import Candidates, Rungs
-from ..frames import SAMPLE_RATE
 
 IntArray = NDArray[np.int32]
 

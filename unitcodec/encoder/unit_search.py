@@ -19,7 +19,8 @@ from ..content.rungs import Candidates, Rungs
 from ..content.whisper import WhisperContentEncoder, difference, whisper_mel
 from ..decoder.mel import decode_pitch
 from ..errors import ModelError
-from ..features import log_mel, normalise
+from ..features import log_mel
+from ..frames import normalise
 from ..model import Networks
 from ..quantize import SteppedFSQ
 from ..vocoder.spectral import SpectralGenerator

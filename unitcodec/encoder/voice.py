@@ -16,10 +16,10 @@ from torch import Tensor
 
 from ..content.decision import full_precision
 from ..decoder.mel import decode_pitch
-from ..features import denormalise
 from ..fields import Fields
+from ..frames import denormalise
 from ..model import Networks
-from ..pitch.vqvae import STRIDE
+from ..pitch.track import STRIDE
 from ..speaker.descent import Descent
 from ..speaker.encoder import slope_of
 from ..vocoder.mel_decoder import MelDecoder

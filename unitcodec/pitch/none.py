@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .vqvae import STRIDE
+from .track import STRIDE
 
 FloatArray = NDArray[np.float32]
 

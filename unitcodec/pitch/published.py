@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..quantize import VQ
-from .vqvae import STRIDE
+from .track import STRIDE
 
 FINE = 2
 """F0 values (200 Hz) to one of the tracker's (100 Hz)."""

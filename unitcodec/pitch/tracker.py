@@ -14,7 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..frames import HOP, SAMPLE_RATE
+from bitstream.entropy.spec import SAMPLE_RATE
+
+from ..frames import HOP
 
 F0_MIN, F0_MAX = 55.0, 500.0
 """Search range in Hz: below the lowest male and above nearly all female and child speech."""

@@ -9,13 +9,7 @@ from torch import Tensor, nn
 
 from ..layers import ConvNeXtBlock, fold, unfold
 from ..quantize import VQ
-from .track import DEVIATION_CODES as DEVIATION_CODES
-from .track import MEAN_CODES as MEAN_CODES
-from .track import STRIDE as STRIDE
-from .track import live_statistics as live_statistics
-from .track import mean_and_deviation as mean_and_deviation
-from .track import statistics as statistics
-from .track import track_channels as track_channels
+from .track import STRIDE, track_channels
 
 
 class PitchVQVAE(nn.Module):

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..configuration import ModelConfig
 from ..errors import ModelError
-from ..features import REFERENCE_LEVEL, active_level
-from ..model import ModelConfig, Networks, restore
+from ..frames import REFERENCE_LEVEL, active_level
+from ..model import Networks, restore
 from ..vocoder.hifigan import CodeGenerator
 from .checkpoint import Checkpoint
 

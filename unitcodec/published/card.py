@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bitstream import EntropyModel, RecurrentModel
 
-from ..model import ModelConfig, Networks
+from ..configuration import ModelConfig
+from ..model import Networks
 from .assembly import code_generator
 from .checkpoint import Checkpoint
 from .entropy import Rates

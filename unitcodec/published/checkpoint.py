@@ -22,10 +22,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bitstream.entropy.spec import SAMPLE_RATE
+
 from ..errors import ModelError
-from ..features import HOP, SAMPLE_RATE
+from ..frames import HOP
 from ..pitch.published import FINE, PublishedVQVAE
-from ..pitch.vqvae import STRIDE
+from ..pitch.track import STRIDE
 from ..vocoder import make_code_generator
 from .settings import Settings
 from .weights import digest, read_weights

@@ -14,13 +14,13 @@ from torch import Tensor
 from bitstream import EntropyModel, EntropySpec, RecurrentModel, SpeechCodes, Stream, TableModel, fit_tables, pack_many
 from bitstream.entropy.batch import packet_of
 from bitstream.entropy.model import packet_bits
-from bitstream.entropy.spec import F0
+from bitstream.entropy.spec import F0, SAMPLE_RATE
 
-from ..features import HOP, LEVEL_CODES, SAMPLE_RATE
 from ..formats.unit_files import UnitEntry, UnitsError
+from ..frames import HOP, LEVEL_CODES
 from ..model import Networks
 from ..pitch.published import FINE
-from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
+from ..pitch.track import DEVIATION_CODES, MEAN_CODES, STRIDE
 from ..training.entropy_stage import PACKET_SAMPLES
 from ..training.recurrent_training import Settings, train
 

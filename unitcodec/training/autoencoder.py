@@ -12,7 +12,8 @@ from ..content import ContentFamily, hear, make_content
 from ..content.fsq import ContentEncoder
 from ..decoder.mel import decode_f0
 from ..errors import UnitcodecError
-from ..features import log_mel, normalise
+from ..features import log_mel
+from ..frames import normalise
 from ..pitch.vqvae import PitchVQVAE
 from ..quantize import straight_through
 from ..speaker.encoder import SpeakerEncoder

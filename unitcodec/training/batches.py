@@ -9,8 +9,8 @@ import numpy as np
 import soxr
 
 from ..errors import UnitcodecError
-from ..features import HOP, REFERENCE_LEVEL, active_level, level_code, level_gain
-from ..pitch.vqvae import mean_and_deviation, statistics, track_channels
+from ..frames import HOP, REFERENCE_LEVEL, active_level, level_code, level_gain
+from ..pitch.track import mean_and_deviation, statistics, track_channels
 from . import parallel
 from .augmentation import Augmentation, another_voice, coloured_noise, equalized, random_filter, small_room, vocal_tract
 from .corpus import Corpus, Utterance
@@ -43,7 +43,7 @@ class Crop:
     clean_target: float
     """1 where the recording is clean enough for a decoder to learn from, else 0."""
     nested: float
-    """How coarse the codes shall be, from 0 (as fine as they are) to 1 (the coarsest of :func:`unitcodec.quantize.coarser`)."""
+    """How coarse the codes shall be, from 0 (as fine as they are) to 1 (the coarsest of :func:`unitcodec.steps.coarser`)."""
 
 
 @dataclass(frozen=True)

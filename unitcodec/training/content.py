@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from ..content import make_content
 from ..content.whisper import WhisperContentEncoder, WhisperEncoder
 from ..errors import UnitcodecError
-from ..features import log_mel, normalise
+from ..features import log_mel
 from ..formats.centroids import read_centroids
+from ..frames import normalise
 from ..pitch.vqvae import PitchVQVAE
 from . import cpc, hubert
 from .augmentation import Augmentation

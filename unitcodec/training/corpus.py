@@ -17,8 +17,10 @@ import soundfile
 import soxr
 from tqdm import tqdm
 
+from bitstream.entropy.spec import SAMPLE_RATE
+
 from ..errors import UnitcodecError
-from ..features import HOP, SAMPLE_RATE, active_level, level_code, level_gain
+from ..frames import HOP, active_level, level_code, level_gain
 from ..pitch.tracker import TRACKERS
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import UnitcodecError
-from ..features import HOP
+from ..frames import HOP
 from ..layers import ConvNeXtBlock
 from .augmentation import Augmentation
 from .batches import Batches

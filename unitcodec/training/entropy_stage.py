@@ -16,7 +16,7 @@ from tqdm import tqdm
 from bitstream import EntropyModel, EntropySpec, Stream
 from bitstream.entropy.batch import packet_of
 from bitstream.entropy.fit import round_frequencies
-from bitstream.entropy.spec import F0
+from bitstream.entropy.spec import F0, SAMPLE_RATE
 
 from ..content import ContentFamily
 from ..content.decision import Decision
@@ -25,9 +25,10 @@ from ..encoder.analyser import context_samples, encode_f0
 from ..encoder.opening import ACTIVE_SECONDS, fields_of
 from ..encoder.packet import at_reference_level, packet_window
 from ..encoder.rate import nearest
-from ..features import HOP, LEVEL_CODES, SAMPLE_RATE, active_level, level_code, log_mel, normalise
+from ..features import log_mel
+from ..frames import HOP, LEVEL_CODES, active_level, level_code, normalise
 from ..pitch import PitchFamily
-from ..pitch.vqvae import DEVIATION_CODES, MEAN_CODES, STRIDE
+from ..pitch.track import DEVIATION_CODES, MEAN_CODES, STRIDE
 from ..speaker import SpeakerFamily
 from .corpus import Corpus
 from .recurrent_training import Settings, train

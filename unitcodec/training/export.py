@@ -12,8 +12,9 @@ from torch import Tensor, nn
 import bitstream
 
 from ..codec import Codec
-from ..features import active_level
-from ..model import Model, ModelConfig, Networks, digest, restore, save, stored
+from ..configuration import ModelConfig
+from ..frames import active_level
+from ..model import Model, Networks, digest, restore, save, stored
 from ..vocoder import make_generator
 from .corpus import Corpus
 from .entropy_stage import code_corpus, describe, fit, report

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..content.whisper import WhisperEncoder, difference, whisper_mel
-from ..features import BANDS, HOP, active_level, level_code, level_gain, log_mel, normalise
+from ..features import log_mel
+from ..frames import BANDS, HOP, active_level, level_code, level_gain, normalise
 from .corpus import Corpus
 from .words import WordLoss
 

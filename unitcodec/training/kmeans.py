@@ -17,7 +17,8 @@ from tqdm import tqdm
 
 from ..content import hear
 from ..errors import UnitcodecError
-from ..features import HOP, active_level, level_code, level_gain, log_mel
+from ..features import log_mel
+from ..frames import HOP, active_level, level_code, level_gain
 from . import parallel
 from .corpus import Corpus, Utterance
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..configuration import ModelConfig
 from ..content import make_content
 from ..content.whisper import WhisperEncoder
 from ..errors import UnitcodecError
-from ..model import ModelConfig
 from ..pitch.vqvae import PitchVQVAE
 from ..vocoder import make_generator
 from . import entropy_stage, parallel

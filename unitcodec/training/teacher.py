@@ -11,7 +11,8 @@ from torch import Tensor
 from .. import model as models
 from ..content.whisper import WhisperEncoder
 from ..errors import UnitcodecError
-from ..model import INT8_SIZE, SCALE, from_int8, to_int8
+from ..model import INT8_SIZE, from_int8, to_int8
+from ..weights import SCALE
 
 PUBLISHED, OURS = "model.encoder.", "content.whisper."
 """What the names of the encoder's weights begin with: as transformers has them, and in a model folder."""

@@ -15,7 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..features import HOP, SAMPLE_RATE, log_mel, normalise
+from bitstream.entropy.spec import SAMPLE_RATE
+
+from ..features import log_mel
+from ..frames import HOP, normalise
 from ..pitch.vqvae import PitchVQVAE
 from ..vocoder import WaveformGenerator
 from ..vocoder.discriminators import (

@@ -8,7 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..features import BANDS, SAMPLE_RATE
+from bitstream.entropy.spec import SAMPLE_RATE
+
+from ..frames import BANDS
 
 KNEE = 4800.0
 """Hz; formants below it move together, what is above only as far as the spectrum has room."""

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..features import HOP, SAMPLE_RATE
+from bitstream.entropy.spec import SAMPLE_RATE
+
+from ..frames import HOP
 from . import noise
 
 MAX_LOG_GAIN = 4.0

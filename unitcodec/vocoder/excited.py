@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from ..features import HOP
+from ..frames import HOP
 from . import excitation
 from .hifigan import Generator
 from .spectral import FFT, SpectralGenerator

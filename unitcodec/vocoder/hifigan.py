@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import is_parametrized, remove_parametrizations
 
-from ..features import HOP
+from ..frames import HOP
 from ..layers import fold
-from ..pitch.vqvae import STRIDE
+from ..pitch.track import STRIDE
 from . import excitation
 from .duration import DurationPredictor
 from .snake import AntiAliasedSnake

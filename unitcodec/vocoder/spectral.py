@@ -12,7 +12,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..features import BANDS, FLOOR, HOP, WINDOW, denormalise, mel_filters
+from ..frames import BANDS, FLOOR, HOP, WINDOW, denormalise, mel_filters
 from ..layers import ConvNeXtBlock
 from . import excitation
 from .speech import ExcitedSpeech, FedLogMel, Source

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ..frames import HOP, SAMPLE_RATE
+from bitstream.entropy.spec import SAMPLE_RATE
+
+from ..frames import HOP
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.units`` on units made here."""
+"""``python -m benchmarks.unit_rate`` on units made here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.units import main
+from benchmarks.unit_rate import main
 
 
 def _write(path: Path, count: int, seed: int) -> Path:

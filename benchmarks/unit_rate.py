@@ -1,4 +1,4 @@
-"""How few bits units need: ``python -m benchmarks.units --train FILE... --test FILE... --rate HZ --json OUT``.
+"""How few bits units need: ``python -m benchmarks.unit_rate --train FILE... --test FILE... --rate HZ --json OUT``.
 
 Files are lists of utterances, as :mod:`unitcodec.formats.unit_lists` reads them. Every utterance is a packet of its own. A model
 is trained (or loaded), every test utterance is coded, its bytes are decoded again in another process, and other coders do
@@ -163,7 +163,7 @@ def _decoded_elsewhere(entropy: EntropyModel, payloads: Sequence[bytes], coded: 
         given = [[payload.hex(), len(units)] for payload, units in zip(payloads, coded, strict=True)]
         Path(folder, "payloads.json").write_text(json.dumps(given))
         done = subprocess.run(
-            [sys.executable, "-c", "from benchmarks.units import decode; decode()", folder], capture_output=True, text=True
+            [sys.executable, "-c", "from benchmarks.unit_rate import decode; decode()", folder], capture_output=True, text=True
         )
         if done.returncode:
             raise BenchmarkError(f"decoding in another process failed: {(done.stderr.splitlines() or ['no word why'])[-1]}")
