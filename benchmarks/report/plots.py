@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import headline, score
 from benchmarks.quality import ORIGINAL
-from benchmarks.report import labels, units
+from benchmarks.report import labels, measures
 from benchmarks.system import CONVERSION, OWN
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def _distortion(axes: Axes, metric: score.Metric, systems: dict[str, Any]) -> li
     axes.margins(x=0.15, y=0.12)
     _plain(axes)
     axes.set_xlabel("bit rate, bit/s")
-    title = units.title(metric)
-    axes.set_ylabel(f"{title}, {units.unit(metric)}")
+    title = measures.title(metric)
+    axes.set_ylabel(f"{title}, {measures.unit(metric)}")
     axes.set_title(f"{title}: {metric.better} is better" if metric.better else title, loc="left", fontsize=10)
     return named
 

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import score
 from benchmarks.errors import BenchmarkError
 from benchmarks.quality import DEFAULT_SYSTEMS
-from benchmarks.report import paper, plots, readme, tables, units
+from benchmarks.report import measures, paper, plots, readme, tables
 
 
 def results() -> dict[str, Any]:
@@ -73,9 +73,9 @@ def test_every_column_names_its_unit_and_which_way_is_better() -> None:
     "metric", [*score.METRICS, *score.metrics({"cer_tiny": 0.1, "wer_tiny": 0.2})], ids=lambda metric: metric.key
 )
 def test_every_figure_has_a_unit(metric: score.Metric) -> None:
-    assert units.unit(metric)
-    assert units.headed(metric).startswith(metric.title)
-    assert f"| {units.unit(metric)} | {metric.better} |" in tables.legend() or metric not in score.METRICS
+    assert measures.unit(metric)
+    assert measures.headed(metric).startswith(metric.title)
+    assert f"| {measures.unit(metric)} | {metric.better} |" in tables.legend() or metric not in score.METRICS
 
 
 def test_a_figure_that_no_judge_gave_has_no_column() -> None:
