@@ -213,7 +213,9 @@ def test_packets_side_by_side_get_what_they_get_alone(entropy: EntropyModel) -> 
     assert any(not np.array_equal(units, nearest(packet[0])) for units, packet in zip(found, packets, strict=True))
 
 
-@pytest.mark.parametrize("allowance", [[0], [-1, 2], [MOST_SAVED + 1, 2], [10**400, 2], [0, -1], ["x", 2], [float("nan"), 2], None])
+@pytest.mark.parametrize(
+    "allowance", [[0], [-1, 2], [MOST_SAVED + 1, 2], [10**400, 2], [0, -1], ["x", 2], [float("nan"), 2], None]
+)
 def test_a_state_that_is_none_is_refused_at_once(entropy: EntropyModel, allowance: Any) -> None:
     for rate in (RateLimit(entropy), RateTarget(entropy, 200.0)):
         before = rate.state
@@ -224,7 +226,8 @@ def test_a_state_that_is_none_is_refused_at_once(entropy: EntropyModel, allowanc
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"sums": [1.0] * 4}, {"sums": [float("nan")] * 5}, {"recent": []}, {"recent": [[1.0], [2.0]]}, {"recent": [float("inf")]}]
+    "wrong",
+    [{"sums": [1.0] * 4}, {"sums": [float("nan")] * 5}, {"recent": []}, {"recent": [[1.0], [2.0]]}, {"recent": [float("inf")]}],
 )
 def test_a_state_of_a_rate_that_was_asked_for(entropy: EntropyModel, wrong: dict[str, Any]) -> None:
     rate = RateTarget(entropy, 200.0)
