@@ -53,6 +53,7 @@ def test_what_cannot_be_coded_is_listed(corpus: Options, capsys: pytest.CaptureF
         (("m.tsv", "--bitrate", "0"), 2, "0.0 is not a number above 0"),
         (("m.tsv", "--ray-address", "x"), 2, "--ray-address is the cluster's of --ray"),
         (("m.tsv", "--model", "none"), 1, "none"),
+        (("m.tsv", "--effort", "1"), 1, "effort above 0, a search for units, needs a model with Whisper inside"),
         (("m.tsv", "-o", "in"), 1, "in: is not empty, and no corpus was begun in it"),
         (("m.tsv", "-o", "nosuch://bucket"), 1, "nosuch"),
     ],

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
 from unitcodec import Codec
+from unitcodec.encoder.analyser import NetworkAnalyser
 from unitcodec.encoder.double import DoubleNetworks
+from unitcodec.fields import Fields
+from unitcodec.pitch import make_pitch
+from unitcodec.speaker import make_speaker
 
 
 def test_parts_are_made_when_asked_for_and_share_nothing(narrow: Codec) -> None:
@@ -34,6 +39,15 @@ def test_a_model_without_a_mel_decoder_has_none_here(narrow: Codec) -> None:
     del without.decoder
     with pytest.raises(AttributeError):
         _ = DoubleNetworks(without, torch.device("cpu")).decoder
+
+
+def test_units_alone_are_analysed(narrow: Codec) -> None:
+    """Neither F0 nor speakers have weights then."""
+    networks = copy.deepcopy(narrow.model.networks)
+    networks.pitch, networks.speaker = make_pitch("none"), make_speaker("none")
+    analyser = NetworkAnalyser(DoubleNetworks(networks, torch.device("cpu")), networks)
+    assert analyser.f0_codes(np.zeros(16, np.float32), Fields(0, 0, 0, ())).tolist() == [0, 0]
+    assert analyser.voice(np.zeros((1, 80, 8))) == ()
 
 
 def test_inference_mode_makes_weights_that_autograd_takes(narrow: Codec) -> None:

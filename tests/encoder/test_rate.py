@@ -213,6 +213,30 @@ def test_packets_side_by_side_get_what_they_get_alone(entropy: EntropyModel) -> 
     assert any(not np.array_equal(units, nearest(packet[0])) for units, packet in zip(found, packets, strict=True))
 
 
+@pytest.mark.parametrize(
+    "allowance", [[0], [-1, 2], [MOST_SAVED + 1, 2], [10**400, 2], [0, -1], ["x", 2], [float("nan"), 2], None]
+)
+def test_a_state_that_is_none_is_refused_at_once(entropy: EntropyModel, allowance: Any) -> None:
+    for rate in (RateLimit(entropy), RateTarget(entropy, 200.0)):
+        before = rate.state
+        with pytest.raises((TypeError, ValueError)):
+            rate.restore({**before, "allowance": allowance})
+        rate.restore(before)
+        assert rate.state == before
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"sums": [1.0] * 4}, {"sums": [float("nan")] * 5}, {"recent": []}, {"recent": [[1.0], [2.0]]}, {"recent": [float("inf")]}],
+)
+def test_a_state_of_a_rate_that_was_asked_for(entropy: EntropyModel, wrong: dict[str, Any]) -> None:
+    rate = RateTarget(entropy, 200.0)
+    with pytest.raises(ValueError, match="five numbers"):
+        rate.restore({**rate.state, **wrong})
+    with pytest.raises(ValueError, match="asked for"):
+        RateLimit(entropy).restore(rate.state)
+
+
 def test_scalar_codes_get_coarser_as_far_as_they_must(entropy: EntropyModel) -> None:
     rungs, f0, rng = coarser((8, 8, 8, 8)), np.full(32, 10, np.int32), np.random.default_rng(5)
     coarse = [(lookup(rungs[-1], rng.integers(0, 8, (4, 256)).astype(np.int32)), np.full(128, 10, np.int32)) for _ in range(9)]

@@ -77,6 +77,24 @@ def test_threads_and_batches_do_not_show(codec: Codec, wave: np.ndarray, searche
         torch.set_num_threads(threads)
 
 
+@pytest.mark.parametrize("given", ["autocast", "matmul", "dtype"])
+def test_what_the_caller_allows_does_not_show(codec: Codec, wave: np.ndarray, given: str) -> None:
+    """It must not: the same recording would have other units inside a training loop."""
+    plain, part = torch.get_float32_matmul_precision(), wave[16000:26000]
+    expected = codec.encode(part, 16000, effort=1)
+    try:
+        if given == "matmul":
+            torch.set_float32_matmul_precision("medium")
+        elif given == "dtype":
+            torch.set_default_dtype(torch.float64)
+        with torch.autocast("cpu", torch.bfloat16, enabled=given == "autocast"):
+            assert codec.encode(part, 16000, effort=1) == expected
+        assert torch.get_float32_matmul_precision() == ("medium" if given == "matmul" else plain)
+    finally:
+        torch.set_float32_matmul_precision(plain)
+        torch.set_default_dtype(torch.float32)
+
+
 def test_it_goes_on_where_another_encoder_stood(codec: Codec, wave: np.ndarray) -> None:
     long = np.tile(wave, 3)[:220000]
     first, pieces = codec.encoder(effort=1), list[bytes]()
@@ -93,6 +111,16 @@ def test_a_checkpoint_that_is_none(codec: Codec) -> None:
         checkpoint = Checkpoint(2, tuple(codec.encode(np.ones(9), 16000).speaker.tolist()), {"allowance": [0, 2]}, before)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="no checkpoint of this encoder"):
             codec.encoder(effort=1, resume=checkpoint)
+
+
+def test_a_checkpoint_of_a_search_is_none_without_one(narrow: Codec) -> None:
+    speaker = tuple(narrow.encode(np.ones(9), 16000).speaker.tolist())
+    for before in (([[0]], [0]), "units"):
+        with pytest.raises(ValueError, match="no checkpoint of this encoder: it searches for units"):
+            narrow.encoder(resume=Checkpoint(2, speaker, {"allowance": [0, 2]}, before))  # type: ignore[arg-type]
+    for resume in (2, "journal", {}, (2, speaker)):
+        with pytest.raises(ValueError, match="no checkpoint of this encoder"):
+            narrow.encoder(resume=resume)  # type: ignore[call-overload]
 
 
 def test_shortest_recordings(codec: Codec, wave: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+import unitcodec
 from unitcodec.command import bar
 from unitcodec.command.jobs import JobError
 from unitcodec.command.run import PATH, Work, effort_option, jobs_option, model_options, outcomes, quiet_option, say
@@ -73,6 +74,9 @@ def corpus(
     require(kind)
     slices = _slices(inputs, shard_size)
     coder = _model(model), _fingerprint(model)
+    if effort:
+        # Told here, once, and before the folder is begun with an effort that no shard can be made with.
+        unitcodec.load(model, device="cpu").analysis(effort=effort)
     plan = Plan(Store(output_dir), len(slices), digest(slices), kind, split, *coder, device, bitrate, effort)
     plan.begin()
     for folder in ("data", ".reports"):

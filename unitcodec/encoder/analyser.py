@@ -37,7 +37,8 @@ class NetworkAnalyser:
     def __init__(self, networks: Networks, fast: Networks | None = None) -> None:
         self._networks, self._fast = networks, fast
         self._decision = Decision(lambda: networks.content, None if fast is None else fast.content)
-        self._device = next(networks.parameters()).device
+        # Of those in float64 the parts that are there may have no weights: units alone, or one voice.
+        self._device = next((fast or networks).parameters()).device
         self.context = context_samples((fast or networks).content)
         self.f0_context = whole_codes(networks.pitch.context * HOP)
 

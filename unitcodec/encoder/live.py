@@ -133,7 +133,7 @@ class LiveEncoder:
         self._entropy, self._networks = model.entropy, networks
         self._decision = Decision(lambda: networks.content, None if fast is None else fast.content)
         self._track, self._unit_hop = TRACKERS[model.config.tracker], model.entropy.spec.unit_hop
-        self._device = next(networks.parameters()).device
+        self._device = next((fast or networks).parameters()).device
         self._speaker = Speaker(networks, fast, model.config.voice_search > 0, self.packet)
         self._activity = Activity()
         self.samples, self._f0 = Buffer(), Buffer()  # by samples; by frames

@@ -87,7 +87,10 @@ class Allowance:
 
     def restore(self, state: Sequence[int]) -> None:
         """Go on from a ``state``. Raises TypeError or ValueError for what is none."""
-        self._saved, self._packets = map(int, state)
+        saved, packets = map(int, state)
+        if not 0 <= saved <= MOST_SAVED or packets < 0:
+            raise ValueError("what is left over is no number of bytes, or after no number of packets")
+        self._saved, self._packets = saved, packets
 
     def bits(self, units: IntArray) -> float:
         """Most that the codes of a packet (..., n) may cost, as the sum of -log2 p."""
@@ -114,6 +117,8 @@ class RateLimit:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a ``state``. Raises KeyError, TypeError or ValueError for what is none."""
+        if len(state) > 1:
+            raise ValueError("it has a rate that was asked for")
         self.allowance.restore(state["allowance"])
 
     def apply(self, candidates: Candidates, f0: IntArray) -> IntArray:
@@ -180,8 +185,11 @@ class RateTarget:
         """As :meth:`RateLimit.restore`."""
         if self.allowance is not None:
             self.allowance.restore(state["allowance"])
-        self._spent, self._least, self._most, self._seconds, self._recent_seconds = map(float, state["sums"])
-        self._recent = np.array(state["recent"], np.float64)
+        sums, recent = np.array(state["sums"], np.float64), np.array(state["recent"], np.float64)
+        if sums.shape != (5,) or recent.ndim != 1 or not len(recent) or not np.isfinite([*sums, *recent]).all():
+            raise ValueError("sums are five numbers, and recent ones a row")
+        self._spent, self._least, self._most, self._seconds, self._recent_seconds = sums.tolist()
+        self._recent = recent
 
     def apply(self, candidates: Candidates, f0: IntArray) -> IntArray:
         """As :meth:`RateLimit.apply`, of the stream's next packet."""

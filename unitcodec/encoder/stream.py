@@ -122,14 +122,17 @@ class StreamEncoder:
                 self.rate.restore(checkpoint.rate or {})
             if checkpoint.packets < 1:
                 raise ValueError(f"{checkpoint.packets} packets")
-            if self._unit_search is not None:
+            if self._unit_search is None:
+                if checkpoint.before is not None:
+                    raise ValueError("it searches for units")
+            else:
                 frames = min(AROUND, checkpoint.packets * self._spec.packet_frames)
                 units, f0 = checkpoint.before or ([], [])
                 samples = frames * self._spec.unit_hop
                 codes = SpeechCodes(np.array(units), np.array(f0), self.fields.codes(), samples, self._entropy.fingerprint)
                 self._entropy.check(codes)
                 self._before = codes.units, codes.f0
-        except (KeyError, TypeError, ValueError, OverflowError, BitstreamError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, BitstreamError) as error:
             raise ValueError(f"no checkpoint of this encoder: {error}") from error
         self._coded = checkpoint.packets * self.packet
         # Only the level of the opening counts from here on.

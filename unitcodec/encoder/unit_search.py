@@ -65,7 +65,9 @@ class UnitSearch:
         return Rungs(self._quantizer, None, lambda: found)
 
     def _searched(self, latent: Tensor, rung: int, around: Surroundings) -> Tensor:
-        with torch.inference_mode(False), torch.enable_grad(), _one_thread():
+        device = next(self._networks.parameters()).device
+        autocast = torch.autocast(device.type, enabled=False)
+        with torch.inference_mode(False), torch.enable_grad(), autocast, _one_thread(), _full_precision():
             loss = self._loss(rung, around)
             x = latent.detach().float().clone().requires_grad_(True)
             mean, square = torch.zeros_like(x), torch.zeros_like(x)
@@ -101,6 +103,17 @@ class UnitSearch:
             return F.l1_loss(decoded, mel) + FEATURES * heard
 
         return loss
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Where the caller allows bfloat16 or TF32 in products of float32, not here."""
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
 
 
 @contextmanager
