@@ -48,5 +48,5 @@ MOST_EFFORT = 1000
 def checked_effort(effort: object) -> int:
     """Steps of the search for each packet. Raises ValueError for what is no whole number from 0 to 1000."""
     if isinstance(effort, bool) or not isinstance(effort, Integral) or not 0 <= int(effort) <= MOST_EFFORT:
-        raise ValueError(f"effort is {effort!r:.40}; it must be a whole number of steps from 0 to {MOST_EFFORT}, 40 for instance")
+        raise ValueError(f"effort is {effort!r:.40}; it must be a whole number of steps from 0 to {MOST_EFFORT}, 20 for instance")
     return int(effort)
