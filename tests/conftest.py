@@ -133,7 +133,7 @@ for path in paths:
 def cheaply(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict[str, str]]:
     """``cheaply("module", "function", usual, paths)``: what a function says of files that are hostile, by path.
 
-    "read: TYPE" or "ERROR: message". Fails where a file takes 2 s of a processor or 200 MB above what a usual one takes.
+    "read: TYPE" or "ERROR: message". Fails where a file takes 4 s of a processor or 200 MB above what a usual one takes.
     """
     pytest.importorskip("resource", reason="needs what a process took")
 
@@ -145,7 +145,7 @@ def cheaply(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactor
         assert done.returncode == 0, done.stderr
         for path, line in zip(files, done.stdout.splitlines(), strict=True):
             said[path], seconds, megabytes = json.loads(line)
-            assert seconds < 2, (path, said[path], seconds)
+            assert seconds < 4, (path, said[path], seconds)  # slow machines take twice as long as usual ones
             assert megabytes < 200, (path, said[path], megabytes)
             assert "\n" not in said[path]
             assert len(said[path]) < 1000, path
