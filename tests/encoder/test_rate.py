@@ -201,7 +201,7 @@ def test_what_a_packet_leaves_over_the_next_ones_may_have(entropy: EntropyModel)
 def test_packets_side_by_side_get_what_they_get_alone(entropy: EntropyModel) -> None:
     rng = np.random.default_rng(7)
     packets: list[tuple[Any, np.ndarray]] = [
-        (Rungs(FSQ([8] * 4), None, lambda latent=latent: latent), rng.integers(9, 12, -(-latent.shape[2] // 2)).astype(np.int32))
+        (Rungs(FSQ([8] * 4), None, latent.clone), rng.integers(9, 12, -(-latent.shape[2] // 2)).astype(np.int32))
         for latent in (torch.from_numpy(rng.normal(0, wide, (1, 4, n))) for wide, n in ((1, 64), (0.1, 64), (2, 64), (1, 9)))
     ]
     packets.insert(1, (_distances(rng.uniform(-0.5, 7.5, (4, 64))), packets[0][1]))
