@@ -49,8 +49,8 @@ def test_the_slope_is_that_of_the_error(models: tuple[Path, Networks], frames: i
     vector = torch.randn(1, fields).double().requires_grad_(True)
     values = networks.content.values(units).double()
     (wanted,) = torch.autograd.grad(F.smooth_l1_loss(networks.decoder(values, features, vector), mel, beta=SMOOTH), vector)
-    frames = [each[0].T.numpy() for each in (values, features, mel)]
-    found = _exact(folder).slope()(frames[0], frames[1], frames[2], vector.detach().numpy())
+    given = [each[0].T.numpy() for each in (values, features, mel)]
+    found = _exact(folder).slope()(given[0], given[1], given[2], vector.detach().numpy())
     assert np.allclose(found, wanted.numpy(), rtol=1e-9, atol=1e-15)
 
 
