@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +94,14 @@ def test_what_the_caller_allows_does_not_show(codec: Codec, wave: np.ndarray, gi
     finally:
         torch.set_float32_matmul_precision(plain)
         torch.set_default_dtype(torch.float32)
+
+
+def test_searches_in_several_threads_do_not_show(codec: Codec, wave: np.ndarray) -> None:
+    short, threads = wave[:20000], torch.get_num_threads()
+    alone = codec.compress(short, 16000, effort=2)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _: codec.compress(short, 16000, effort=2), range(3))) == [alone] * 3
+    assert torch.get_num_threads() == threads
 
 
 def test_it_goes_on_where_another_encoder_stood(codec: Codec, wave: np.ndarray) -> None:

@@ -8,6 +8,7 @@ section 3; with rounding on the way forward and not on the way back (straight-th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -37,7 +38,8 @@ class UnitSearch:
     """The search for the units of packets.
 
     It is made in float32 and on one thread, for its result depends on every bit; so the units are the same whatever the number of
-    threads and however the stream was cut. Another kind of processor may find others, as good as these.
+    threads and however the stream was cut; searches in several threads take turns. Another kind of processor may find others, as
+    good as these.
 
     Args:
         networks: of a model with Whisper inside its content encoder, codes that get coarser and a generator that is a filter.
@@ -67,7 +69,7 @@ class UnitSearch:
     def _searched(self, latent: Tensor, rung: int, around: Surroundings) -> Tensor:
         device = next(self._networks.parameters()).device
         autocast = torch.autocast(device.type, enabled=False)
-        with torch.inference_mode(False), torch.enable_grad(), autocast, _one_thread(), _full_precision():
+        with torch.inference_mode(False), torch.enable_grad(), autocast, _same_bits():
             loss = self._loss(rung, around)
             x = latent.detach().float().clone().requires_grad_(True)
             mean, square = torch.zeros_like(x), torch.zeros_like(x)
@@ -105,22 +107,19 @@ class UnitSearch:
         return loss
 
 
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Where the caller allows bfloat16 or TF32 in products of float32, not here."""
-    precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(precision)
+_LOCK = threading.Lock()
+"""Threads and precision are PyTorch's for the whole process: two searches at once would put back each other's."""
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def _same_bits() -> Iterator[None]:
+    """One thread, and products of float32 that are such where the caller allows bfloat16 or TF32 in their place."""
+    with _LOCK:
+        threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+        torch.set_num_threads(1)
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.set_float32_matmul_precision(precision)
