@@ -29,7 +29,7 @@ from .frames import HOP, LEVEL_CODES
 from .pitch import F0Decoder, PitchFamily, make_pitch
 from .pitch.track import DEVIATION_CODES, MEAN_CODES, STRIDE
 from .speaker import SpeakerFamily, make_speaker
-from .vocoder import Vocoder, make_code_generator, make_generator
+from .vocoder import CodeVocoder, MelVocoder, make_code_generator, make_generator
 from .vocoder.mel_decoder import MelDecoder
 from .weights import SCALE, TRAINING_ONLY, Outline, Weights
 
@@ -53,7 +53,7 @@ class Networks(nn.Module):
         self.content: ContentFamily = make_content(**config.content)
         self.pitch: PitchFamily = make_pitch(**config.pitch)
         self.speaker: SpeakerFamily = make_speaker(**config.speaker)
-        self.generator: Vocoder
+        self.generator: CodeVocoder | MelVocoder
         options = dict(config.generator)
         if options.get("kind") == "code":
             if config.decoder:

@@ -297,7 +297,7 @@ class LiveDecoder:
 
 
 class _Frozen:
-    """Decoded log-mel and F0 of a stream, from frame ``start`` on, as a generator's :class:`.vocoder.speech.Source`."""
+    """Decoded log-mel and F0 of a stream, from frame ``start`` on, as a generator's :class:`.vocoder.speech.MelSource`."""
 
     context = 0
 
@@ -337,12 +337,6 @@ class _Frozen:
         drop = max(0, before // self.stride * self.stride - self.start)
         self._mel, self._features, self._hz = self._mel[..., drop:], self._features[..., drop:], self._hz[:, drop:]
         self._gain, self._noise, self.start = self._gain[drop:], self._noise[drop:], self.start + drop
-
-    def voice(self) -> Tensor:
-        raise NotImplementedError("a generator that is fed log-mel asks for no voice")
-
-    def steady_f0(self, code: int) -> float:
-        raise NotImplementedError("of a live stream everything is spoken")
 
     def decode(self, units: Tensor, f0: Tensor, own: slice) -> tuple[Tensor, Tensor, Tensor]:
         part = slice(own.start * self.stride, own.stop * self.stride)

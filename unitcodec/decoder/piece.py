@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -50,9 +52,9 @@ class NetworkVoice:
 
     def __init__(self, networks: Networks, fields: Fields):
         """``networks`` are the model's own in float32, on the device of choice."""
-        self._speech: Speech = networks.generator.speech(Decoded(networks, fields))
+        self._decoded = Decoded(networks, fields)
+        self._speech: Speech = networks.generator.speech(self._decoded)
         self._device = next(networks.parameters()).device
-        self.skip = self._speech.skip
 
     @property
     def context(self) -> int:
@@ -65,3 +67,6 @@ class NetworkVoice:
         with torch.autocast(self._device.type, enabled=False):
             samples: NDArray[np.float32] = self._speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy()
         return samples
+
+    def skip(self, samples: int, f0: int) -> None:
+        self._speech.skip(samples, partial(self._decoded.steady_f0, f0))

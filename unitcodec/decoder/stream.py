@@ -26,16 +26,20 @@ IntArray = NDArray[np.int32]
 
 
 class Voice(Protocol):
-    """What speaks the codes of a stream, whatever computes it; NumPy in and out. As a :class:`.vocoder.speech.Speech` else."""
+    """What speaks the codes of a stream, whatever computes it; NumPy in and out."""
 
     @property
-    def context(self) -> int: ...
+    def context(self) -> int:
+        """Unit frames to each side that a piece has to be given."""
+        ...
 
     def speak(self, units: IntArray, f0: IntArray, low: int, begin: int, end: int) -> FloatArray:
         """Units (rows, n) from unit frame ``low`` of the stream on, F0 codes (m,) -> their samples [begin, end), (k,)."""
         ...
 
-    def skip(self, samples: int, f0: int) -> None: ...
+    def skip(self, samples: int, f0: int) -> None:
+        """So many are silent and not spoken; their F0 code is ``f0`` throughout."""
+        ...
 
 
 class StreamDecoder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,31 +18,32 @@ from .session import Array, Graphs, singles
 
 def make_voice(graphs: Graphs, fields: Fields) -> GraphVoice:
     """What speaks the codes of a stream with these fields."""
-    return GraphVoice(ExcitedSpeech(_Generator(graphs), _Source(graphs, fields)))
+    return GraphVoice(_Generator(graphs), _Source(graphs, fields))
 
 
 class GraphVoice:
     """See :class:`.decoder.stream.Voice`."""
 
-    def __init__(self, speech: ExcitedSpeech) -> None:
-        self._speech, self.skip, self.context = speech, speech.skip, speech.context
+    def __init__(self, generator: _Generator, source: _Source) -> None:
+        self._source, self._speech = source, ExcitedSpeech(generator, source)
+        self.context = self._speech.context
 
     def speak(self, units: IntArray, f0: IntArray, low: int, begin: int, end: int) -> NDArray[np.float32]:
         samples: NDArray[np.float32] = self._speech.speak(units[None], f0[None], low, begin, end)
         return samples
 
+    def skip(self, samples: int, f0: int) -> None:
+        self._speech.skip(samples, partial(self._source.steady_f0, f0))
+
 
 class _Source:
-    """See :class:`.vocoder.speech.Source`."""
+    """See :class:`.vocoder.speech.MelSource`."""
 
     def __init__(self, graphs: Graphs, fields: Fields) -> None:
         self._graphs, self._fields, sizes = graphs, fields, graphs.folder.sizes
         self.unit_hop = sizes["stride"] * HOP
         self._f0_reach = sizes["f0_decoder_context"]
         self.context = sizes["decoder_context"] + self._f0_reach * (STRIDE * HOP // self.unit_hop)
-
-    def voice(self) -> Any:
-        raise NotImplementedError("a generator that is fed log-mel asks for no voice")
 
     def decode(self, units: Array, f0: Array, own: slice) -> tuple[Array, Array, Array]:
         frames = units.shape[2] * self.unit_hop // HOP
@@ -56,6 +57,7 @@ class _Source:
         return mel[..., part], features[..., part], hz[:, part]
 
     def steady_f0(self, code: int) -> float:
+        """Hz, of an F0 code among its like."""
         reach = self._f0_reach + 1
         _, hz = self._decode_f0(np.full(2 * reach, code, np.int32))
         return float(hz[0, reach * STRIDE : (reach + 1) * STRIDE].mean(dtype=np.float64))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .speech import Vocoder as Vocoder
+from .speech import CodeVocoder as CodeVocoder
+from .speech import MelVocoder as MelVocoder
 
 if TYPE_CHECKING:
     from .excited import ExcitedGenerator

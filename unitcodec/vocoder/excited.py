@@ -30,7 +30,7 @@ from ..frames import HOP
 from . import excitation
 from .hifigan import Generator
 from .spectral import FFT, SpectralGenerator
-from .speech import ExcitedSpeech, FedLogMel, Source
+from .speech import ExcitedSpeech, FedLogMel, MelSource
 
 QUIET = -6.0
 """Log magnitude with which the head's own spectra begin: 70 dB below a waveform of full scale."""
@@ -85,7 +85,7 @@ class ExcitedGenerator(FedLogMel, nn.Module):
         shaped = FFT // HOP + -(-4 * self.generator.istft // HOP)
         return hidden + max(shaped, self.generator.receptive_field)
 
-    def speech(self, source: Source) -> ExcitedSpeech:
+    def speech(self, source: MelSource) -> ExcitedSpeech:
         """What speaks the codes of a stream."""
         return ExcitedSpeech(self, source)
 

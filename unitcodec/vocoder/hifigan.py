@@ -24,7 +24,7 @@ from ..pitch.track import STRIDE
 from . import excitation
 from .duration import DurationPredictor
 from .snake import AntiAliasedSnake
-from .speech import CodeSpeech, FedLogMel, MelSpeech, Source
+from .speech import CodeSpeech, FedLogMel, MelSource, MelSpeech, VoiceSource
 
 if TYPE_CHECKING:
     from ..content import ContentFamily
@@ -244,7 +244,7 @@ class CodeGenerator(nn.Module):
         self.duration_predictor = duration_predictor
         self.generator = generator
 
-    fed: Literal["log_mel", "codes"] = "codes"
+    fed: Literal["codes"] = "codes"
 
     def fits(self, content: ContentFamily, pitch: PitchFamily, speaker: SpeakerFamily) -> bool:
         """Whether alphabets and rates are its own."""
@@ -257,7 +257,7 @@ class CodeGenerator(nn.Module):
             and self.hop * self.frames_per_f0 == STRIDE * HOP
         )
 
-    def speech(self, source: Source) -> CodeSpeech:
+    def speech(self, source: VoiceSource) -> CodeSpeech:
         """What speaks the codes of a stream."""
         return CodeSpeech(self, source)
 
@@ -353,7 +353,7 @@ class MelGenerator(FedLogMel, nn.Module):
         """Frames (100 Hz) to each side on which a frame of output depends."""
         return 2 * self.generator.receptive_field
 
-    def speech(self, source: Source) -> MelSpeech:
+    def speech(self, source: MelSource) -> MelSpeech:
         """What speaks the codes of a stream."""
         return MelSpeech(self, source)
 

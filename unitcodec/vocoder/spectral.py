@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..frames import BANDS, FLOOR, HOP, WINDOW, denormalise, mel_filters
 from ..layers import ConvNeXtBlock
 from . import excitation
-from .speech import ExcitedSpeech, FedLogMel, Source
+from .speech import ExcitedSpeech, FedLogMel, MelSource
 
 FFT = 640
 
@@ -68,7 +68,7 @@ class SpectralGenerator(FedLogMel, nn.Module):
         harmonic, noise, angle = self.head(hidden).float().chunk(3, 1)
         return harmonic, noise, angle
 
-    def speech(self, source: Source) -> ExcitedSpeech:
+    def speech(self, source: MelSource) -> ExcitedSpeech:
         """What speaks the codes of a stream."""
         return ExcitedSpeech(self, source)
 

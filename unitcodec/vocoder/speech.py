@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from bitstream.entropy.spec import SAMPLE_RATE
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
     from .hifigan import CodeGenerator, MelGenerator
 
 
-class Source(Protocol):
-    """What a model's other networks make of the codes of one stream, for its generator to speak: tensors, or arrays of NumPy.
+class VoiceSource(Protocol):
+    """What a generator that is fed codes asks for beside the codes of a stream."""
+
+    def voice(self) -> Any:
+        """The vector that the stream's speaker code stands for, (1, channels)."""
+        ...
+
+
+class MelSource(Protocol):
+    """What a mel decoder makes of the codes of one stream, for a generator to speak: tensors, or arrays of NumPy.
 
     Attributes:
         unit_hop: samples a unit frame.
@@ -31,10 +40,6 @@ class Source(Protocol):
     @property
     def context(self) -> int: ...
 
-    def voice(self) -> Any:
-        """The vector that the stream's speaker code stands for, (1, channels)."""
-        ...
-
     def decode(self, units: Any, f0: Any, own: slice) -> tuple[Any, Any, Any]:
         """Units (1, rows, m) and F0 codes (1, k) -> normalised log-mel (1, 80, n), pitch features (1, 3, n), F0 (1, n) in Hz.
 
@@ -42,9 +47,9 @@ class Source(Protocol):
         """
         ...
 
-    def steady_f0(self, code: int) -> float:
-        """Hz, of an F0 code among its like."""
-        ...
+
+class Source(VoiceSource, MelSource, Protocol):
+    """What any generator may ask for."""
 
 
 class Speech(Protocol):
@@ -59,8 +64,8 @@ class Speech(Protocol):
         """Units (1, rows, n) from unit frame ``low`` of the stream on, F0 codes (1, m) -> their samples [begin, end), (k,)."""
         ...
 
-    def skip(self, samples: int, f0: int) -> None:
-        """So many are silent and not spoken; their F0 code is ``f0`` throughout."""
+    def skip(self, samples: int, hz: Callable[[], float]) -> None:
+        """So many are silent and not spoken. ``hz`` tells their F0, which is steady; only an oscillator asks for it."""
         ...
 
 
@@ -95,10 +100,26 @@ class Vocoder(Protocol):
         ...
 
 
+class MelVocoder(Vocoder, Protocol):
+    """One that is fed log-mel, which is all that it asks of a stream."""
+
+    @property
+    def fed(self) -> Literal["log_mel"]: ...
+
+    def speech(self, source: MelSource) -> Speech: ...
+
+
+class CodeVocoder(Vocoder, Protocol):
+    """One that is fed codes."""
+
+    @property
+    def fed(self) -> Literal["codes"]: ...
+
+
 class FedLogMel:
     """What generators have in common that a mel decoder goes before."""
 
-    fed: Literal["log_mel", "codes"] = "log_mel"
+    fed: Literal["log_mel"] = "log_mel"
 
     def durations(self, units: Tensor) -> Tensor | None:
         """None: how long units last such a generator cannot tell."""
@@ -139,7 +160,7 @@ class ExcitedVocoder(Protocol):
 class CodeSpeech:
     """By a generator that is fed codes: nothing is carried from piece to piece."""
 
-    def __init__(self, generator: CodeGenerator, source: Source):
+    def __init__(self, generator: CodeGenerator, source: VoiceSource):
         self.generator, self.voice = generator, source.voice()
 
     @property
@@ -150,14 +171,14 @@ class CodeSpeech:
         waveform: Tensor = self.generator(units, f0, self.voice)[0, 0, begin:end]
         return waveform
 
-    def skip(self, samples: int, f0: int) -> None:
+    def skip(self, samples: int, hz: Callable[[], float]) -> None:
         pass
 
 
 class MelSpeech:
     """By a generator that is fed log-mel alone: nothing is carried from piece to piece."""
 
-    def __init__(self, generator: MelGenerator, source: Source):
+    def __init__(self, generator: MelGenerator, source: MelSource):
         self.generator, self.source = generator, source
 
     @property
@@ -171,14 +192,14 @@ class MelSpeech:
         waveform = self.generator.generate(mel[..., part], features[..., part])
         return waveform[0, begin - part.start * HOP : end - part.start * HOP]
 
-    def skip(self, samples: int, f0: int) -> None:
+    def skip(self, samples: int, hz: Callable[[], float]) -> None:
         pass
 
 
 class ExcitedSpeech:
     """By a generator with an excitation: the phase at the end of a piece is where the next begins."""
 
-    def __init__(self, generator: ExcitedVocoder, source: Source):
+    def __init__(self, generator: ExcitedVocoder, source: MelSource):
         self.generator, self.source, self.phase = generator, source, 0.0
 
     @property
@@ -195,17 +216,17 @@ class ExcitedSpeech:
         pulses, noise, self.phase = self.generator.excite(hz, features[:, 2], self.phase, begin, end, samples, position)
         return self.generator.generate(mel[..., part], features[..., part], pulses, noise)[0, begin - first : end - first]
 
-    def skip(self, samples: int, f0: int) -> None:
+    def skip(self, samples: int, hz: Callable[[], float]) -> None:
         """The phase goes on."""
-        self.phase = (self.phase + samples * self.source.steady_f0(f0) / SAMPLE_RATE) % 1.0
+        self.phase = (self.phase + samples * hz() / SAMPLE_RATE) % 1.0
 
 
-def _context(generator: Vocoder | ExcitedVocoder, source: Source) -> int:
+def _context(generator: Vocoder | ExcitedVocoder, source: MelSource) -> int:
     """Unit frames to each side: the generator's, which it counts in log-mel frames, and those of the log-mel."""
     return -(-generator.context * HOP // source.unit_hop) + source.context
 
 
-def _own(generator: Vocoder | ExcitedVocoder, source: Source, begin: int, end: int) -> tuple[slice, int, int]:
+def _own(generator: Vocoder | ExcitedVocoder, source: MelSource, begin: int, end: int) -> tuple[slice, int, int]:
     """The unit frames that the samples [begin, end) take, as far as there are any, and these samples counted from the first one.
 
     The rest is only there for the mel decoder to see. One more at either end, as F0 is interpolated between frames.
