@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bitstream.codes import SpeechCodes, as_codes
 from bitstream.entropy.batch import Batch, Codes, IntArray, check_symbols, in_groups, packet_of
-from bitstream.entropy.rangecoder import Distribution, FewDecoders, encode, near
+from bitstream.entropy.rangecoder import Distribution, FewDecoders, canonical_tail, encode
 from bitstream.entropy.spec import MAX_INTEGERS, EntropySpec, from_radix, stream_title, to_radix
 from bitstream.errors import BitstreamError, Damaged, InvalidCodes, InvalidEntropyModel, shown
 from bitstream.tensors import TensorFile, write_tensors
@@ -188,7 +188,7 @@ class EntropyModel(ABC):
             decoder = FewDecoders([data], self.spec.precision)
             # What is certain is not coded.
             fields = [len(part) > 1 and decoder.symbols([Distribution(part)])[0][0] for part in self._speaker_parts()]
-            if decoder.written(near) != [data]:
+            if decoder.written(canonical_tail) != [data]:
                 raise Damaged("the speaker code in the header is damaged: the model never gives it", offset=0)
         elif len(data) != self.spec.speaker_bytes:
             raise Damaged(

@@ -36,7 +36,7 @@ Tail = Callable[[int, int, int], bytes]
 """low, width and size of the last interval, low .. low + width - 1 in numbers of `size` bytes -> the payload."""
 
 
-def near(low: int, width: int, size: int) -> bytes:
+def canonical_tail(low: int, width: int, size: int) -> bytes:
     """The payload's tail: the smallest point with so many zero bytes at its end, which are left away.
 
     They are as many as make a unit at most four times as large as the interval, or one less if no such point lies in it. More
@@ -51,7 +51,7 @@ def near(low: int, width: int, size: int) -> bytes:
     return point.to_bytes(size - zeros, "big")
 
 
-def shortest(low: int, width: int, size: int) -> bytes:
+def shortest_tail(low: int, width: int, size: int) -> bytes:
     """The tail in version 1: the shortest bytes that, continued in zeros, name a point; the smallest of them."""
     high = low + width
     # What is certain is shared by both ends; from there on, take whole bytes until a multiple fits in.
@@ -61,7 +61,7 @@ def shortest(low: int, width: int, size: int) -> bytes:
     return point.to_bytes(size, "big").rstrip(b"\0")
 
 
-def encode(edges: NDArray[np.int64], precision: int, tail: Tail = near) -> bytes:
+def encode(edges: NDArray[np.int64], precision: int, tail: Tail = canonical_tail) -> bytes:
     """The canonical payload of symbols whose intervals are given, (2, n): left edges and widths in units of 2**-precision.
 
     A width of 0 stands for no symbol, and a whole one for what is certain.

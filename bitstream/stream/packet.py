@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from bitstream.codes import as_codes
 from bitstream.entropy.batch import Batch, Codes, IntArray, in_groups
 from bitstream.entropy.model import Bits, EntropyModel, by_packet, intervals
-from bitstream.entropy.rangecoder import Decoders, Distribution, FewDecoders, encode, near, shortest
+from bitstream.entropy.rangecoder import Decoders, Distribution, FewDecoders, canonical_tail, encode, shortest_tail
 from bitstream.errors import Damaged
 from bitstream.stream.header import VERSION
 
@@ -31,7 +31,7 @@ class PacketCoder:
     def __init__(self, entropy: EntropyModel, version: int = VERSION) -> None:
         """`version` is the stream's: payloads of version 1 end otherwise."""
         self.entropy = entropy
-        self._tail = shortest if version == 1 else near
+        self._tail = shortest_tail if version == 1 else canonical_tail
 
     def encode_payload(self, units: ArrayLike, f0: ArrayLike) -> bytes:
         """The range coder's bytes for units (rows, n) and f0 (m,), unframed.
@@ -139,7 +139,7 @@ class PacketCoder:
             write(name, position, symbols)
             frequencies.append(own)
             # Payloads of version 2 are no shorter than what their symbols take: none is left that could be one.
-            if step % 16 == 15 and self._tail is near and decoder.overrun():
+            if step % 16 == 15 and self._tail is canonical_tail and decoder.overrun():
                 break
         written = zip(given, batch.restored(decoder.written(self._tail)), strict=True)
         return batch, frequencies, [_problem(payload, again) for (payload, _), again in written]

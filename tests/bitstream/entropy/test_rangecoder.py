@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bitstream.entropy.fit import round_frequencies
-from bitstream.entropy.rangecoder import Decoders, Distribution, FewDecoders, encode, near
+from bitstream.entropy.rangecoder import Decoders, Distribution, FewDecoders, canonical_tail, encode
 
 
 def payload_of(tables: list[list[int]], symbols: list[int], precision: int) -> bytes:
@@ -24,7 +24,7 @@ def decoded(payload: bytes, tables: list[list[int]], precision: int) -> list[lis
     ]
     for decoder in (few, many):
         assert not decoder.overrun()
-        assert decoder.written(near) == [payload]
+        assert decoder.written(canonical_tail) == [payload]
     return found
 
 
@@ -73,4 +73,4 @@ def test_points_outside_the_range_are_told() -> None:
         few.symbols([Distribution(table)])
         many.symbols(np.array([table]))
     for decoder in (few, many):
-        assert decoder.written(near) == [None]
+        assert decoder.written(canonical_tail) == [None]
