@@ -11,8 +11,7 @@ import soundfile
 import torch
 
 from unitcodec.encoder.analyser import NetworkAnalyser, context_samples, encode_f0
-from unitcodec.encoder.buffer import Buffer
-from unitcodec.encoder.f0 import F0Track
+from unitcodec.encoder.buffer import Buffer, F0Track
 from unitcodec.encoder.packet import PacketEncoder, at_reference_level, packet_window
 from unitcodec.encoder.rate import nearest
 from unitcodec.fields import Fields

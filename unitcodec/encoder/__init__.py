@@ -1,5 +1,5 @@
 """Waveform -> codes, piece by piece.
 
-``stream`` takes samples and gives packets. It asks ``opening`` for level and speaker, ``f0`` for the F0 track, ``packet`` for
+``stream`` takes samples and gives packets. It asks ``opening`` for level and speaker, ``buffer`` for the F0 track, ``packet`` for
 what may be sent of each packet, ``voice`` for a better speaker code and ``rate`` for the units that the bit rate allows.
 """

@@ -14,9 +14,8 @@ from ..content.rungs import Candidates
 from ..fields import Fields, IntArray
 from ..frames import HOP, WINDOW, level_gain
 from ..pitch.track import STRIDE
-from .buffer import Buffer
+from .buffer import Buffer, F0Track
 from .excerpt import Excerpt
-from .f0 import F0Track
 from .together import Window
 
 CODE_SAMPLES = HOP * STRIDE

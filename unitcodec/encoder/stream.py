@@ -23,9 +23,8 @@ from ..errors import AudioError, AudioWarning, UnitcodecWarning, warn
 from ..fields import Fields, IntArray
 from ..frames import HOP, level_gain
 from ..pitch.tracker import CONTEXT, TRACKERS, Tracker
-from .buffer import Buffer
+from .buffer import Buffer, F0Track
 from .excerpt import Excerpt, loudest_packets
-from .f0 import F0Track
 from .opening import Opening, OpeningSearch, fields_of
 from .packet import Analyser, Doubles, PacketEncoder, at_reference_level
 from .rate import RateLimit, RateTarget, nearest
