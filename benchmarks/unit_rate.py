@@ -27,10 +27,10 @@ from bitstream import BitstreamError, EntropyModel, PacketCoder
 from bitstream.entropy.batch import IntArray
 from bitstream.entropy.find import ENTROPY_FILE
 from bitstream.entropy.model import packet_bits
+from bitstream.entropy.spec import SAMPLE_RATE
 from unitcodec.errors import UnitcodecError
 from unitcodec.formats.unit_lists import read_list
 
-SAMPLE_RATE = 16000
 LONGEST = 2000
 """Units that an utterance may have, about as many as a packet has room for."""
 

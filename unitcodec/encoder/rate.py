@@ -19,6 +19,7 @@ from bitstream import EntropyModel, EntropySpec
 from bitstream.entropy.batch import Batch
 from bitstream.entropy.model import intervals
 from bitstream.entropy.spec import F0, SAMPLE_RATE
+from bitstream.stream.framing import frame_payload, frame_stream
 
 from ..content.rungs import Candidates, Rungs
 
@@ -45,7 +46,7 @@ CODER_BITS = 3.0
 MEAN_CODER_BITS = 2.7
 """What it adds on average, rounding up to bytes included."""
 
-HEADER, FRAMING = 13, 3
+HEADER, FRAMING = len(frame_stream("00000000", b"", [])), len(frame_payload(b"", 0))
 """Bytes of a stream besides its packets and speaker code, and of a full packet besides its payload."""
 
 MOST_SAVED = 99
