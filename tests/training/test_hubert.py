@@ -126,7 +126,7 @@ SMALL = {
 def test_one_command_trains_a_family_into_a_model(
     family: str, manifest: Path, speech: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("unitcodec.training.loop.cosine.__defaults__", (5, 0.02))
+    monkeypatch.setattr("unitcodec.training.loop.WARM_UP", 5)
     (tmp_path / "config.json").write_text(json.dumps(SMALL))
     run("all", manifest, tmp_path / "run", tmp_path / "config.json", family=family)
     codec = unitcodec.load(tmp_path / "run" / "model", device="cpu")

@@ -22,6 +22,9 @@ from .optimizer import Optimizer
 STATE, WARM_START = "state.pt", "warm_start.pt"
 """In a stage's folder: all of a run's parts; the weights that a new run begins with, some of the parts."""
 
+EVERY, WARM_UP = 50, 200
+"""Steps between rows of the log, and until the learning rate is at its highest, unless a stage says otherwise."""
+
 FORMER = {"judges": "discriminators", "judge_optimizer": "discriminator_optimizer"}
 """Names of parts in older states."""
 
@@ -43,12 +46,13 @@ class Run:
     Args:
         parts: name -> anything with ``state_dict`` and ``load_state_dict``.
         steps: where the run ends; a run that has reached it does nothing.
-        every: steps between log rows.
+        every: steps between log rows, :data:`EVERY` by default.
         save_seconds: seconds between checkpoints.
     """
 
-    def __init__(self, folder: Path, parts: dict[str, Any], steps: int, every: int = 50, save_seconds: float = 120.0):
-        self.folder, self.parts, self.total, self.every, self.save_seconds = Path(folder), parts, steps, every, save_seconds
+    def __init__(self, folder: Path, parts: dict[str, Any], steps: int, every: int | None = None, save_seconds: float = 120.0):
+        self.folder, self.parts, self.total = Path(folder), parts, steps
+        self.every, self.save_seconds = every or EVERY, save_seconds
         self.folder.mkdir(parents=True, exist_ok=True)
         self.step = 0
         self._sums: dict[str, float] = {}
@@ -180,8 +184,9 @@ def minimise(
         run.log(**told)
 
 
-def cosine(step: int, total: int, peak: float, warmup: int = 200, floor: float = 0.02) -> float:
-    """Learning rate: linear warm-up to ``peak``, then half a cosine down to ``floor * peak``."""
+def cosine(step: int, total: int, peak: float, warmup: int | None = None, floor: float = 0.02) -> float:
+    """Learning rate: linear warm-up to ``peak`` in :data:`WARM_UP` or other steps, then half a cosine to ``floor * peak``."""
+    warmup = WARM_UP if warmup is None else warmup
     if step < warmup:
         return peak * (step + 1) / warmup
     progress = (step - warmup) / max(1, total - warmup)
