@@ -17,8 +17,8 @@ NO_ENCODER = (
 class UnitsOnly(nn.Module):
     """Units of ``vocabulary`` at ``100 / stride`` Hz that come from elsewhere.
 
-    Whatever would listen raises ModelError, ``context`` too, which who is about to encode asks for before any audio is read.
-    Raises ValueError for a rate of which no whole number goes into an F0 code.
+    Every method that needs an encoder raises ModelError. So does ``context``, which a codec asks for before it reads any audio.
+    Raises ValueError for a stride that does not divide an F0 code's frames.
     """
 
     def __init__(self, stride: int, vocabulary: Sequence[int]):
