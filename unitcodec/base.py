@@ -76,24 +76,23 @@ class AnyCodec(ABC):
         """Speech -> codes.
 
         Args:
-            audio: a file's path, or the file, open for reading bytes (io.BytesIO for one in memory); or an array or tensor of
-                samples, float in [-1, 1] or integers of up to 32 bits, (T,), or (channels, T) or (T, channels), which is mixed as
-                a file's channels are. A list of such is a batch, never samples: an utterance's codes are the same alone and in a
-                batch. One sample is enough; audio without any is refused.
-            sample_rate: of arrays, in Hz, from 8000 up; files know theirs.
-            bitrate: bit/s of the file that the codes make, for fewer than they take by themselves; met within a minute, with the
-                default model from about 170 up. None: the codes nearest to the speech.
-            effort: steps of a search for units from which the decoder speaks what a recogniser hears in the recording, for each
-                packet. 0: what the content encoder says in one pass.
+            audio: a recording, or a list of them. A recording is a file's path; a file that is open for reading bytes, such as
+                io.BytesIO; or an array or tensor of samples: float in [-1, 1] or integers of up to 32 bits, (T,), (channels, T)
+                or (T, channels). Channels are mixed as those of a file are. A list is a batch, never samples: each recording
+                gets the codes that it gets alone. A recording has at least one sample.
+            sample_rate: of arrays, in Hz, at least 8000. Files have their own.
+            bitrate: bit/s of the file that the codes will make, if that is to be less than they take by themselves. It is
+                reached within a minute; the default model reaches 170 bit/s and more. None: the codes nearest to the speech.
+            effort: steps, for each packet, of a search for units that are heard as the recording is. 0: no search.
 
         Returns:
             SpeechCodes, or a list of them for a batch.
 
         Raises:
-            AudioError: anything else, a rate that is none, NaN or infinite samples, no samples, a file that is no audio. All
-                arguments are looked at before the first recording of a batch is coded.
-            ValueError: a bitrate that is no number above 0, an effort that is no whole number from 0 to 1000.
-            ModelError: an effort above 0 with a model that has nothing to search with.
+            AudioError: anything else, a bad sample rate, NaN or infinite samples, no samples, a file that is not audio. All
+                arguments are checked before the first recording of a batch is coded.
+            ValueError: a bitrate that is not a number above 0, an effort that is not a whole number from 0 to 1000.
+            ModelError: an effort above 0 with a model that cannot search.
         """
         if bitrate is not None:
             above_zero(bitrate)
@@ -105,7 +104,7 @@ class AnyCodec(ABC):
     def encode_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None, effort: int = 0) -> SpeechCodes:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> codes; ``bitrate`` and ``effort`` as for :meth:`encode`.
 
-        Raises AudioError for blocks that are none, and where they hold no sample between them; ValueError for a bitrate.
+        Raises AudioError for anything that is not such blocks, and if they hold no sample at all; otherwise as :meth:`encode`.
         """
         return self._encode([blocks], bitrate, effort)[0]
 
@@ -138,7 +137,7 @@ class AnyCodec(ABC):
     def decode(self, codes: SpeechCodes | Sequence[SpeechCodes]) -> FloatArray | list[FloatArray]:
         """Codes -> waveform (num_samples,) at 16 kHz, float32 NumPy; a list of codes -> a list of waveforms.
 
-        Raises bitstream.InvalidCodes, before the first is decoded, for what is no codes or not this model's.
+        Raises bitstream.InvalidCodes, before anything is decoded, for anything that is not codes of this model.
         """
         if isinstance(codes, (list, tuple)):
             return [self._speak(one) for one in [self._check(one, f"codes[{index}]") for index, one in enumerate(codes)]]
@@ -156,8 +155,8 @@ class AnyCodec(ABC):
         """Voice conversion: the same words and intonation in another's voice, mean F0, range and level.
 
         Args:
-            codes: of what is said.
-            voice: (fields,), ``speaker`` of the codes of any stretch of the wanted voice; of a file ``encode(path).speaker``.
+            codes: what is said.
+            voice: (fields,), the ``speaker`` of the codes of any speech in the wanted voice, such as ``encode(path).speaker``.
 
         Raises:
             bitstream.InvalidCodes: the codes or the voice are not this model's.
@@ -192,14 +191,17 @@ class AnyCodec(ABC):
     def decompress(self, data: bytes, on_error: OnError = "strict", max_seconds: float | None = None) -> tuple[FloatArray, int]:
         """Bytes of a ``.uc`` file -> (waveform (num_samples,) float32, 16000).
 
-        ``on_error="conceal"`` holds the sound before packets that are damaged or missing for 0.3 s, fades it, and decodes the
-        rest; "salvage" also decodes what there is of a stream that has lost its end or its header; otherwise they raise.
+        Args:
+            data: the file's bytes.
+            on_error: what is done about damage. "strict": it is an error. "conceal": in the place of packets that are damaged or
+                missing, the sound before them is held for 0.3 s and fades; the rest is decoded. "salvage": also what is left of
+                a stream that has lost its end or its header is decoded.
+            max_seconds: a longer stream is refused before anything is spoken. None is safe with files from anywhere, and refuses
+                no recording: only the silence in the place of damaged or missing packets is limited, to an hour in all, because
+                a few bytes can claim any number of them.
 
-        A longer stream than ``max_seconds`` is refused, before anything is spoken. None, the default, is safe with files from
-        anywhere and refuses no recording: what is limited is silence in the place of packets that are damaged or missing, to an
-        hour in all, for a few bytes can claim any number of these. Sound packets have their bytes, and may make a day.
-
-        Raises bitstream.BitstreamError; bitstream.TooLong for what is longer.
+        Raises:
+            bitstream.BitstreamError: the bytes are damaged, no stream, or of another model; bitstream.TooLong: it is too long.
         """
         reader = self._reader(data, on_error, max_seconds)
         if isinstance(data, (bytes, bytearray, memoryview)):
@@ -212,8 +214,8 @@ class AnyCodec(ABC):
     def compress_blocks(self, blocks: Iterable[FloatArray], bitrate: float | None = None, effort: int = 0) -> Iterator[bytes]:
         """Blocks of mono float32 samples at 16 kHz, of any lengths -> the bytes of a ``.uc`` file, in pieces as they are ready.
 
-        The header waits for the speaker code, a packet for the F0 of the one after it. ``bitrate`` and ``effort`` as for
-        :meth:`encode`. Raises what :meth:`encode_blocks` does: of the bitrate at once, of blocks as they come.
+        The header waits for the speaker code, and each packet for the F0 of the next one. ``bitrate`` and ``effort`` are as for
+        :meth:`encode`. Raises what :meth:`encode_blocks` does: for bitrate and effort at once, for blocks as they come.
         """
         return self._compress(FileEncoder(self, bitrate, effort=effort), blocks)
 
@@ -230,13 +232,20 @@ class AnyCodec(ABC):
         duration: float | None = None,
         max_seconds: float | None = None,
     ) -> Iterator[FloatArray]:
-        """A ``.uc`` file's bytes, the file, a pipe, or a reader of one -> blocks of float32 samples at 16 kHz, about 10 s each.
+        """A ``.uc`` stream -> blocks of float32 samples at 16 kHz, about 10 s each, as soon as their packets are there.
 
-        A block is given as soon as its packets are there; of a pipe it is one packet, given when the next is there, which it
-        sounds into. With ``start`` and ``duration`` (seconds) it is that part, as far as the stream has it, and no more is
-        decoded than it needs; the voice's phase begins anew. ``max_seconds`` is as for :meth:`decompress`, but what is longer is
-        refused where it gets so long; a reader has its own. Raises bitstream.BitstreamError, and TypeError for what is no stream,
-        with the first block; ValueError at once for a start or a duration that is no number from 0 up.
+        Args:
+            stream: the bytes, a file, a pipe, or a reader of one. From a pipe a block is one packet. It comes when the next
+                packet is there, which its sound depends on.
+            on_error: as for :meth:`decompress`.
+            start, duration: in seconds, the part that is wanted. No more than it needs is decoded; the voice's phase begins anew.
+            max_seconds: as for :meth:`decompress`, but a longer stream is refused at the place where it gets too long. A reader
+                has a limit of its own.
+
+        Raises:
+            bitstream.BitstreamError: with the first block or later.
+            TypeError: with the first block, for anything that is not a stream.
+            ValueError: at once, for a start or a duration that is not a number of at least 0.
         """
         _check_seconds("start", start)
         _check_seconds("duration", 0.0 if duration is None else duration)

@@ -56,11 +56,14 @@ class Codec(AnyCodec):
 
     @classmethod
     def load(cls, name: str | Path = "default", device: str | torch.device = "auto") -> Self:
-        """The same."""
+        """Another name for :meth:`from_pretrained`."""
         return cls.from_pretrained(name, device)
 
     def to(self, device: str | torch.device) -> Self:
-        """Go to a device, named as for :meth:`from_pretrained`; streams that are open stay. Returns itself. Raises ModelError."""
+        """Move to a device, named as for :meth:`from_pretrained`. Open streams stay where they are. Returns itself.
+
+        Raises ModelError.
+        """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if not isinstance(device, (str, int, torch.device)) or str(device) == "meta":
@@ -138,24 +141,28 @@ class Codec(AnyCodec):
     ) -> LiveEncoder | FileEncoder:
         """An encoder for audio that arrives in blocks: ``push(samples) -> [bytes, ...]``, and ``flush()`` at its end.
 
-        How the audio is cut does not show in the bytes.
+        The bytes do not depend on how the audio is cut.
 
         Args:
-            live: live packets for :meth:`decoder`, which stand alone, each 0.16 s after its last sample; else the pieces of a
-                ``.uc`` file, the first after 8 s of speech.
-            bitrate: of live packets the most that they take, 450 bit/s by default; of files as for :meth:`encode`.
+            live: True: live packets for :meth:`decoder`. Each can be decoded alone, and comes 0.16 s after its last sample.
+                False: the pieces of a ``.uc`` file. The first comes after 8 s of speech.
+            bitrate: the highest rate of live packets, 450 bit/s by default; of files as for :meth:`encode`.
             packet: seconds of a live packet: 0.16, 0.32, 0.64, 1.28 or 2.56 with the default model.
-            cbr: bytes of every live packet, exactly.
-            dtx: live packets come only while somebody speaks; a pause takes one, of 3 bytes or ``cbr``.
-            fec: each live packet carries a coarse copy of the one 1, 4 or 8 packets before, on top of the 450 bit/s or within
-                ``bitrate``. 1 (100 bit/s) serves where single packets are lost, 4 or 8 (200 bit/s) where several in a row are.
-            resume: the ``checkpoint`` of another encoder of a file. This one gives the pieces that follow those which that one
-                had given. It takes the same audio, from the first sample on, and lets go of what lies before.
-            effort: of files, as for :meth:`encode`; their packets come a packet later then.
+            cbr: bytes that every live packet has exactly.
+            dtx: live packets come only while somebody speaks. A pause takes one packet of 3 or of ``cbr`` bytes.
+            fec: each live packet carries a coarse copy of the packet 1, 4 or 8 before it, on top of the 450 bit/s or within
+                ``bitrate``. 1 (100 bit/s) is for links that lose single packets, 4 or 8 (200 bit/s) for those that lose several
+                in a row.
+            resume: the ``checkpoint`` of another encoder of a file. This encoder takes the same audio, from the first sample on,
+                and gives the pieces that follow those that the other one gave.
+            effort: of files, as for :meth:`encode`. Packets come one packet later then.
 
-        Raises ValueError for a bitrate that is none or too low, for a checkpoint of another encoder, for ``cbr`` that is no whole
-        number, too low or beside a bitrate, and for what is about live packets without ``live`` or about files with it;
-        bitstream.InvalidCodes for a packet that is no whole number of F0 codes or too long.
+        Raises:
+            ValueError: a bitrate that is too low or not a number above 0; a checkpoint of another kind of encoder; a ``cbr`` that
+                is too low, not a whole number, or given with a bitrate; an argument about live packets without ``live``, or one
+                about files with it.
+            ModelError: an effort above 0 with a model that cannot search.
+            bitstream.InvalidCodes: a packet that is too long or not a whole number of F0 codes.
         """
         if bitrate is not None:
             above_zero(bitrate)
@@ -173,12 +180,15 @@ class Codec(AnyCodec):
         return LiveEncoder(self.model, self._double, self._float, frames, most, cbr, dtx, fec)
 
     def decoder(self, packet: float = LIVE_SECONDS, fec: int = 0) -> LiveDecoder:
-        """A decoder of live packets of so many seconds: ``push(packet) -> samples``, ``push(None)`` for one that did not come.
+        """A decoder of live packets: ``push(packet) -> samples``, and ``push(None)`` for a packet that did not come.
 
-        ``fec``: the encoder's. In the place of a missing packet the decoder waits for its copy, and gives no samples until then.
+        Args:
+            packet: seconds of a packet, as for :meth:`encoder`.
+            fec: as for :meth:`encoder`. If a packet is missing, the decoder gives no samples until the copy is there.
 
-        Raises ModelError for a model whose vocoder is fed codes, or that has no copies, bitstream.InvalidCodes as
-        :meth:`encoder`.
+        Raises:
+            ModelError: the vocoder of the model is fed codes, or ``fec`` is given and the model has no copies.
+            bitstream.InvalidCodes: as for :meth:`encoder`.
         """
         return LiveDecoder(self.model, self._float, self._live_frames(packet), fec)
 

@@ -27,7 +27,7 @@ class UnitcodecWarning(UserWarning):
 
 
 class AudioWarning(UnitcodecWarning):
-    """The audio was coded, but not just as it is: some of it could not be read, or had to be changed first."""
+    """The audio was coded, but some of it could not be read or had to be changed first."""
 
 
 class ModelError(UnitcodecError, ValueError):

@@ -41,11 +41,11 @@ def open_reader(
     """Open audio for reading in blocks.
 
     Args:
-        source: a path, or a binary stream (standard input, a socket, ``io.BytesIO``). Of pipes, named ones too, WAV and raw
-            samples are read as they come. All other streams are copied to a temporary file first: what decodes them seeks.
+        source: a path, or a binary stream (standard input, a socket, ``io.BytesIO``). From pipes, also named ones, WAV and raw
+            samples are read as they come. All other streams are copied to a temporary file first, because their decoders seek.
         name: what messages call it; the path by default.
-        raw: what it is, for bare samples without a header.
-        salvage: read what there is of a file that is damaged or cut short, and warn, instead of refusing it.
+        raw: the format of bare samples without a header.
+        salvage: read what is left of a file that is damaged or cut short, and warn, instead of refusing it.
 
     Raises:
         AudioError: not readable, not audio, or a rate below 8 kHz.
