@@ -34,8 +34,8 @@ class DatagramReceiver:
     Attributes:
         speaker: (speaker_fields,) int32; None before the first announcement.
         num_samples: exact length, samples at 16 kHz; None before the end was heard.
-        lost_for_good: unit frames that were not heard and that :attr:`lost` names no more, for what is 32768 blocks old can
-            come no more; so memory does not grow however long a link is bad.
+        lost_for_good: unit frames that were lost and that :attr:`lost` no longer names. A block that is 32768 blocks late cannot
+            come any more. So memory does not grow, however long a link is bad.
 
     A stream of more than 65536 blocks is followed as long as no gap is longer than half of that.
     """
@@ -71,9 +71,9 @@ class DatagramReceiver:
         return tuple((start * self._blocks.units, stop * self._blocks.units) for start, stop in self._gaps)
 
     def gather(self, packets: Iterable[Packet]) -> SpeechCodes:
-        """The codes of a stream from its packets that came, in whatever order; what did not is in the codes' `lost`.
+        """The codes of a stream, from the packets that came, in any order. The codes' `lost` names what did not come.
 
-        Raises InvalidCodes before an announcement and the end were heard.
+        Raises InvalidCodes if no announcement or no end has come.
         """
         if self.speaker is None or self.num_samples is None:
             raise InvalidCodes(f"{'an announcement' if self.speaker is None else 'the end'} of the stream was not heard")

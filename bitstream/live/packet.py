@@ -148,7 +148,7 @@ class LiveCoder:
         return self._seal("pause", number, bytes([min(max(noise, 0), NOISE_LEVELS - 1)]))
 
     def silent_end(self, number: int, samples: int) -> bytes:
-        """The last packet, of which so many samples count, where nothing is said in it. Raises InvalidCodes as ``speech``."""
+        """The last packet, if nothing is said in it; so many of its samples count. Raises InvalidCodes as ``speech``."""
         return self._seal("end", number, self._counted(samples, SILENT))
 
     def _counted(self, samples: int, flags: int) -> bytes:
@@ -159,7 +159,7 @@ class LiveCoder:
     def read(self, data: bytes | bytearray | memoryview) -> LivePacket:
         """Inverse of the others. Zero bytes may follow a payload, before the check: they fill a fixed slot.
 
-        Raises Damaged, and TypeError for what is no bytes.
+        Raises Damaged, and TypeError for anything but bytes.
         """
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise TypeError(f"a live packet is bytes, not {type(data).__name__}")

@@ -99,10 +99,10 @@ class LiveReader:
     Attributes:
         model: fingerprint of the entropy model.
         frames: unit frames a packet.
-        fec: how many packets before it lies the packet of which each carries a copy; 0: packets carry none.
+        fec: each packet carries a copy of the one so many packets before it; 0: packets carry no copies.
         size: bytes read so far.
 
-    Raises NotUnitcodec, Truncated and Damaged for a header that is none.
+    Raises NotUnitcodec, Truncated and Damaged for a bad header.
     """
 
     def __init__(self, file: BinaryIO) -> None:
