@@ -29,7 +29,7 @@ def pair(request: pytest.FixtureRequest) -> Decision:
     levels = {"levels": (24, 24), "ladder": (24, 12, 4)} if "ladder" in request.param else {"levels": (9, 30)}
     kind = request.param.split()[0]
     fast = make_content(kind, channels=(16, 24), blocks=(1, 1), **levels).float().eval()  # type: ignore[attr-defined]
-    return Decision(copy.deepcopy(fast).double(), fast)
+    return Decision(lambda: copy.deepcopy(fast).double(), fast)
 
 
 def _codes(pair: Decision, waveform: torch.Tensor) -> np.ndarray:
@@ -42,14 +42,14 @@ def test_both_decide_alike(pair: Decision, waveform: torch.Tensor) -> None:
     found = _codes(pair, waveform)
     assert len(np.unique(found[0])) > 5
     assert (pair.windows, pair.repeated) == (1, 0)
-    assert np.array_equal(found, _codes(Decision(pair.exact), waveform))
+    assert np.array_equal(found, _codes(Decision(lambda: pair.exact), waveform))
 
 
 def test_what_is_not_clear_is_asked_again(pair: Decision, waveform: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rungs_module, "MARGIN", 0.4)
     found = _codes(pair, waveform)
     assert pair.repeated == 1
-    assert np.array_equal(found, _codes(Decision(pair.exact), waveform))
+    assert np.array_equal(found, _codes(Decision(lambda: pair.exact), waveform))
 
 
 def test_a_rung_is_asked_again_only_if_it_is_sent(
@@ -80,7 +80,7 @@ def test_windows_side_by_side_are_decided_as_alone(pair: Decision, waveform: tor
     ]
     found = pair.candidates_of(windows)
     assert pair.candidates_of([]) == []
-    exact = Decision(pair.exact)
+    exact = Decision(lambda: pair.exact)
     for window, one in zip(windows, found, strict=True):
         assert np.array_equal(np.stack(list(one)), np.stack(list(exact.candidates(*window))))
     assert pair.windows == len(windows)
@@ -160,7 +160,7 @@ def test_a_caller_who_allows_rougher_products_changes_nothing(pair: Decision, wa
 def test_codes_that_are_weighed_against_bits_are_never_rough(waveform: torch.Tensor) -> None:
     torch.manual_seed(0)
     fast = make_content("vqvae", codes=20, channels=(16, 24), blocks=(1, 1)).float().eval()  # type: ignore[attr-defined]
-    pair = Decision(copy.deepcopy(fast).double(), fast)
+    pair = Decision(lambda: copy.deepcopy(fast).double(), fast)
     (distances,) = pair.candidates(waveform, OWN)  # type: ignore[misc]
     assert distances.shape == (30, 20)
     assert pair.repeated == 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
@@ -27,22 +27,21 @@ class Decision:
     """What may be sent for windows of speech.
 
     Args:
-        exact: a content encoder in float64, or what gives it: it is asked once, when float64 is first needed.
+        exact: gives a content encoder in float64. It is called once, when float64 is first needed.
         fast: the same one in float32. It is used if codes are scalar, where the nearest ones are all that is asked for.
 
     Attributes:
         windows, repeated: how many there were, and how many of them float64 decided.
     """
 
-    def __init__(self, exact: ContentFamily | Callable[[], ContentFamily], fast: ContentFamily | None = None):
-        self._given: Any = exact
-        self.fast: Any = fast
+    def __init__(self, exact: Callable[[], ContentFamily], fast: ContentFamily | None = None):
+        self._given, self.fast = exact, fast
         self.windows = self.repeated = 0
 
     @cached_property
-    def exact(self) -> Any:
+    def exact(self) -> ContentFamily:
         """The content encoder in float64."""
-        return self._given if isinstance(self._given, nn.Module) else self._given()
+        return self._given()
 
     def candidates(self, waveform: Tensor, own: slice) -> Candidates:
         """Waveform (1, 160 n), float64 and at the reference level -> the candidates for the frames of ``own``."""
@@ -62,21 +61,26 @@ class Decision:
         found: list[Candidates] = []
         for waveform, own in windows:
             with torch.autocast(waveform.device.type, enabled=False):
-                found.append(Rungs(quantizer, _latent(self.fast, waveform, own), *self._repeats(waveform, own)))
+                found.append(Rungs(quantizer, _latent(like, waveform, own), *self._repeats(waveform, own)))
         return found
 
     def latents(self, windows: Sequence[tuple[Tensor, slice]], many: int) -> list[Tensor]:
         """What is quantized in windows, (1, channels, n) each, in float64; so ``many`` in a pass at most."""
-        latents: dict[int, Tensor] = {}
+        exact, latents = self._scalar(), dict[int, Tensor]()
         alike: dict[tuple[int, int, int], list[int]] = {}
         for index, (waveform, own) in enumerate(windows):
             alike.setdefault((waveform.shape[1], own.start, own.stop), []).append(index)
         for indices in alike.values():
             for first in range(0, len(indices), many):
                 part = indices[first : first + many]
-                found = _latent(self.exact, torch.cat([windows[index][0] for index in part]), windows[part[0]][1])
+                found = _latent(exact, torch.cat([windows[index][0] for index in part]), windows[part[0]][1])
                 latents.update(zip(part, found.split(1), strict=True))
         return [latents[index] for index in range(len(windows))]
+
+    def _scalar(self) -> ContentEncoder:
+        """The content encoder in float64, one of scalar codes."""
+        assert isinstance(self.exact, ContentEncoder)
+        return self.exact
 
     def _repeats(self, waveform: Tensor, own: slice) -> tuple[Callable[[], Tensor], Callable[[slice], Tensor]]:
         """What gives a window's latents in float64: of all its own frames, and of some of them, which takes less time."""
@@ -86,7 +90,7 @@ class Decision:
             nonlocal asked
             self.repeated += not asked
             asked = True
-            return _latent(self.exact, waveform, slice(own.start + frames.start, own.start + frames.stop))
+            return _latent(self._scalar(), waveform, slice(own.start + frames.start, own.start + frames.stop))
 
         return partial(exact, slice(0, own.stop - own.start)), exact
 
@@ -101,14 +105,13 @@ def _side_by_side(windows: Sequence[tuple[Tensor, slice]]) -> int:
 
 
 @torch.inference_mode()
-def _latent(content: Any, waveform: Tensor, own: slice) -> Tensor:
-    latent: Tensor = content.latent_of(_heard(content, waveform), own)
-    return latent
+def _latent(content: ContentEncoder, waveform: Tensor, own: slice) -> Tensor:
+    return content.latent_of(_heard(content, waveform), own)
 
 
-def _heard(content: Any, waveform: Tensor) -> Tensor:
+def _heard(content: ContentFamily | ContentEncoder, waveform: Tensor) -> Tensor:
     heard = hear(content, waveform)
-    return heard.to(next(content.parameters()).dtype) if content.hears == "log_mel" else heard
+    return heard.to(next(cast(nn.Module, content).parameters()).dtype) if content.hears == "log_mel" else heard
 
 
 def full_precision(device: torch.device) -> bool:

@@ -72,7 +72,7 @@ def units_of(
 
     Scalar codes of a share ``nested`` of the packets are of a coarser rung, drawn by ``rng``.
     """
-    decision, hop, samples, parts = Decision(content), HOP * content.stride, waveform.shape[1], []
+    decision, hop, samples, parts = Decision(lambda: content), HOP * content.stride, waveform.shape[1], []
     around = context_samples(content) if content.windowed else samples
     whole = None if content.windowed else decision.candidates(waveform, slice(samples // hop))
     for start in range(0, samples, PACKET_SAMPLES):
