@@ -62,6 +62,22 @@ def test_quiet_speech_counts_once_it_is_proven() -> None:
     assert _look(quiet, RATE, _unvoiced)[0].end == 30 * RATE
 
 
+def test_f0_is_asked_for_only_where_it_may_matter() -> None:
+    """Where as much is active by either measure, nobody has to know whether it is speech."""
+    seen: list[int] = []
+
+    def counted(waveform: np.ndarray) -> np.ndarray:
+        seen.append(len(waveform))
+        return _voiced(waveform / 2e-3)
+
+    assert _look(_bursts(30), RATE, counted)[0].end == 16 * RATE
+    assert not seen
+    # Of quiet speech it is: from its beginning on, a second at a time, until there is the proof.
+    assert _look(_bursts(30, 2e-4), RATE, counted)[0].end == 16 * RATE
+    assert set(seen) == {RATE}
+    assert len(seen) < 16
+
+
 def test_a_minute_is_the_most() -> None:
     hiss = (1e-4 * np.random.default_rng(0).standard_normal(70 * RATE)).astype(np.float32)
     opening, there = _look(hiss, 10 * RATE, _unvoiced)

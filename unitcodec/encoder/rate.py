@@ -24,6 +24,8 @@ from bitstream.stream.framing import frame_payload, frame_stream
 from ..content.rungs import Candidates, Rungs
 
 IntArray = NDArray[np.int32]
+Tried = tuple[int, IntArray, float]
+"""A rung of a packet, units that may be its, and their bits."""
 
 CAP = 365
 """Bit/s that no file of 5 s or more passes, everything included."""
@@ -97,6 +99,10 @@ class Allowance:
         """Most that the codes of a packet (..., n) may cost, as the sum of -log2 p."""
         return 8 * (payload_bytes(self.spec, units.shape[-1], self._packets) + self._saved) - CODER_BITS
 
+    def share(self, frames: int, later: int) -> float:
+        """The same of ``frames`` unit frames, so many packets later, if nothing will be left over: they may have no less."""
+        return 8 * payload_bytes(self.spec, frames, self._packets + later) - CODER_BITS
+
     def spend(self, units: IntArray, bits: float) -> None:
         """The packet is sent, and cost so much."""
         left = self.bits(units) + CODER_BITS - 8 * math.ceil((bits + CODER_BITS) / 8)
@@ -135,22 +141,42 @@ class RateLimit:
         return self.apply_each([(candidates, f0)])[0]
 
     def apply_each(self, packets: Sequence[tuple[Candidates, IntArray]]) -> list[IntArray]:
-        """:meth:`apply` of packets that follow each other; the costs of their nearest codes are found side by side."""
+        """:meth:`apply` of packets that follow each other; what they need the costs of is found side by side."""
         possible = [each.possible(0) if isinstance(each, Rungs) else [nearest(each)] for each, _ in packets]
-        costs = _bits(self.entropy, [(units, f0) for (_, f0), found in zip(packets, possible, strict=True) for units in found])
-        taken = iter(costs.tolist())
+        bits = _bits(self.entropy, [(units, f0) for (_, f0), found in zip(packets, possible, strict=True) for units in found])
+        taken = iter(bits.tolist())
+        costs = [[next(taken) for _ in found] for found in possible]
+        tried = self._tried(packets, possible, costs)
         return [
-            self._apply(*packet, found[0], [next(taken) for _ in found]) for packet, found in zip(packets, possible, strict=True)
+            self._apply(*packet, found[0], cost, tried.get(index, []))
+            for index, (packet, found, cost) in enumerate(zip(packets, possible, costs, strict=True))
         ]
 
-    def _apply(self, candidates: Candidates, f0: IntArray, units: IntArray, costs: list[float]) -> IntArray:
-        """:meth:`apply` where the nearest codes, ``units`` or others with one other code, cost so much."""
+    def _tried(
+        self, packets: Sequence[tuple[Candidates, IntArray]], possible: Sequence[list[IntArray]], costs: Sequence[list[float]]
+    ) -> dict[int, list[Tried]]:
+        """By their numbers, coarser codes of packets whose nearest ones, ``possible`` at these ``costs``, take more than their
+        share. Few of these fit all the same, into what others left over."""
+        large = [
+            (index, candidates, f0)
+            for index, (candidates, f0) in enumerate(packets)
+            if isinstance(candidates, Rungs) and min(costs[index]) > self.allowance.share(possible[index][0].shape[-1], index)
+        ]
+        rungs = [range(1, min(RUNGS_TOGETHER, len(candidates))) for _, candidates, _ in large]
+        found = _costed(self.entropy, [(*each[1:], part) for each, part in zip(large, rungs, strict=True)])
+        return {index: each for (index, _, _), each in zip(large, found, strict=True)}
+
+    def _apply(
+        self, candidates: Candidates, f0: IntArray, units: IntArray, costs: list[float], tried: Sequence[Tried]
+    ) -> IntArray:
+        """:meth:`apply` where the nearest codes, ``units`` or others with one other code, cost so much, and the first coarser
+        ones, if they are ``tried``."""
         allowed, cost = self.allowance.bits(units), min(costs)
         if len(costs) > 1 and cost <= allowed:
             units = nearest(candidates)
             cost = float(_bits(self.entropy, [(units, f0)])[0])
         if cost > allowed:
-            units, cost = finest(self.entropy, candidates, f0, allowed, 1)
+            units, cost = finest(self.entropy, candidates, f0, allowed, 1, tried)
         self.allowance.spend(units, cost)
         return units
 
@@ -246,28 +272,37 @@ def above_zero(bitrate: SupportsFloat) -> float:
     return rate
 
 
-def finest(entropy: EntropyModel, candidates: Candidates, f0: IntArray, allowed: float, first: int = 0) -> tuple[IntArray, float]:
+def finest(
+    entropy: EntropyModel,
+    candidates: Candidates,
+    f0: IntArray,
+    allowed: float,
+    first: int = 0,
+    tried: Sequence[Tried] = (),
+) -> tuple[IntArray, float]:
     """Units (rows, n) and bits of the first of the :func:`choices` that takes ``allowed`` bits at most; of the last if none does.
 
     A packet seldom needs more than a few rungs, so they are tried a few at a time, from rung ``first`` on if those before are
-    known to take more.
+    known to take more. ``tried``: what is known of the first few.
     """
     if isinstance(candidates, Rungs):
-        return _finest_rung(entropy, candidates, f0, allowed, first)
+        return _finest_rung(entropy, candidates, f0, allowed, first, tried)
     found, bits = choices(entropy, candidates, f0)
     fits = np.flatnonzero(bits <= allowed)
     chosen = fits[0] if len(fits) else -1
     return found[:, chosen], float(bits[chosen])
 
 
-def _finest_rung(entropy: EntropyModel, candidates: Rungs, f0: IntArray, allowed: float, first: int) -> tuple[IntArray, float]:
+def _finest_rung(
+    entropy: EntropyModel, candidates: Rungs, f0: IntArray, allowed: float, first: int, tried: Sequence[Tried]
+) -> tuple[IntArray, float]:
     last = len(candidates) - 1
     for stop in range(RUNGS_TOGETHER, last + 1 + RUNGS_TOGETHER, RUNGS_TOGETHER):
         rungs = range(max(min(first, last), stop - RUNGS_TOGETHER), min(stop, last + 1))
-        possible = [(rung, units) for rung in rungs for units in candidates.possible(rung)]
-        bits = _bits(entropy, [(units, f0) for _, units in possible])
+        costed = tried or _costed(entropy, [(candidates, f0, rungs)])[0]
+        tried = ()
         for rung in rungs:
-            of_rung = [(units, cost) for (number, units), cost in zip(possible, bits.tolist(), strict=True) if number == rung]
+            of_rung = [(units, cost) for number, units, cost in costed if number == rung]
             if rung == last or min(cost for _, cost in of_rung) <= allowed:
                 # Only here it matters which of two it is.
                 sent, cost = of_rung[0]
@@ -277,6 +312,14 @@ def _finest_rung(entropy: EntropyModel, candidates: Rungs, f0: IntArray, allowed
                 if rung == last or cost <= allowed:
                     return sent, cost
     raise AssertionError("the last rung is always taken")
+
+
+def _costed(entropy: EntropyModel, packets: Sequence[tuple[Rungs, IntArray, range]]) -> list[list[Tried]]:
+    """Of each packet what may be sent of some rungs."""
+    possible = [[(rung, units) for rung in rungs for units in candidates.possible(rung)] for candidates, _, rungs in packets]
+    pairs = zip(packets, possible, strict=True)
+    bits = iter(_bits(entropy, [(units, f0) for (_, f0, _), found in pairs for _, units in found]).tolist() if packets else [])
+    return [[(rung, units, next(bits)) for rung, units in found] for found in possible]
 
 
 def choices(
