@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..features import log_mel, power_spectrogram
+from ..features import log_mel, power_by_parts
 from ..frames import HOP, normalise, slaney_filters
 from ..layers import fold
 from ..packed import gelu
@@ -208,7 +208,7 @@ def whisper_mel(waveform: Tensor) -> Tensor:
     :data:`LOUDEST`.
     """
     window, filters = _constants(waveform.dtype, waveform.device)
-    power = power_spectrogram(waveform, window, WINDOW) @ filters.T
+    power = torch.cat([part @ filters.T for part in power_by_parts(waveform, window, WINDOW)], 1)
     level = torch.log10(power.clamp(min=1e-10)).clamp(min=LOUDEST - 8.0)
     return ((level + 4.0) / 4.0).transpose(1, 2)
 
