@@ -100,7 +100,7 @@ class GraphAnalyser:
     def _searched(
         self, fields: Fields, excerpts: Sequence[Excerpt], steps: int, dtype: DTypeLike, margin: float
     ) -> NDArray[np.int64] | None:
-        """The voice (1, fields); None if a latent came within the ``margin``."""
+        """The voice (1, fields); None if a latent ends within the ``margin``."""
         networks = Exact(self._folder.weights, self._folder.config, self._stride, dtype)
         statistics = mean_and_deviation(fields.mean, fields.deviation)
         features = [networks.pitch_features(each.f0, *statistics) for each in excerpts]

@@ -20,7 +20,8 @@ next one's. See :class:`Descent`."""
 class Descent:
     """Codes of a speaker on their way down an error, by Adam with steps that get shorter.
 
-    Codes are rounded on the way forward and not on the way back (straight-through).
+    On the way forward codes are rounded, but softly: nothing jumps, so a little more or less in a slope stays a little, and
+    matters only where the search ends. On the way back they are not rounded (straight-through).
 
     Args:
         levels: values of each field.
@@ -51,20 +52,20 @@ class Descent:
         return float(scalar.from_borders(self._bounded + self._levels.dtype.type(0.5), self._levels))
 
     def down(self, slope: Callable[[int, Floats], Floats], steps: int, margin: float = 0.0) -> NDArray[np.int64] | None:
-        """So many steps -> the codes (B, fields); None if a latent came within ``margin`` of a border between two of them: with a
+        """So many steps -> the codes (B, fields); None if a latent ends within ``margin`` of a border between two of them: with a
         little more or less it would have been another code.
 
         ``slope``: number of the step, vectors (B, fields) -> the gradient of the error.
         """
         for step in range(steps):
-            if margin and not self.clearance() > margin:
-                return None
             self.step(lambda vector, step=step: slope(step, vector))  # type: ignore[misc]
         return None if margin and not self.clearance() > margin else self.codes()
 
     def step(self, slope: Callable[[Floats], Floats]) -> None:
         """One step down an error: vectors (B, fields) -> its gradient, of the type of the descent."""
-        vector = self._bounded.round() * 2 / (self._levels - 1) - 1
+        bounded = self._bounded
+        # Between two codes it rises from one to the other, level at both and twice as steep as a line half way.
+        vector = (bounded - np.sin(2 * np.pi * bounded) / (2 * np.pi)) * 2 / (self._levels - 1) - 1
         squashed = np.tanh(self._latent)
         inner = slope(vector) * 2 / (self._levels - 1) * (self._levels - 1e-3) * 0.5 * (1 - squashed * squashed)
         self._mean = 0.9 * self._mean + 0.1 * inner

@@ -57,10 +57,10 @@ class SpeakerEncoder(nn.Module):
             error: number of the step, vectors (B, channels) -> scalar, differentiable, of the same type as the weights. It may
                 be that of other speech in each step.
             steps: of the descent.
-            margin: how near, in steps of the codes, a latent may come to a border between two of them.
+            margin: how near, in steps of the codes, a latent may end to a border between two of them.
 
         Returns:
-            (B, fields), int64; None if a latent came nearer: with a little more or less it would have been another code.
+            (B, fields), int64; None if a latent ends nearer: with a little more or less it would have been another code.
         """
         descent = self.descent(codes, steps)
         device = codes.device
