@@ -12,7 +12,10 @@ from ..frames import HOP
 from ..pitch.track import STRIDE
 
 SEGMENT = 128
-"""Frames (10 ms) that a step looks at: many steps on different speech do more than few on much."""
+"""Frames (10 ms) of an excerpt that is looked at as a whole."""
+
+LOOKED_AT = 96
+"""Frames of a longer one that a step looks at: many steps on different speech do more than few on much."""
 
 SMOOTH = 2.0**-6
 """Errors of the normalised log-mel below which their square counts, not their size: the sign of a tiny one is chance."""
@@ -56,6 +59,6 @@ def loudest_packets(samples: NDArray[np.float32], packet: int, reach: int | None
 
 def segment(step: int, frames: int) -> slice:
     """The frames of an excerpt of so many that a step looks at, in whole F0 codes; every step has others."""
-    size = min(SEGMENT, frames // STRIDE * STRIDE)
+    size = LOOKED_AT if frames > SEGMENT else frames // STRIDE * STRIDE
     first = int((frames - size) * (GOLDEN * step % 1.0)) // STRIDE * STRIDE
     return slice(first, first + size)

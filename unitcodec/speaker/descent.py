@@ -63,9 +63,7 @@ class Descent:
 
     def step(self, slope: Callable[[Floats], Floats]) -> None:
         """One step down an error: vectors (B, fields) -> its gradient, of the type of the descent."""
-        bounded = self._bounded
-        # Between two codes it rises from one to the other, level at both and twice as steep as a line half way.
-        vector = (bounded - np.sin(2 * np.pi * bounded) / (2 * np.pi)) * 2 / (self._levels - 1) - 1
+        vector = _rounded(_rounded(self._bounded)) * 2 / (self._levels - 1) - 1
         squashed = np.tanh(self._latent)
         inner = slope(vector) * 2 / (self._levels - 1) * (self._levels - 1e-3) * 0.5 * (1 - squashed * squashed)
         self._mean = 0.9 * self._mean + 0.1 * inner
@@ -79,3 +77,9 @@ class Descent:
         there = np.isfinite(self._latent)
         self._latent = np.where(there, self._latent, 0)
         return np.where(there, self._bounded.round().astype(np.int64), self._start)
+
+
+def _rounded(x: Floats) -> Floats:
+    """Nearer to the nearest whole number: level there, and twice as steep as a line half way between two."""
+    nearer: Floats = x - np.sin(2 * np.pi * x) / (2 * np.pi)
+    return nearer
