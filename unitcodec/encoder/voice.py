@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..content.decision import full_precision
@@ -23,7 +23,6 @@ from ..pitch.track import STRIDE
 from ..speaker.descent import Descent
 from ..speaker.encoder import slope_of
 from ..vocoder.mel_decoder import MelDecoder
-from ..vocoder.mel_slope import MelSlope
 from .excerpt import MARGIN, SMOOTH, Excerpt, segment
 
 USUAL = 2.0
@@ -121,7 +120,6 @@ class _Prepared:
     """An excerpt as the mel decoder takes it: unit values (1, channels, m), pitch features (1, 3, n), log-mel (1, 80, n)."""
 
     decoder: MelDecoder
-    slope: MelSlope
     values: Tensor
     features: Tensor
     mel: Tensor
@@ -129,22 +127,8 @@ class _Prepared:
     def error(self, step: int, vector: Tensor) -> Tensor:
         """Of the log-mel decoded with a speaker vector (1, channels), in a segment that every step has elsewhere."""
         part, stride = segment(step, self.mel.shape[2]), self.decoder.stride
-        values = self.values[..., part.start // stride : part.stop // stride]
-        error: Tensor = _Error.apply(vector, self.slope, values, self.features[..., part], self.mel[..., part])  # type: ignore[no-untyped-call]
-        return error
-
-
-class _Error(torch.autograd.Function):
-    """Of the log-mel decoded with a speaker vector; its slope is known with it."""
-
-    @staticmethod
-    def forward(ctx: Any, vector: Tensor, slope: MelSlope, values: Tensor, features: Tensor, mel: Tensor) -> Tensor:
-        error, ctx.slope = slope(values, features, mel, vector, SMOOTH)
-        return error
-
-    @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor, None, None, None, None]:
-        return slopes[0] * ctx.slope, None, None, None, None
+        decoded = self.decoder(self.values[..., part.start // stride : part.stop // stride], self.features[..., part], vector)
+        return F.smooth_l1_loss(decoded, self.mel[..., part], beta=SMOOTH)
 
 
 def _prepared(networks: Networks, excerpt: Excerpt, fields: Fields) -> _Prepared | None:
@@ -157,4 +141,4 @@ def _prepared(networks: Networks, excerpt: Excerpt, fields: Fields) -> _Prepared
         units, f0 = (torch.tensor(part[None], dtype=torch.long, device=weight.device) for part in (excerpt.units, excerpt.f0))
         features, _ = decode_pitch(networks, f0, fields)
         values = networks.content.values(units)
-        return _Prepared(networks.decoder, MelSlope(networks.decoder), values.to(mel.dtype), features.to(mel.dtype), mel)
+        return _Prepared(networks.decoder, values.to(mel.dtype), features.to(mel.dtype), mel)
