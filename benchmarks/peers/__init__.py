@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.peers import codec2, dac, encodec, lyra, mimi, opus, snac, sox, speex
+from benchmarks.peers import codec2, dac, encodec, focalcodec, lyra, mimi, opus, snac, sox, speex
 from benchmarks.peers.peer import Coded, Peer
 from benchmarks.waveform import FloatArray
 
@@ -31,5 +31,6 @@ PEERS: dict[str, Peer] = {
     **mimi.PEERS,
     **snac.PEERS,
     **dac.PEERS,
+    **focalcodec.PEERS,
 }
 """By name, programs before networks."""

@@ -45,6 +45,7 @@ RATES = {
     "snac-0.98k": 7 * 12 * 24000 / 2048,
     "dac-0.5k": 500,
     "dac-1k": 1000,
+    "focalcodec-0.65k": 650,
 }
 ROOT = Path(__file__).parents[2]
 NEURAL = {"encodec-1.5k": encodec.ENCODEC, "mimi-1.1k": mimi.MIMI, "snac-0.98k": snac.SNAC_24KHZ, "dac-1k": dac.DAC_16KHZ}
