@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import UnitcodecError
 
-STAGES = ("pitch", "content", "vocoder", "joint", "entropy", "export")
+STAGES = ("pitch", "content", "vocoder", "joint", "encoder", "entropy", "export")
 
 LEARNED_WITH_DECODER = ("fsq", "whisper", "vqvae")
 """Families of content encoders; the others are trained before, and are finished then."""

@@ -22,6 +22,7 @@ from . import pitch as pitch_stage
 from .autoencoder import SCALAR, Autoencoder, content_options, decoder_options, speaker_options
 from .content import ContentTraining, pretrained
 from .corpus import Corpus, prepare
+from .encoder import EncoderTraining
 from .export import export, gather, part_of
 from .feature_loss import FeatureLoss, Listener, fit_map
 from .loop import STATE, read_state
@@ -130,6 +131,21 @@ def _joint(run: Folder) -> None:
     )
 
 
+def _encoder(run: Folder) -> None:
+    settings, stage, autoencoder = run.settings, run.settings.encoder, run.autoencoder()
+    if settings.content.family not in SCALAR:
+        raise UnitcodecError(f"stage encoder: only for scalar codes (the families {' and '.join(SCALAR)})")
+    spoken = run.state("joint" if settings.export.joint else "vocoder")
+    if "decoder" in spoken:
+        autoencoder.decoder.load_state_dict(spoken["decoder"])
+    generator = make_generator(**settings.vocoder.generator)
+    generator.load_state_dict(spoken["model"])
+    teacher = read_whisper(settings.whisper.checkpoint)
+    EncoderTraining(run.corpus, run.pitch(), autoencoder, generator, teacher, stage, run.seed, run.device).train(
+        run.out / "encoder"
+    )
+
+
 def _entropy(run: Folder) -> None:
     folder, autoencoder, pitch = run.out / "entropy", run.autoencoder().eval(), run.pitch()
     content, speaker = autoencoder.content, autoencoder.speaker
@@ -169,6 +185,7 @@ TABLE: dict[str, Callable[[Folder], None]] = {
     "content": _content,
     "vocoder": _vocoder,
     "joint": _joint,
+    "encoder": _encoder,
     "entropy": _entropy,
     "export": _export,
 }
