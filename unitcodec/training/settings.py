@@ -171,9 +171,12 @@ class JointSettings(AdversarialSettings):
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """The weights of the loss's terms are called as the terms are; ``bits``: of a bit for each frame of units."""
+    """The weights of the loss's terms are called as the terms are; ``bits``: of a bit for each frame of units.
 
-    steps: int = 2000
+    ``steps``: 0 leaves the encoder as the stage ``content`` made it.
+    """
+
+    steps: int = 0
     batch: int = 8
     seconds: float = 3.84
     optimizer: str = "muon"
