@@ -20,6 +20,7 @@ BRIEF: dict[str, dict[str, Any]] = {
     "content": {"steps": 2, "batch": 2, "seconds": 1.28},
     "vocoder": {"steps": 1, "batch": 1, "seconds": 0.64, "adversarial_from": 0.0},
     "joint": {"steps": 1, "batch": 1, "seconds": 0.64, "adversarial_from": 0.0},
+    "encoder": {"steps": 1, "batch": 1, "seconds": 1.28},
     "entropy": {"hidden": 8, "embedding": 4, "epochs": 1},
 }
 

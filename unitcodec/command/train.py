@@ -41,7 +41,7 @@ def train(
 ) -> None:
     """Train one stage of a model, or all in order.
 
-    STAGE is pitch, content, vocoder, joint, entropy, export or all.
+    STAGE is pitch, content, vocoder, joint, encoder, entropy, export or all.
 
     MANIFEST is a TSV file with the columns path (relative to it), speaker and, optionally, transcript.
     """

@@ -1,8 +1,9 @@
 """Training, stage by stage: ``unitcodec train STAGE --data MANIFEST --out DIR``.
 
-``pitch`` needs only the audio, ``content`` and ``vocoder`` also ``pitch``, ``joint`` all three; ``entropy`` codes the corpus
-and learns its codes, ``export`` turns what is there into a model folder ``DIR/model``; ``all`` does them in order. Every stage
-keeps its state in ``DIR/STAGE`` and goes on from there when called again. Under ``torchrun`` several processes train as one.
+``pitch`` needs only the audio, ``content`` and ``vocoder`` also ``pitch``, ``joint`` all three. ``encoder`` needs what speaks; a
+recipe asks for it by its steps. ``entropy`` codes the corpus and learns its codes, ``export`` turns what is there into a model
+folder ``DIR/model``; ``all`` does them in order. Every stage keeps its state in ``DIR/STAGE`` and goes on from there when called
+again. Under ``torchrun`` several processes train as one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from ..errors import UnitcodecError
 
-STAGES = ("pitch", "content", "vocoder", "joint", "entropy", "export")
+STAGES = ("pitch", "content", "vocoder", "joint", "encoder", "entropy", "export")
 
 LEARNED_WITH_DECODER = ("fsq", "whisper", "vqvae")
 """Families of content encoders; the others are trained before, and are finished then."""
@@ -73,6 +74,8 @@ def run(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     parallel.keep_memory()
     parallel.start(device)
+    if stage == "encoder" and not settings.encoder.steps:
+        raise UnitcodecError("encoder.steps is 0, which leaves the content encoder as it is: set it in a recipe (--config)")
     for name in STAGES if stage == "all" else (stage,):
         first = parallel.rank() == 0
         if not resume and first:

@@ -170,6 +170,32 @@ class JointSettings(AdversarialSettings):
 
 
 @dataclass(frozen=True)
+class EncoderSettings:
+    """The weights of the loss's terms are called as the terms are; ``bits``: of a bit for each frame of units.
+
+    ``steps``: 0 leaves the encoder as the stage ``content`` made it.
+    """
+
+    steps: int = 0
+    batch: int = 8
+    seconds: float = 3.84
+    optimizer: str = "muon"
+    rate: float = 0.0005
+    bfloat16: bool = True
+    mel: float = 1.0
+    feature_loss: float = 10.0
+    bits: float = 0.0
+    nested: float = 0.5
+    voice: float = 0.3
+    equalizer: float = 0.3
+    heard_tract: float = 0.2
+    noise: float = 0.1
+    babble: float = 0.5
+    room: float = 0.1
+    hours_power: float = 0.5
+
+
+@dataclass(frozen=True)
 class ExportSettings:
     joint: bool = True
     voice_search: int = 12
@@ -191,6 +217,7 @@ class Settings:
     pretrained: PretrainedSettings = field(default_factory=PretrainedSettings)
     vocoder: VocoderSettings = field(default_factory=VocoderSettings)
     joint: JointSettings = JointSettings()
+    encoder: EncoderSettings = EncoderSettings()
     entropy: EntropySettings = field(
         default_factory=lambda: EntropySettings(embedding=32, epochs=18, lanes=128, rate=0.004, drop_input=0.1)
     )

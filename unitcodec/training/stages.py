@@ -22,6 +22,7 @@ from . import pitch as pitch_stage
 from .autoencoder import SCALAR, Autoencoder, content_options, decoder_options, speaker_options
 from .content import ContentTraining, pretrained
 from .corpus import Corpus, prepare
+from .encoder import EncoderTraining
 from .export import export, gather, part_of
 from .feature_loss import FeatureLoss, Listener, fit_map
 from .loop import STATE, read_state
@@ -64,6 +65,17 @@ class Folder:
         model = Autoencoder(self.content_options(), decoder_options(self.settings), speaker_options(self.settings))
         model.load_state_dict(self.state("content")["model"])
         return model
+
+    def taught(self) -> Autoencoder:
+        """As the stage ``encoder`` left it, if the settings ask for that stage."""
+        model = self.autoencoder()
+        if self.settings.encoder.steps:
+            model.scalar.load_state_dict(self.state("encoder")["content"])
+        return model.eval()
+
+    def spoken(self) -> dict[str, Any]:
+        """What makes the sound: generator and, after the joint stage, mel decoder."""
+        return self.state("joint" if self.settings.export.joint else "vocoder")
 
     def content_options(self) -> Options:
         """Of the encoder that the content stage trained, whatever the settings are now."""
@@ -130,8 +142,25 @@ def _joint(run: Folder) -> None:
     )
 
 
+def _encoder(run: Folder) -> None:
+    settings, stage = run.settings, run.settings.encoder
+    if not stage.steps:
+        return
+    if settings.content.family not in SCALAR:
+        raise UnitcodecError(f"encoder.steps: only for scalar codes (the families {' and '.join(SCALAR)})")
+    autoencoder, spoken = run.autoencoder(), run.spoken()
+    if "decoder" in spoken:
+        autoencoder.decoder.load_state_dict(spoken["decoder"])
+    generator = make_generator(**settings.vocoder.generator)
+    generator.load_state_dict(spoken["model"])
+    teacher = read_whisper(settings.whisper.checkpoint)
+    EncoderTraining(run.corpus, run.pitch(), autoencoder, generator, teacher, stage, run.seed, run.device).train(
+        run.out / "encoder"
+    )
+
+
 def _entropy(run: Folder) -> None:
-    folder, autoencoder, pitch = run.out / "entropy", run.autoencoder().eval(), run.pitch()
+    folder, autoencoder, pitch = run.out / "entropy", run.taught(), run.pitch()
     content, speaker = autoencoder.content, autoencoder.speaker
     if not (folder / entropy_stage.CODES).exists():
         nested = run.settings.content.nested
@@ -154,8 +183,7 @@ def _export(run: Folder) -> None:
         tracker=settings.corpus.tracker,
         voice_search=settings.export.voice_search,
     )
-    spoken = run.state("joint" if settings.export.joint else "vocoder")
-    autoencoder: dict[str, Tensor] = run.state("content")["model"]
+    spoken, autoencoder = run.spoken(), run.taught().state_dict()
     decoder = spoken["decoder"] if "decoder" in spoken else part_of(autoencoder, "decoder")
     networks = gather(run.state("pitch")["model"], autoencoder, decoder, spoken["model"], config)
     check = None if run.validation is None else prepare(Path(run.validation), run.out / "validation", config.tracker)
@@ -169,6 +197,7 @@ TABLE: dict[str, Callable[[Folder], None]] = {
     "content": _content,
     "vocoder": _vocoder,
     "joint": _joint,
+    "encoder": _encoder,
     "entropy": _entropy,
     "export": _export,
 }
