@@ -77,11 +77,20 @@ def _build() -> Any:
             return x + self.scale * self.layers(self.norm(self.spread(x.transpose(1, 2)).transpose(1, 2)))
 
     class FocalCodec(nn.Module):
+        window: Tensor
+
         def __init__(self) -> None:
             super().__init__()
-            wide = {"hidden_size": WIDTHS[0], "intermediate_size": 4 * WIDTHS[0], "num_attention_heads": 16}
-            front = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "apply_spec_augment": False}
-            self.encoder = WavLMModel(WavLMConfig(num_hidden_layers=6, **wide, **front))
+            large = WavLMConfig(
+                hidden_size=WIDTHS[0],
+                intermediate_size=4 * WIDTHS[0],
+                num_hidden_layers=6,
+                num_attention_heads=16,
+                feat_extract_norm="layer",
+                do_stable_layer_norm=True,
+                apply_spec_augment=False,
+            )
+            self.encoder: Any = WavLMModel(large)
             pairs = list(zip((WIDTHS[0], *WIDTHS), WIDTHS, strict=False))
             down = [nn.Sequential(nn.Linear(i, o), Snake(o), FocalBlock(o)) for i, o in pairs]
             up = [nn.Sequential(FocalBlock(o), Snake(o), nn.Linear(o, i)) for i, o in reversed(pairs)]

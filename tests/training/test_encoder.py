@@ -43,13 +43,13 @@ def training(manifest: Path, tmp_path: Path) -> EncoderTraining:
     return EncoderTraining(folder.corpus, folder.pitch(), folder.autoencoder(), generator, teacher, settings.encoder)
 
 
-def test_units_learn_from_their_sound(training: EncoderTraining) -> None:
+def test_units_learn_from_their_sound(training: EncoderTraining, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve steps on one batch: the recogniser hears more of the recording in it."""
     parts = (training.model.decoder, training.model.speaker, training.generator, training.model.scalar.whisper)
     before = [value.clone() for part in parts for value in part.state_dict().values()]
     optimizer = torch.optim.Adam(training.learned, 3e-4)
     batch = training.batches.batch(2, 0)
-    training.batches.batch = lambda size, step: batch  # type: ignore[method-assign]
+    monkeypatch.setattr(training.batches, "batch", lambda size, step: batch)
     lost = []
     for step in range(12):
         torch.manual_seed(0)  # of the excitation

@@ -32,7 +32,6 @@ from .prior import RateTerm
 from .settings import EncoderSettings
 
 
-
 class EncoderTraining:
     """The content encoder, and what tells it how its units sound.
 
@@ -57,11 +56,11 @@ class EncoderTraining:
         self.settings, self.device = settings, device
         self.model, self.generator = autoencoder.to(device).eval(), generator.to(device).eval()
         self.pitch, self.teacher = pitch.to(device).eval(), teacher.to(device).eval()
-        learns = [name for name, each in autoencoder.content.named_parameters() if each.requires_grad]
+        self.content: nn.Module = autoencoder.scalar
+        # Not what a content encoder has inside and leaves as it is.
+        self.learned = [each for each in self.content.parameters() if each.requires_grad]
         for network in (self.model, self.generator, self.pitch, self.teacher):
             network.requires_grad_(False)
-        self.content: nn.Module = autoencoder.scalar
-        self.learned = [each for name, each in self.content.named_parameters() if name in learns]
         for each in self.learned:
             each.requires_grad_(True)
         self.optimizer = make_optimizer(settings.optimizer, self.content, self.learned, settings.rate)
@@ -101,14 +100,14 @@ class EncoderTraining:
         batch = self._tensors(self.batches.batch(settings.batch, step))
         with torch.autocast(self.device, torch.bfloat16, enabled=settings.bfloat16):
             latent = self.model.latent(batch["heard"])
-        terms, values, _ = self.spoken(latent, batch)
+        terms, _ = self.spoken(latent, batch)
         nearest, codes, _ = self.model.quantized(latent)
         bits, told = self.rate.step(nearest, codes[:, -nearest.shape[1] :])
         loss = settings.mel * terms["mel"] + settings.feature_loss * terms["feature_loss"] + bits
         return loss, {**terms, "rate": told["rate"]}
 
-    def spoken(self, latent: Tensor, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """Latents (B, rows, m) -> how what is spoken of them differs, the values of their codes and the waveform (B, 160 n)."""
+    def spoken(self, latent: Tensor, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
+        """Latents (B, rows, m) -> how what is spoken of them differs, and the waveform (B, 160 n)."""
         target = batch["clean"]
         with torch.no_grad():
             mel = normalise(log_mel(target))
@@ -122,17 +121,18 @@ class EncoderTraining:
             with torch.autocast(self.device, enabled=False):
                 heard = whisper_mel(waveform.float())
             found = self.teacher(heard)
-        return {"mel": F.l1_loss(decoded, mel), "feature_loss": difference(wanted, found).mean()}, values, waveform
+        return {"mel": F.l1_loss(decoded, mel), "feature_loss": difference(wanted, found).mean()}, waveform
 
     @torch.no_grad()
     def validate(self, folder: Path) -> dict[str, float]:
         """The losses on crops of held-out speakers, of which ``folder`` gets some: samples.wav, each original before its copy."""
-        test, found = self.test, {}
+        test, found = self.test, dict[str, float]()
         latent = self.model.latent(test["clean"])
         for name, nested in (("test", 0.0), ("coarse", 0.5)):
             coarse = torch.full((len(latent),), nested, device=self.device)
-            torch.manual_seed(0)
-            terms, _, waveform = self.spoken(latent, test | {"nested": coarse})
+            with torch.random.fork_rng():
+                torch.manual_seed(0)  # of the excitation, the same every time
+                terms, waveform = self.spoken(latent, test | {"nested": coarse})
             found |= {f"{name}_{term}": value.item() for term, value in terms.items()}
             if not nested:
                 samples = torch.stack([test["clean"][:3], waveform[:3]], 1).flatten().float().cpu().numpy()
