@@ -80,3 +80,17 @@ def test_the_stage_keeps_all_but_the_content_encoder(manifest: Path, tmp_path: P
 def test_a_stage_that_is_not_asked_for(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(UnitcodecError, match=r"encoder\.steps is 0"):
         run("encoder", manifest, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"content": {"family": "hubert"}}, r"encoder\.steps: only for scalar codes"), ({"whisper": {}}, r"whisper\.checkpoint")],
+)
+def test_what_it_lacks_is_told_before_the_other_stages(
+    changes: dict[str, dict[str, str]], message: str, manifest: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(json.dumps({**RECIPE, **changes}))
+    with pytest.raises(UnitcodecError, match=message):
+        run("all", manifest, tmp_path / "run", recipe)
+    assert not (tmp_path / "run").exists()

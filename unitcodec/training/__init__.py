@@ -55,9 +55,11 @@ def run(
     import torch
 
     from . import parallel
+    from .autoencoder import SCALAR
     from .corpus import prepare
     from .settings import read_settings
     from .stages import TABLE, Folder
+    from .teacher import read_whisper
     from .warm_start import begin
 
     settings = read_settings(config)
@@ -76,6 +78,11 @@ def run(
     parallel.start(device)
     if stage == "encoder" and not settings.encoder.steps:
         raise UnitcodecError("encoder.steps is 0, which leaves the content encoder as it is: set it in a recipe (--config)")
+    if stage in ("all", "encoder") and settings.encoder.steps:
+        # Before hours of the other stages.
+        if settings.content.family not in SCALAR:
+            raise UnitcodecError(f"encoder.steps: only for scalar codes (the families {' and '.join(SCALAR)})")
+        read_whisper(settings.whisper.checkpoint)
     for name in STAGES if stage == "all" else (stage,):
         first = parallel.rank() == 0
         if not resume and first:

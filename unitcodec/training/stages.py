@@ -145,8 +145,6 @@ def _encoder(run: Folder) -> None:
     settings, stage = run.settings, run.settings.encoder
     if not stage.steps:
         return
-    if settings.content.family not in SCALAR:
-        raise UnitcodecError(f"encoder.steps: only for scalar codes (the families {' and '.join(SCALAR)})")
     autoencoder, spoken = run.autoencoder(), run.spoken()
     if "decoder" in spoken:
         autoencoder.decoder.load_state_dict(spoken["decoder"])
