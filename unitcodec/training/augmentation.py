@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,6 +43,12 @@ class Augmentation:
     hours_power: float = 0.5
     clean: bool = False
     nested: float = 0.0
+
+    @classmethod
+    def of(cls, settings: object, **others: Any) -> Augmentation:
+        """What a stage's settings say of it by the same names, and ``others``; the rest is as it stands here."""
+        said = {each.name: getattr(settings, each.name) for each in fields(cls) if hasattr(settings, each.name)}
+        return cls(**{**said, **others})
 
 
 def coloured_noise(rng: np.random.Generator, samples: int) -> np.ndarray:

@@ -31,7 +31,7 @@ from .kmeans import codebook, encoder_features
 from .loop import Run, minimise
 from .optimizer import make_optimizer
 from .prior import RateTerm
-from .settings import ContentSettings, Options, Settings
+from .settings import Options, Settings
 
 
 def conditional_entropy(units: Tensor, size: int) -> float:
@@ -78,22 +78,6 @@ def _another(corpus: Corpus, folder: Path, options: Options, centroids: str | No
     return encoder
 
 
-def augmentation(settings: ContentSettings) -> Augmentation:
-    """How the stage's crops are made."""
-    return Augmentation(
-        speed=settings.speed,
-        noise=settings.noise,
-        room=settings.room,
-        babble=settings.babble,
-        equalizer=settings.equalizer,
-        vtlp=settings.vtlp,
-        heard_tract=settings.heard_tract,
-        voice=settings.voice,
-        hours_power=settings.hours_power,
-        nested=settings.nested,
-    )
-
-
 class ContentTraining:
     """The autoencoder and what it learns by.
 
@@ -130,7 +114,7 @@ class ContentTraining:
         ]
         self.pitch = pitch.to(device).eval()
         held_out = held_out_speakers(corpus)
-        crops = augmentation(settings.content)
+        crops = Augmentation.of(settings.content)
         content = self.model.content
         networks = nn.ModuleList([self.model])
         self.ctc = None

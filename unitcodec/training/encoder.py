@@ -66,17 +66,7 @@ class EncoderTraining:
         self.optimizer = make_optimizer(settings.optimizer, self.content, self.learned, settings.rate)
         levels = autoencoder.scalar.quantizer.levels.tolist()
         self.rate = RateTerm(levels, 1.0, settings.bits, gain=0.0, device=device)
-        crops = Augmentation(
-            noise=settings.noise,
-            room=settings.room,
-            babble=settings.babble,
-            equalizer=settings.equalizer,
-            heard_tract=settings.heard_tract,
-            voice=settings.voice,
-            hours_power=settings.hours_power,
-            clean=True,
-            nested=settings.nested,
-        )
+        crops = Augmentation.of(settings, clean=True)
         held_out = held_out_speakers(corpus)
         self.batches = Batches(corpus, settings.seconds, crops, seed, held_out)
         self.test = self._tensors(validation_batches(corpus, 5.12, held_out).batch(24))

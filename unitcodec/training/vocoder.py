@@ -79,8 +79,7 @@ class Decoding:
     @property
     def augmentation(self) -> Augmentation:
         """How the stage's crops are made."""
-        own = self.settings
-        return Augmentation(clean=True, voice=own.voice, equalizer=own.equalizer, vtlp=own.vtlp, nested=self.nested)
+        return Augmentation.of(self.settings, clean=True, nested=self.nested)
 
     def predict(self, batch: dict[str, Tensor], pitch: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Crops, their pitch features (B, 3, n) and log-mel (B, 80, n) -> the decoded log-mel, and the decoder's own losses."""
