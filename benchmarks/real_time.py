@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.errors import Gap
+from benchmarks.errors import BenchmarkError, Gap
 from benchmarks.peers import PEERS
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, read
 
@@ -81,8 +81,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--systems", default=",".join(CHOSEN), help=f"of {', '.join(PEERS)}")
     given = parser.parse_args()
-    speech = np.resize(read(given.speech), given.seconds * SAMPLE_RATE)
-    print("\n".join(measure([name for name in given.systems.split(",") if name], speech, given.rounds)))
+    names = [name for name in given.systems.split(",") if name]
+    if unknown := [name for name in names if name not in PEERS]:
+        parser.error(f"--systems: no such system: {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    if min(given.seconds, given.rounds) < 1:
+        parser.error("--seconds and --rounds must be at least 1")
+    try:
+        speech = np.resize(read(given.speech), given.seconds * SAMPLE_RATE)
+    except BenchmarkError as error:
+        parser.error(str(error))
+    print("\n".join(measure(names, speech, given.rounds)))
 
 
 if __name__ == "__main__":

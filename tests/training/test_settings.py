@@ -43,9 +43,13 @@ def test_a_recipe_says_what_differs(tmp_path: Path) -> None:
         ({"vocoder": {"generator": "hifigan"}}, r"vocoder\.generator is"),
         ({"whisper": {"checkpoint": 3}}, r"whisper\.checkpoint is 3"),
         ({"entropy": {"seed": 3}}, "no such setting: entropy seed"),
+        ({"encoder": {"steps": -1}}, r"encoder\.steps is -1; it must be at least 0"),
+        ({"joint": {"batch": 0}}, r"joint\.batch is 0; it must be at least 1"),
+        ({"content": {"seconds": 0.01}}, r"content\.seconds is 0\.01; it must be at least 0\.16"),
+        ({"content": {"optimizer": "sgd"}}, r'content\.optimizer is "sgd"; it must be Literal'),
     ],
 )
-def test_a_value_of_another_type_is_refused_in_one_line(tmp_path: Path, recipe: Any, message: str) -> None:
+def test_a_value_that_cannot_be_is_refused_in_one_line(tmp_path: Path, recipe: Any, message: str) -> None:
     with pytest.raises(UnitcodecError, match=message) as caught:
         _read(tmp_path, recipe)
     assert "\n" not in str(caught.value)

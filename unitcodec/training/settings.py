@@ -18,6 +18,9 @@ from .recurrent_training import Settings as EntropySettings
 Options = dict[str, Any]
 """Arguments of a network's constructor."""
 
+LEAST = {"steps": 0, "batch": 1, "seconds": 0.16}
+"""Of a stage's steps, of the crops of a step and of their length, which a window of the log-mel has to fit into."""
+
 FORMER = {"warp": "vtlp", "judge_rate": "discriminator_rate", "ears": "feature_loss"}
 """Settings of earlier versions, and what they are called now."""
 
@@ -48,7 +51,7 @@ class ContentSettings:
     steps: int = 6500
     batch: int = 16
     seconds: float = 2.56
-    optimizer: str = "muon"
+    optimizer: Literal["adamw", "muon"] = "muon"
     rate: float = 0.003
     bfloat16: bool = True
     bits: float | None = None
@@ -179,7 +182,7 @@ class EncoderSettings:
     steps: int = 0
     batch: int = 8
     seconds: float = 3.84
-    optimizer: str = "muon"
+    optimizer: Literal["adamw", "muon"] = "muon"
     rate: float = 0.0005
     bfloat16: bool = True
     mel: float = 1.0
@@ -253,6 +256,8 @@ def read_settings(recipe: str | Path | None) -> Settings:
             if not _fits(value, kinds[key]):
                 kind = next(each.type for each in fields(stages[name]) if each.name == key)
                 raise UnitcodecError(f"{recipe}: {name}.{key} is {json.dumps(value):.40}; it must be {kind}")
+            if key in LEAST and value < LEAST[key]:
+                raise UnitcodecError(f"{recipe}: {name}.{key} is {value}; it must be at least {LEAST[key]}")
         changed[name] = replace(
             stages[name], **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         )
