@@ -62,6 +62,15 @@ def test_quiet_speech_counts_once_it_is_proven() -> None:
     assert _look(quiet, RATE, _unvoiced)[0].end == 30 * RATE
 
 
+def test_a_room_before_somebody_speaks_is_not_the_speech() -> None:
+    """Ten seconds of hiss at -54 dB, then speech: its level is that of the speech."""
+    room = (2e-3 * np.random.default_rng(0).standard_normal(40 * RATE)).astype(np.float32)
+    room[10 * RATE :] += _bursts(30)
+    opening, _ = _look(room, RATE, lambda wave: np.where(np.abs(wave[::160]) > 0.3 * np.abs(wave).max(), 100.0, 0.0))
+    assert opening.end == 16 * RATE
+    assert abs(opening.level - level_code(active_level(_bursts(30)))) <= 2
+
+
 def test_f0_is_asked_for_only_where_it_may_matter() -> None:
     """Where as much is active by either measure, nobody has to know whether it is speech."""
     seen: list[int] = []

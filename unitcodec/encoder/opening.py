@@ -29,6 +29,9 @@ ACTIVE_RANGE = 36.0
 VOICED_SECONDS = 2
 """The proof: so much that is voiced and stands out. Hiss, hum and rustling before a speaker begins are none."""
 
+FAINT = -36.0
+"""dB re full scale. What is no louder has to prove that it is speech: it may be the room before somebody speaks."""
+
 SILENCE = -60.0
 """Below this level a stream that does not prove to be speech holds none to judge the level by: it may yet come."""
 
@@ -60,6 +63,7 @@ class OpeningSearch:
         self._voiced = np.zeros(0, bool)  # of the blocks whose F0 was asked for
         self._speech = False  # proven
         self._seconds = 0  # looked at
+        self._room = 0  # blocks at its beginning that are too faint for speech
 
     def look(self, samples: FloatArray, complete: bool) -> Opening | None:
         """All samples (n,) of the stream so far -> its opening; None as long as it is not all there.
@@ -76,9 +80,12 @@ class OpeningSearch:
         """Whether there is enough active signal now that one more second is there."""
         power = block_power(samples)
         quiet = 10 ** (QUIET / 10), np.quantile(power, 0.95) * 10 ** (-ACTIVE_RANGE / 10)
-        enough = [bool(np.count_nonzero(power > each) >= ACTIVE_SECONDS * BLOCKS) for each in quiet]
+        enough, of_speech = (bool(np.count_nonzero(power[self._room :] > each) >= ACTIVE_SECONDS * BLOCKS) for each in quiet)
+        if enough and active_level(samples) <= FAINT and not self._is_proven(samples):
+            self._room = len(power)
+            return False
         # F0 takes time, and seldom matters: most speech is as long active by either measure.
-        return enough[0] if enough[0] == enough[1] else enough[self._is_proven(samples)]
+        return enough if enough == of_speech else self._is_proven(samples) == of_speech
 
     def _is_proven(self, samples: FloatArray) -> bool:
         """Whether at the end of any whole second there was the proof that the stream holds speech."""
