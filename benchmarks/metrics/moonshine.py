@@ -8,12 +8,14 @@ otherwise: between two kinds of machine a word may differ.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.waveform import SAMPLE_RATE, FloatArray
 
@@ -59,11 +61,25 @@ class Moonshine:
         self._presents = [each.name.replace("present", "past_key_values") for each in self._decoder.get_outputs()[1:]]
         self._vocabulary = vocabulary(tokenizer.read_bytes())
 
-    def tokens(self, waveform: FloatArray) -> list[int]:
-        """The tokens of a piece ``(T,)`` of at most about 30 s, without the marks of begin and end: greedy decoding."""
+    def _heard(self, waveform: FloatArray) -> dict[str, Any]:
+        """What the decoder is given of a piece ``(T,)``."""
         mask = np.ones((1, len(waveform)), np.int64)
         (states,) = self._encoder.run(None, {"input_values": waveform[None].astype(np.float32), "attention_mask": mask})
-        fixed = {"encoder_attention_mask": mask, "encoder_hidden_states": states}
+        return {"encoder_attention_mask": mask, "encoder_hidden_states": states}
+
+    def surprise(self, waveform: FloatArray, tokens: Sequence[int]) -> NDArray[np.float64]:
+        """How improbable the tokens of a transcript and its end are to it, each after those before it, when it hears a piece
+        ``(T,)``: ``(tokens + 1,)`` nats."""
+        given = {"input_ids": np.array([[_BEGIN, *tokens]]), "use_cache_branch": np.array([False])}
+        logits = self._decoder.run(None, {**given, **self._heard(waveform), **self._empty})[0][0].astype(np.float64)
+        logits -= logits.max(1, keepdims=True)
+        wanted = logits[np.arange(len(tokens) + 1), [*tokens, _END]]
+        found: NDArray[np.float64] = np.log(np.exp(logits).sum(1)) - wanted
+        return found
+
+    def tokens(self, waveform: FloatArray) -> list[int]:
+        """The tokens of a piece ``(T,)`` of at most about 30 s, without the marks of begin and end: greedy decoding."""
+        fixed = self._heard(waveform)
         past, found = dict(self._empty), [_BEGIN]
         for step in range(int(len(waveform) / SAMPLE_RATE * TOKENS_PER_SECOND)):
             given = {"input_ids": np.array([[found[-1]]]), "use_cache_branch": np.array([step > 0]), **fixed, **past}
@@ -88,11 +104,12 @@ class Moonshine:
 
 def transcribe(waveform: FloatArray) -> str:
     """What Moonshine writes for ``(T,)``, 0.1 to 30 s of speech. Raises FileNotFoundError where :func:`gap` says something."""
-    return _loaded().text(_loaded().tokens(waveform))
+    return loaded().text(loaded().tokens(waveform))
 
 
 @lru_cache(maxsize=1)
-def _loaded() -> Moonshine:
+def loaded() -> Moonshine:
+    """The installed one. Raises FileNotFoundError where :func:`gap` says something."""
     found = folder()
     if found is None:
         raise FileNotFoundError(gap())
