@@ -77,6 +77,21 @@ def test_the_stage_keeps_all_but_the_content_encoder(manifest: Path, tmp_path: P
     assert {"mel", "feature_loss", "rate", "test_mel", "test_feature_loss", "coarse_feature_loss", "test_bits"} <= set(header)
 
 
+def test_the_mel_decoder_may_learn_too(manifest: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.json"
+    encoder = {**RECIPE["encoder"], "decoder": True, "conversion": 0.1}
+    recipe.write_text(json.dumps({**RECIPE, "encoder": encoder, "whisper": {**RECIPE["whisper"], "teachers": ["default"] * 2}}))
+    run("encoder", manifest, tmp_path / "run", recipe, warm_start="default")
+    state = torch.load(tmp_path / "run" / "encoder" / "state.pt", weights_only=True)
+    folder = Folder(prepare(manifest, tmp_path / "run" / "corpus"), tmp_path / "run", read_settings(recipe), 0, "cpu", None)
+    begun, taught = folder.autoencoder(), folder.taught()
+    assert not torch.equal(begun.decoder.head.weight, taught.decoder.head.weight)
+    assert all(torch.equal(value, state["decoder"][name]) for name, value in taught.decoder.state_dict().items())
+    assert all(torch.equal(one, two) for one, two in zip(begun.speaker.parameters(), taught.speaker.parameters(), strict=True))
+    header = (tmp_path / "run" / "encoder" / "log.csv").read_text().splitlines()[0].split(",")
+    assert {"conversion", "test_conversion"} <= set(header)
+
+
 def test_a_stage_that_is_not_asked_for(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(UnitcodecError, match=r"encoder\.steps is 0"):
         run("encoder", manifest, tmp_path)

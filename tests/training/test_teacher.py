@@ -12,7 +12,8 @@ import unitcodec
 from unitcodec.content.whisper import WhisperEncoder
 from unitcodec.errors import UnitcodecError
 from unitcodec.model import from_int8, to_int8
-from unitcodec.training.teacher import PUBLISHED, read_whisper
+from unitcodec.training.settings import WhisperSettings
+from unitcodec.training.teacher import PUBLISHED, read_teachers, read_whisper
 
 
 def test_weights_are_those_that_a_model_folder_will_hold(published_whisper: Path) -> None:
@@ -42,3 +43,21 @@ def test_a_model_with_whisper_inside_hands_it_on(default_model: Path) -> None:
     for name in ("default", default_model):
         read = read_whisper(name).state_dict()
         assert all(torch.equal(read[key], value) for key, value in inside.state_dict().items())
+
+
+def test_teachers_of_other_sizes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    larger = WhisperEncoder(layers=6, width=512, heads=8)
+    save_file({PUBLISHED + name: value for name, value in larger.state_dict().items()}, tmp_path / "model.safetensors")
+    with pytest.raises(UnitcodecError, match=r"not the weights of Whisper tiny\.en"):
+        read_whisper(tmp_path)
+    teachers = read_teachers(WhisperSettings(checkpoint="default", teachers=(str(tmp_path), "default")))
+    mel = torch.randn(1, 80, 32)
+    with torch.no_grad():
+        states = teachers(mel)
+        assert [state.shape for state in states] == [(1, 16, 512)] * 7 + [(1, 16, 384)] * 5
+        # Its heads have 64 values, as all Whispers' have: the same network, its weights rounded.
+        torch.testing.assert_close(states[6], larger(mel)[-1], atol=0.05, rtol=0.0)
+    alone = read_teachers(WhisperSettings(checkpoint="default"))
+    assert len(alone.networks) == 1
+    assert not any(each.requires_grad for each in teachers.parameters())

@@ -27,6 +27,8 @@ from .parts import LOUDEST, Parts, parts_of
 BANDS, WINDOW = 80, 400
 LAYERS, WIDTH, HEADS = 4, 384, 6
 """Of Whisper tiny."""
+HEAD = WIDTH // HEADS
+"""Values of a head of attention, of every Whisper."""
 
 
 class WhisperEncoder(nn.Module):

@@ -59,7 +59,7 @@ def run(
     from .corpus import prepare
     from .settings import read_settings
     from .stages import TABLE, Folder
-    from .teacher import read_whisper
+    from .teacher import read_teachers
     from .warm_start import begin
 
     settings = read_settings(config)
@@ -82,7 +82,7 @@ def run(
         # Before hours of the other stages.
         if settings.content.family not in SCALAR:
             raise UnitcodecError(f"encoder.steps: only for scalar codes (the families {' and '.join(SCALAR)})")
-        read_whisper(settings.whisper.checkpoint)
+        read_teachers(settings.whisper)
     for name in STAGES if stage == "all" else (stage,):
         first = parallel.rank() == 0
         if not resume and first:

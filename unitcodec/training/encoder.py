@@ -23,22 +23,23 @@ from ..frames import normalise
 from ..pitch.vqvae import PitchVQVAE
 from ..vocoder import WaveformGenerator
 from .augmentation import Augmentation
-from .autoencoder import Autoencoder, decoded_pitch
+from .autoencoder import Autoencoder, conversion_loss, decoded_pitch
 from .batches import Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .loop import Run, minimise
 from .optimizer import make_optimizer
 from .prior import RateTerm
 from .settings import EncoderSettings
+from .teacher import Teachers
 
 
 class EncoderTraining:
     """The content encoder, and what tells it how its units sound.
 
     Args:
-        autoencoder: of the stage ``content``, its decoder as the joint stage made it.
+        autoencoder: of the stage ``content``, its decoder as the joint stage made it; that learns too, if the settings say so.
         generator: finished too.
-        teacher: the recogniser.
+        teacher: the recogniser, or several.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class EncoderTraining:
         pitch: PitchVQVAE,
         autoencoder: Autoencoder,
         generator: WaveformGenerator,
-        teacher: WhisperEncoder,
+        teacher: WhisperEncoder | Teachers,
         settings: EncoderSettings,
         seed: int = 0,
         device: str = "cpu",
@@ -61,9 +62,13 @@ class EncoderTraining:
         self.learned = [each for each in self.content.parameters() if each.requires_grad]
         for network in (self.model, self.generator, self.pitch, self.teacher):
             network.requires_grad_(False)
+        learning = nn.ModuleList([self.content])
+        if settings.decoder:
+            learning.append(autoencoder.decoder)
+            self.learned += list(autoencoder.decoder.parameters())
         for each in self.learned:
             each.requires_grad_(True)
-        self.optimizer = make_optimizer(settings.optimizer, self.content, self.learned, settings.rate)
+        self.optimizer = make_optimizer(settings.optimizer, learning, self.learned, settings.rate)
         levels = autoencoder.scalar.quantizer.levels.tolist()
         self.rate = RateTerm(levels, 1.0, settings.bits, gain=0.0, device=device)
         crops = Augmentation.of(settings, clean=True)
@@ -74,7 +79,8 @@ class EncoderTraining:
     @property
     def parts(self) -> dict[str, Any]:
         """What a run keeps."""
-        return {"content": self.content, "optimizer": self.optimizer, "rate": self.rate}
+        decoder = {"decoder": self.model.decoder} if self.settings.decoder else {}
+        return {"content": self.content, **decoder, "optimizer": self.optimizer, "rate": self.rate}
 
     def train(self, folder: Path) -> None:
         """All steps, or those that are left of the run in ``folder``."""
@@ -93,7 +99,7 @@ class EncoderTraining:
         terms, _ = self.spoken(latent, batch)
         nearest, codes, _ = self.model.quantized(latent)
         bits, told = self.rate.step(nearest, codes[:, -nearest.shape[1] :])
-        loss = settings.mel * terms["mel"] + settings.feature_loss * terms["feature_loss"] + bits
+        loss = bits + torch.stack([getattr(settings, name) * term for name, term in terms.items()]).sum()
         return loss, {**terms, "rate": told["rate"]}
 
     def spoken(self, latent: Tensor, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
@@ -107,11 +113,14 @@ class EncoderTraining:
                 wanted = self.teacher(whisper_mel(target))
             values, _, _ = self.model.quantized(latent, batch["nested"] if self.settings.nested else None)
             decoded = self.model.decoded(values, batch["other"], features).float()
+            found = {}
+            if self.settings.conversion:
+                found["conversion"] = conversion_loss(self.model, self.pitch, values, batch)
             waveform: Tensor = self.generator(decoded, features, hz)
             with torch.autocast(self.device, enabled=False):
                 heard = whisper_mel(waveform.float())
-            found = self.teacher(heard)
-        return {"mel": F.l1_loss(decoded, mel), "feature_loss": difference(wanted, found).mean()}, waveform
+            states = self.teacher(heard)
+        return {"mel": F.l1_loss(decoded, mel), "feature_loss": difference(wanted, states).mean(), **found}, waveform
 
     @torch.no_grad()
     def validate(self, folder: Path) -> dict[str, float]:

@@ -24,19 +24,17 @@ from .recurrent_training import Settings
 def gather(
     pitch: dict[str, Tensor],
     autoencoder: dict[str, Tensor],
-    decoder: dict[str, Tensor],
     generator: dict[str, Tensor],
     config: ModelConfig,
 ) -> Networks:
     """State dicts of the training stages -> the codec's networks, with the very weights that a folder will hold.
 
-    ``autoencoder`` gives the encoders; ``decoder`` is its decoder or what the joint stage made of it.
+    ``autoencoder`` gives encoders and mel decoder.
     """
     networks = Networks(config)
     cast(nn.Module, networks.pitch).load_state_dict(pitch)
-    for part in ("content", "speaker"):
+    for part in ("content", "speaker", "decoder"):
         getattr(networks, part).load_state_dict(part_of(autoencoder, part))
-    networks.decoder.load_state_dict(decoder)
     trained = make_generator(**config.generator)
     trained.load_state_dict(generator)
     trained.finish()

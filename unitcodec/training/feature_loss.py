@@ -16,6 +16,7 @@ from ..content.whisper import WhisperEncoder, difference, whisper_mel
 from ..features import log_mel
 from ..frames import BANDS, HOP, active_level, level_code, level_gain, normalise
 from .corpus import Corpus
+from .teacher import Teachers
 from .words import WordLoss
 
 FITTED = 200
@@ -29,11 +30,11 @@ class FeatureLoss(nn.Module):
     """The hidden layers of Whisper's encoder, frozen, which hear our log-mel through a linear map.
 
     Args:
-        network: with its weights.
+        network: with its weights; or several.
         weight, bias: of the map, (80, 80, TAPS) and (80,): :func:`fit_map`.
     """
 
-    def __init__(self, network: WhisperEncoder, weight: Tensor, bias: Tensor):
+    def __init__(self, network: WhisperEncoder | Teachers, weight: Tensor, bias: Tensor):
         super().__init__()
         self.network = network.eval().requires_grad_(False)
         self.register_buffer("weight", weight)

@@ -86,9 +86,12 @@ class DecoderSettings:
 
 @dataclass(frozen=True)
 class WhisperSettings:
+    """``teachers``: whose opinion the feature losses are; none: that of ``checkpoint``, which the content encoder has inside."""
+
     encoder: Options = field(default_factory=dict)
     checkpoint: str | None = None
     decoder: str | None = None
+    teachers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ class JointSettings(AdversarialSettings):
 class EncoderSettings:
     """The weights of the loss's terms are called as the terms are; ``bits``: of a bit for each frame of units.
 
-    ``steps``: 0 leaves the encoder as the stage ``content`` made it.
+    ``steps``: 0 leaves the encoder as the stage ``content`` made it. ``decoder``: the mel decoder learns too.
     """
 
     steps: int = 0
@@ -187,7 +190,9 @@ class EncoderSettings:
     bfloat16: bool = True
     mel: float = 1.0
     feature_loss: float = 10.0
+    conversion: float = 0.0
     bits: float = 0.0
+    decoder: bool = False
     nested: float = 0.5
     voice: float = 0.3
     equalizer: float = 0.3

@@ -12,7 +12,6 @@ import torch
 
 from ..configuration import ModelConfig
 from ..content import make_content
-from ..content.whisper import WhisperEncoder
 from ..errors import UnitcodecError
 from ..pitch.vqvae import PitchVQVAE
 from ..vocoder import make_generator
@@ -22,11 +21,11 @@ from .autoencoder import SCALAR, Autoencoder, content_options, decoder_options, 
 from .content import ContentTraining, pretrained
 from .corpus import Corpus, prepare
 from .encoder import EncoderTraining
-from .export import export, gather, part_of
+from .export import export, gather
 from .feature_loss import FeatureLoss, Listener, fit_map
 from .loop import STATE, read_state
 from .settings import ContentSettings, JointSettings, Options, Settings
-from .teacher import read_whisper
+from .teacher import read_teachers, read_whisper
 from .vocoder import Decoding, Discriminators, GeneratorTraining
 from .words import WordLoss, read_decoder
 
@@ -66,10 +65,14 @@ class Folder:
         return model
 
     def taught(self) -> Autoencoder:
-        """As the stage ``encoder`` left it, if the settings ask for that stage."""
+        """As the stage ``encoder`` left it, if the settings ask for that stage: the content encoder and, if it learned, the mel
+        decoder."""
         model = self.autoencoder()
         if self.settings.encoder.steps:
-            model.scalar.load_state_dict(self.state("encoder")["content"])
+            state = self.state("encoder")
+            model.scalar.load_state_dict(state["content"])
+            if self.settings.encoder.decoder:
+                model.decoder.load_state_dict(state["decoder"])
         return model.eval()
 
     def spoken(self) -> dict[str, Any]:
@@ -84,12 +87,13 @@ class Folder:
         options: Options = json.loads(path.read_text(encoding="utf-8"))
         return options
 
-    def listener(self, stage: ContentSettings | JointSettings, teacher: WhisperEncoder | None) -> Listener | None:
+    def listener(self, stage: ContentSettings | JointSettings) -> Listener | None:
         """Whose opinion a stage's losses ask for; None where they do not."""
-        if teacher is None or not (stage.feature_loss or stage.word_loss):
+        if not (stage.feature_loss or stage.word_loss):
             return None
         words = WordLoss(read_decoder(self.settings.whisper.decoder)) if stage.word_loss else None
-        return Listener(FeatureLoss(teacher, *fit_map(self.corpus)), words, stage.word_crops).to(self.device)
+        teachers = read_teachers(self.settings.whisper)
+        return Listener(FeatureLoss(teachers, *fit_map(self.corpus)), words, stage.word_crops).to(self.device)
 
 
 def _pitch(run: Folder) -> None:
@@ -107,9 +111,8 @@ def _content(run: Folder) -> None:
     if stage.bits and stage.ladder:
         raise UnitcodecError("content.bits: not for codes with a ladder; their step sets the rate")
     encoder = pretrained(run.corpus, folder, settings, run.seed, run.device)
-    taught = stage.feature_loss or stage.word_loss or stage.family == "whisper"
-    teacher = read_whisper(settings.whisper.checkpoint) if taught else None
-    listener = run.listener(stage, teacher)
+    teacher = read_whisper(settings.whisper.checkpoint) if stage.family == "whisper" else None
+    listener = run.listener(stage)
     if parallel.rank() == 0:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / OPTIONS).write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")
@@ -127,8 +130,7 @@ def _vocoder(run: Folder) -> None:
 
 def _joint(run: Folder) -> None:
     stage, pitch, autoencoder, begun = run.settings.joint, run.pitch(), run.autoencoder(), run.state("vocoder")
-    teacher = read_whisper(run.settings.whisper.checkpoint) if stage.feature_loss or stage.word_loss else None
-    listener = run.listener(stage, teacher)
+    listener = run.listener(stage)
     torch.manual_seed(run.seed)
     model = make_generator(**run.settings.vocoder.generator).to(run.device)
     discriminators = Discriminators(stage).to(run.device)
@@ -150,7 +152,7 @@ def _encoder(run: Folder) -> None:
         autoencoder.decoder.load_state_dict(spoken["decoder"])
     generator = make_generator(**settings.vocoder.generator)
     generator.load_state_dict(spoken["model"])
-    teacher = read_whisper(settings.whisper.checkpoint)
+    teacher = read_teachers(settings.whisper)
     EncoderTraining(run.corpus, run.pitch(), autoencoder, generator, teacher, stage, run.seed, run.device).train(
         run.out / "encoder"
     )
@@ -180,9 +182,10 @@ def _export(run: Folder) -> None:
         tracker=settings.corpus.tracker,
         voice_search=settings.export.voice_search,
     )
-    spoken, autoencoder = run.spoken(), run.taught().state_dict()
-    decoder = spoken["decoder"] if "decoder" in spoken else part_of(autoencoder, "decoder")
-    networks = gather(run.state("pitch")["model"], autoencoder, decoder, spoken["model"], config)
+    spoken, autoencoder = run.spoken(), run.taught()
+    if "decoder" in spoken and not (settings.encoder.steps and settings.encoder.decoder):
+        autoencoder.decoder.load_state_dict(spoken["decoder"])
+    networks = gather(run.state("pitch")["model"], autoencoder.state_dict(), spoken["model"], config)
     check = None if run.validation is None else prepare(Path(run.validation), run.out / "validation", config.tracker)
     run.state("entropy")
     entropy = replace(settings.entropy, seed=run.seed)

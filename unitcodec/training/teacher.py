@@ -6,20 +6,39 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from .. import model as models
-from ..content.whisper import WhisperEncoder
+from ..content.whisper import HEAD, WhisperEncoder
 from ..errors import UnitcodecError
 from ..model import INT8_SIZE, from_int8, to_int8
 from ..weights import SCALE
+from .settings import WhisperSettings
 
 PUBLISHED, OURS = "model.encoder.", "content.whisper."
 """What the names of the encoder's weights begin with: as transformers has them, and in a model folder."""
 
 
-def read_whisper(name: str | Path | None) -> WhisperEncoder:
-    """The encoder of Whisper tiny.en.
+class Teachers(nn.Module):
+    """Recognisers that hear the same: Whisper's log-mel (B, 80, n), n even -> the states of all layers of the first, then of the
+    others, as :class:`.WhisperEncoder` gives them."""
+
+    def __init__(self, *networks: WhisperEncoder):
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(self, mel: Tensor) -> list[Tensor]:
+        return [state for network in self.networks for state in network(mel)]
+
+
+def read_teachers(settings: WhisperSettings) -> Teachers:
+    """Those that ``whisper.teachers`` names, or else what is inside the content encoder. Raises as :func:`read_whisper`."""
+    names = settings.teachers
+    return Teachers(*(read_whisper(name, any_size=True) for name in names) if names else (read_whisper(settings.checkpoint),))
+
+
+def read_whisper(name: str | Path | None, any_size: bool = False) -> WhisperEncoder:
+    """The encoder of Whisper tiny.en or, with ``any_size``, of any Whisper whose log-mel has 80 bands.
 
     What a content encoder hears with in training is what it will hear with when it is read from a model folder.
 
@@ -38,15 +57,20 @@ def read_whisper(name: str | Path | None) -> WhisperEncoder:
     path = Path(name) / "model.safetensors"
     if not path.is_file():
         path = models.find(name) / path.name
-    network = WhisperEncoder()
+    what = "a Whisper" if any_size else "Whisper tiny.en"
     try:
         weights = load_file(path)
         found = _part(weights, OURS) or {each: _rounded(value) for each, value in _part(weights, PUBLISHED).items()}
         found.pop("embed_positions.weight", None)  # sinusoids, which are computed
+        network = WhisperEncoder()
+        if any_size and "conv1.weight" in found:
+            width = len(found["conv1.weight"])
+            count = sum(each.endswith(".fc1.weight") for each in found)
+            network = WhisperEncoder(count, width, width // HEAD)
         network.load_state_dict(found)
     except (OSError, SafetensorError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UnitcodecError(f"{path}: not the weights of Whisper tiny.en: {reason}") from error
+        raise UnitcodecError(f"{path}: not the weights of {what}: {reason}") from error
     return network.eval().requires_grad_(False)
 
 
