@@ -137,10 +137,12 @@ class AnyCodec(ABC):
     def decode(self, codes: SpeechCodes | Sequence[SpeechCodes]) -> FloatArray | list[FloatArray]:
         """Codes -> waveform (num_samples,) at 16 kHz, float32 NumPy; a list of codes -> a list of waveforms.
 
+        The waveforms of a list are those that each has alone. On a GPU 16 are spoken side by side, but for rounding the same.
+
         Raises bitstream.InvalidCodes, before anything is decoded, for anything that is not codes of this model.
         """
         if isinstance(codes, (list, tuple)):
-            return [self._speak(one) for one in [self._check(one, f"codes[{index}]") for index, one in enumerate(codes)]]
+            return self._speak_all([self._check(one, f"codes[{index}]") for index, one in enumerate(codes)])
         return self._speak(self._check(codes))
 
     def decode_blocks(self, codes: SpeechCodes) -> Iterator[FloatArray]:
@@ -283,6 +285,9 @@ class AnyCodec(ABC):
 
     def _speak(self, codes: SpeechCodes) -> FloatArray:
         return decode_whole(self._decoder(codes.speaker), packets_of(codes, self.described.entropy.spec), codes.num_samples)
+
+    def _speak_all(self, codes: Sequence[SpeechCodes]) -> list[FloatArray]:
+        return [self._speak(one) for one in codes]
 
     def _check(self, given: object, name: str = "codes") -> SpeechCodes:
         """The same; InvalidCodes unless they are codes of this model."""

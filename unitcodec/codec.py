@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Literal, Self, overload
 
 import torch
 
-from bitstream import InvalidCodes
+from bitstream import InvalidCodes, SpeechCodes
 
 from . import model as models
-from .base import AnyCodec, FileEncoder
+from .base import AnyCodec, FileEncoder, FloatArray
 from .decoder.live import LiveDecoder
 from .decoder.piece import NetworkVoice
 from .decoder.stream import StreamDecoder
+from .decoder.together import decode_together, side_by_side
 from .encoder.analyser import NetworkAnalyser
 from .encoder.double import DoubleNetworks
 from .encoder.live import LIVE_SECONDS, LiveEncoder
@@ -201,6 +203,11 @@ class Codec(AnyCodec):
                 f"live packets of {packet!r:.40} s; it must be a number of unit frames of {spec.unit_hop / self.sample_rate} s"
             )
         return round(frames)
+
+    def _speak_all(self, codes: Sequence[SpeechCodes]) -> list[FloatArray]:
+        if len(codes) > 1 and side_by_side(self._float):
+            return decode_together(self.model, self._float, codes)
+        return super()._speak_all(codes)
 
     def _decoder(self, speaker: IntArray) -> StreamDecoder:
         fields = Fields.from_codes(speaker)

@@ -45,6 +45,18 @@ class ConvNeXtBlock(nn.Module):
         return total
 
 
+def masked(x: Tensor, there: Tensor | None) -> Tensor:
+    """(B, C, T) with zeros in the frames where ``there`` (B, 1, T) is 0, so that a convolution sees the end of each row there."""
+    return x if there is None else x * there
+
+
+def through(blocks: nn.Sequential, x: Tensor, there: Tensor | None = None) -> Tensor:
+    """(B, C, T) through one block after the other, each of which sees it :func:`masked`."""
+    for block in blocks:
+        x = block(masked(x, there))
+    return x
+
+
 def fold(x: Tensor, factor: int) -> Tensor:
     """(B, C, T) -> (B, C * factor, T / factor): neighbouring frames side by side in the channels."""
     b, c, t = x.shape

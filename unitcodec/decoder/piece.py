@@ -52,21 +52,21 @@ class NetworkVoice:
 
     def __init__(self, networks: Networks, fields: Fields):
         """``networks`` are the model's own in float32, on the device of choice."""
-        self._decoded = Decoded(networks, fields)
-        self._speech: Speech = networks.generator.speech(self._decoded)
+        self.decoded = Decoded(networks, fields)
+        self.speech: Speech = networks.generator.speech(self.decoded)
         self._device = next(networks.parameters()).device
 
     @property
     def context(self) -> int:
-        return self._speech.context
+        return self.speech.context
 
     @torch.inference_mode()
     def speak(self, units: IntArray, f0: IntArray, low: int, begin: int, end: int) -> NDArray[np.float32]:
         symbols, f0_symbols = (torch.from_numpy(np.ascontiguousarray(part)).long()[None].to(self._device) for part in (units, f0))
         # In float32 whatever the caller casts to: in fewer digits the phase runs away.
         with torch.autocast(self._device.type, enabled=False):
-            samples: NDArray[np.float32] = self._speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy()
+            samples: NDArray[np.float32] = self.speech.speak(symbols, f0_symbols, low, begin, end).cpu().numpy()
         return samples
 
     def skip(self, samples: int, f0: int) -> None:
-        self._speech.skip(samples, partial(self._decoded.steady_f0, f0))
+        self.speech.skip(samples, partial(self.decoded.steady_f0, f0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,22 @@ class Voice(Protocol):
         ...
 
 
+class Piece(NamedTuple):
+    """Units (rows, n), F0 codes (m,) and gains (n,) from unit frame ``low`` of a stream on; wanted are samples [begin, end)."""
+
+    units: IntArray
+    f0: IntArray
+    gain: FloatArray
+    low: int
+    begin: int
+    end: int
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is to be heard, at an F0 that is steady. However long, it takes no networks."""
+        return not self.gain.any() and bool((self.f0 == self.f0[:1]).all())
+
+
 class StreamDecoder:
     """The decoder of one stream.
 
@@ -63,6 +79,13 @@ class StreamDecoder:
 
         ``together``: packets in a block, PIECE by default. A block is decoded when its context is there.
         """
+        for piece in self.pieces(packets, together):
+            spoken = None if piece.silent else self.speech.speak(piece.units, piece.f0, piece.low, piece.begin, piece.end)
+            yield self.finish(piece, spoken)
+
+    def pieces(self, packets: Iterable[Packet], together: int | None = None) -> Iterator[Piece]:
+        """What :meth:`run` speaks, one after the other; where the n-th piece lies does not depend on what is in the packets."""
+        hop = self.spec.unit_hop
         units = np.zeros((len(self.spec.rows), 0), np.int32)
         f0 = np.zeros(0, np.int32)
         lost = np.zeros(0, bool)
@@ -87,7 +110,8 @@ class StreamDecoder:
             known, high = min(received, stop + ahead) - start, min(received, stop + self.context) - start
             known_f0, high_f0 = -(-known // self.ratio), -(-high // self.ratio)
             filled, filled_f0, gain = conceal(units[:, :known], f0[:known_f0], lost[:known], self.ratio, self.frame_rate, past)
-            yield self._piece(filled[:, :high], filled_f0[:high_f0], gain[:high], start, done, stop)
+            begin, end = (done - start) * hop, (stop - start) * hop
+            yield Piece(filled[:, :high], filled_f0[:high_f0], gain[:high], start, begin, end)
             done = stop
             gone = max(0, done - self.context) - start
             gone_f0 = gone // self.ratio
@@ -95,18 +119,16 @@ class StreamDecoder:
             units, lost, f0 = units[:, gone:], lost[gone:], f0[gone_f0:]
             start += gone
 
-    def _piece(self, units: IntArray, f0: IntArray, gain: NDArray[np.float32], low: int, first: int, stop: int) -> FloatArray:
-        """Codes and gains from unit frame ``low`` on -> samples of the unit frames [first, stop)."""
-        hop = self.spec.unit_hop
-        if not gain.any() and (f0 == f0[:1]).all():
-            # Nothing to be heard, however long: it takes no networks.
-            self.speech.skip((stop - first) * hop, int(f0[0]))
-            return np.zeros((stop - first) * hop, np.float32)
-        begin, end = (first - low) * hop, (stop - low) * hop
-        result = self.speech.speak(units, f0, low, begin, end) * self.gain
-        if (gain < 1.0).any():
+    def finish(self, piece: Piece, spoken: FloatArray | None) -> FloatArray:
+        """What is heard of a piece: the samples that were spoken, as loud as they are to be. None: it is silent."""
+        samples = piece.end - piece.begin
+        if spoken is None:
+            self.speech.skip(samples, int(piece.f0[0]))
+            return np.zeros(samples, np.float32)
+        result = spoken * self.gain
+        if (piece.gain < 1.0).any():
             # Over the surroundings too: between two frames it is neither's.
-            result = result * gain_curve(gain, hop)[begin:end]
+            result = result * gain_curve(piece.gain, self.spec.unit_hop)[piece.begin : piece.end]
         return np.asarray(result, np.float32)
 
 

@@ -6,6 +6,8 @@ synthesised piece by piece has the excitation that the whole file has.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -96,9 +98,18 @@ def excite(
     hz: Tensor, voicing: Tensor, phase: float, begin: int, end: int, part: slice, position: int
 ) -> tuple[Tensor, Tensor, float]:
     """See :meth:`.ExcitedVocoder.excite`."""
-    pulses, cycles = pulses_from(hz, voicing, torch.tensor([phase], dtype=torch.float64, device=hz.device), begin)
+    pulses, noise, phases = excite_each(hz, voicing, [phase], begin, [end], part, position)
+    return pulses, noise, phases[0]
+
+
+def excite_each(
+    hz: Tensor, voicing: Tensor, phases: Sequence[float], begin: int, ends: Sequence[int], part: slice, position: int
+) -> tuple[Tensor, Tensor, list[float]]:
+    """:func:`excite` of streams that are at one place: (B, n) each, a phase and an end each. The noise (1, k) is one for all."""
+    pulses, cycles = pulses_from(hz, voicing, torch.tensor(phases, dtype=torch.float64, device=hz.device), begin)
     pulses = pulses[:, part]
-    return pulses, white_noise(position, pulses.shape[1], hz.device)[None], float(cycles[0, end - 1])
+    last = cycles[range(len(ends)), [end - 1 for end in ends]]
+    return pulses, white_noise(position, pulses.shape[1], hz.device)[None], last.tolist()
 
 
 def overlap_frames(signal: Tensor, fft: int, hop: int, window: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers import ConvNeXtBlock, fold, unfold
+from ..layers import ConvNeXtBlock, fold, masked, through, unfold
 
 F0_RANGE = (50.0, 600.0)
 """Decoded F0 is kept within this range, Hz."""
@@ -61,15 +61,22 @@ class MelDecoder(nn.Module):
         """Those of them that the layers above the units' rate see."""
         return -(-(2 * len(self.fast) + 2) // (self.stride // 2))
 
-    def forward(self, units: Tensor, pitch: Tensor, speaker: Tensor, own: slice | None = None) -> Tensor:
-        """``own``: of these unit frames only; what does not reach them is not computed."""
+    def forward(
+        self, units: Tensor, pitch: Tensor, speaker: Tensor, own: slice | None = None, there: Tensor | None = None
+    ) -> Tensor:
+        """``own``: of these unit frames only; what does not reach them is not computed.
+
+        ``there`` (B, 1, m): 1 up to the end of each row, 0 behind it, where rows of several lengths are decoded together.
+        """
         own = own or slice(0, units.shape[2])
         seen = slice(max(0, own.start - self._fast_context), min(units.shape[2], own.stop + self._fast_context))
         slow_bias, fast_bias = self.speaker(speaker)[..., None].split(self.split, 1)
-        hidden = self.memory(self.slow(self.stem(units) + slow_bias))[..., seen]
+        hidden = through(self.slow, self.stem(masked(units, there)) + slow_bias, there)
+        hidden = through(self.memory, hidden, there)[..., seen]
         pitch = pitch[..., seen.start * self.stride : seen.stop * self.stride]
-        hidden = unfold(self.expand(F.gelu(hidden)), self.stride // 2) + self.pitch(fold(pitch, 2)) + fast_bias
-        decoded = unfold(self.head(self.fast(hidden)), 2)
+        there = None if there is None else there[..., seen].repeat_interleave(self.stride // 2, 2)
+        hidden = unfold(self.expand(F.gelu(hidden)), self.stride // 2) + self.pitch(masked(fold(pitch, 2), there)) + fast_bias
+        decoded = unfold(self.head(masked(through(self.fast, hidden, there), there)), 2)
         return decoded[..., (own.start - seen.start) * self.stride : (own.stop - seen.start) * self.stride]
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..frames import BANDS, FLOOR, HOP, WINDOW, denormalise, mel_filters
-from ..layers import ConvNeXtBlock
+from ..layers import ConvNeXtBlock, masked, through
 from . import excitation
 from .speech import ExcitedSpeech, FedLogMel, MelSource
 
@@ -58,9 +58,9 @@ class SpectralGenerator(FedLogMel, nn.Module):
         """Frames (100 Hz) to each side on which a frame of output depends."""
         return 1 + len(self.blocks) * (self.kernel // 2) + (1 + self.matching) * (FFT // HOP)
 
-    def hidden(self, mel: Tensor, pitch: Tensor) -> Tensor:
+    def hidden(self, mel: Tensor, pitch: Tensor, there: Tensor | None = None) -> Tensor:
         """What the filters are read from, (B, channels, n)."""
-        hidden: Tensor = self.blocks(self.stem(torch.cat([mel, pitch], 1)))
+        hidden = through(self.blocks, self.stem(masked(torch.cat([mel, pitch], 1), there)), there)
         return self.norm(hidden.transpose(1, 2)).transpose(1, 2)
 
     def filters(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -85,27 +85,33 @@ class SpectralGenerator(FedLogMel, nn.Module):
             hiss = excitation.overlap_frames(noise, FFT, HOP, self.window)
             return excitation.filtered(source, harmonic, angle), excitation.filtered(hiss, noisy)
 
-    def generate(self, mel: Tensor, pitch: Tensor, pulses: Tensor, noise: Tensor) -> Tensor:
-        """Normalised log-mel (B, 80, n), pitch features (B, 3, n), excitations (B, 160 n) -> waveform (B, 160 n)."""
-        voiced, hiss = self.shaped(self.hidden(mel, pitch), pulses, noise)
-        with torch.autocast(mel.device.type, enabled=False):
-            return self.matched(excitation.overlap_add(voiced + hiss, FFT, HOP, self.window), mel)
+    def generate(self, mel: Tensor, pitch: Tensor, pulses: Tensor, noise: Tensor, there: Tensor | None = None) -> Tensor:
+        """Normalised log-mel (B, 80, n), pitch features (B, 3, n), excitations (B, 160 n) -> waveform (B, 160 n).
 
-    def matched(self, waveform: Tensor, mel: Tensor) -> Tensor:
+        ``there`` (B, 1, n): 1 up to the end of each row, 0 behind it, where rows of several lengths are spoken together. The
+        excitations are 0 there, too; the waveform may be anything.
+        """
+        voiced, hiss = self.shaped(self.hidden(mel, pitch, there), pulses, noise)
+        with torch.autocast(mel.device.type, enabled=False):
+            return self.matched(excitation.overlap_add(masked(voiced + hiss, there), FFT, HOP, self.window), mel, there)
+
+    def matched(self, waveform: Tensor, mel: Tensor, there: Tensor | None = None) -> Tensor:
         """Bring the log-mel of a waveform (B, 160 n) near to the normalised one that it shall have, (B, 80, n).
 
         Noise is louder and softer from frame to frame and band to band than its filter, and so is what it adds to pulses. A
         recogniser hears that. Each pass filters the waveform once more, by what its bands lack.
         """
         target = denormalise(mel.float()).transpose(1, 2)
+        samples = None if there is None else there[:, 0].repeat_interleave(HOP, 1)
         for _ in range(self.matching):
             # Frames before bins, as the transform has them, and real numbers: that is half of the time.
-            spectra = torch.view_as_real(excitation.overlap_frames(waveform, FFT, HOP, self.window).transpose(1, 2))
+            framed = excitation.overlap_frames(masked(waveform, samples), FFT, HOP, self.window)
+            spectra = torch.view_as_real(framed.transpose(1, 2))
             magnitude = (spectra[..., 0].square() + spectra[..., 1].square() + TINY).sqrt()
             lacks = target - torch.log(magnitude @ self.bands.T + FLOOR)
             gain = torch.exp(lacks.clamp(-MOST_MATCHED, MOST_MATCHED) @ self.shares)
             changed = torch.view_as_complex(spectra * gain[..., None]).transpose(1, 2)
-            waveform = excitation.overlap_add(changed, FFT, HOP, self.window)
+            waveform = excitation.overlap_add(masked(changed, there), FFT, HOP, self.window)
         return waveform
 
     def forward(self, mel: Tensor, pitch: Tensor, f0: Tensor) -> Tensor:

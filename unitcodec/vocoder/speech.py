@@ -186,9 +186,9 @@ class MelSpeech:
         return _context(self.generator, self.source)
 
     def speak(self, units: Tensor, f0: Tensor, low: int, begin: int, end: int) -> Tensor:
-        own, begin, end = _own(self.generator, self.source, begin, end)
+        own, begin, end = own_frames(self.generator, self.source, begin, end)
         mel, features, _ = self.source.decode(units, f0, own)
-        part = _frames(self.generator, begin, end)
+        part = frames_of(self.generator, begin, end)
         waveform = self.generator.generate(mel[..., part], features[..., part])
         return waveform[0, begin - part.start * HOP : end - part.start * HOP]
 
@@ -207,9 +207,9 @@ class ExcitedSpeech:
         return _context(self.generator, self.source)
 
     def speak(self, units: Any, f0: Any, low: int, begin: int, end: int) -> Any:
-        own, begin, end = _own(self.generator, self.source, begin, end)
+        own, begin, end = own_frames(self.generator, self.source, begin, end)
         mel, features, hz = self.source.decode(units, f0, own)
-        part = _frames(self.generator, begin, end)
+        part = frames_of(self.generator, begin, end)
         first = part.start * HOP
         samples = slice(first, min(end + self.generator.context * HOP, mel.shape[2] * HOP))
         position = (low + own.start) * self.source.unit_hop + first
@@ -226,16 +226,16 @@ def _context(generator: Vocoder | ExcitedVocoder, source: MelSource) -> int:
     return -(-generator.context * HOP // source.unit_hop) + source.context
 
 
-def _own(generator: Vocoder | ExcitedVocoder, source: MelSource, begin: int, end: int) -> tuple[slice, int, int]:
+def own_frames(generator: Vocoder | ExcitedVocoder, source: MelSource, begin: int, end: int) -> tuple[slice, int, int]:
     """The unit frames that the samples [begin, end) take, as far as there are any, and these samples counted from the first one.
 
     The rest is only there for the mel decoder to see. One more at either end, as F0 is interpolated between frames.
     """
-    part, frames = _frames(generator, begin, end), source.unit_hop // HOP
+    part, frames = frames_of(generator, begin, end), source.unit_hop // HOP
     own = slice(max(0, part.start // frames - 1), -(-part.stop // frames) + 1)
     return own, begin - own.start * source.unit_hop, end - own.start * source.unit_hop
 
 
-def _frames(generator: Vocoder | ExcitedVocoder, begin: int, end: int) -> slice:
+def frames_of(generator: Vocoder | ExcitedVocoder, begin: int, end: int) -> slice:
     """Log-mel frames that the samples [begin, end) take. The mel decoder sees further than the generator, which costs more."""
     return slice(max(0, begin // HOP - generator.context), -(-end // HOP) + generator.context)
