@@ -17,13 +17,13 @@ from unitcodec.configuration import ModelConfig
 from unitcodec.decoder import together
 from unitcodec.decoder.piece import NetworkVoice
 from unitcodec.decoder.stream import Piece
-from unitcodec.model import Networks
+from unitcodec.model import Model, Networks
 
 PACKET = 40960
 LENGTHS = (3000, 5 * PACKET + 777, 1, PACKET, 0, 4 * PACKET, 4 * PACKET + 1, 9 * PACKET - 300, 640, 4 * PACKET + 30000, 90001)
 
 
-def _codes(model: together.Model, lengths: Sequence[int]) -> list[SpeechCodes]:
+def _codes(model: Model, lengths: Sequence[int]) -> list[SpeechCodes]:
     """Random codes of so many samples each, in random voices."""
     rng, spec = np.random.default_rng(0), model.entropy.spec
     found = []
