@@ -23,10 +23,14 @@ from benchmarks.bitrate import loaded, one_thread
 from benchmarks.corpus import Utterance, load
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import bootstrap, moonshine, text
-from benchmarks.waveform import SAMPLE_RATE, FloatArray, read
+from benchmarks.waveform import SAMPLE_RATE, FloatArray, duration, read
+from unitcodec.errors import UnitcodecError
 
 MOST = 3.0
 """Nats that a token costs at most where they are clipped."""
+
+SHORTEST = 0.1
+"""Seconds that Moonshine needs."""
 
 RECORDING = "recording"
 """In the place of a model: the recording itself."""
@@ -72,7 +76,8 @@ def table(models: Sequence[str], rows: Sequence[Sequence[dict[str, Any]]]) -> st
         return sum(each[top] for each in column) / sum(each[bottom] for each in column)
 
     for model, column in zip(models, columns, strict=True):
-        cells = [model, f"{share(column, 'bits', 'seconds'):.0f}", f"{share(column, 'errors', 'words'):.3f}"]
+        said = sum(each["words"] for each in column)
+        cells = [model, f"{share(column, 'bits', 'seconds'):.0f}", f"{share(column, 'errors', 'words'):.3f}" if said else ""]
         for name in ("nats", "clipped"):
             cells += [
                 f"{share(column, name, 'tokens'):.3f}",
@@ -100,11 +105,16 @@ def main() -> None:
         parser.error("--every and --jobs must be at least 1, --effort at least 0")
     if (gap := moonshine.gap()) is not None:
         parser.error(gap)
+    models = given.model or ["default"]
     try:
         utterances = load(given.data)[:: given.every]
-    except BenchmarkError as error:
+        if short := [each.path for each in utterances if duration(each.path) < SHORTEST]:
+            raise BenchmarkError(f"{short[0]}: shorter than {SHORTEST} s; leave it out")
+        for model in models:
+            if model != RECORDING:
+                loaded(model)
+    except (BenchmarkError, UnitcodecError) as error:
         parser.error(str(error))
-    models = given.model or ["default"]
     with multiprocessing.get_context("spawn").Pool(given.jobs, one_thread) as pool:
         found = pool.imap(partial(judged, models, given.effort), utterances)
         print(table(models, list(progress.track("likelihood", found, len(utterances)))))

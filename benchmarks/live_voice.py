@@ -20,6 +20,7 @@ from benchmarks.corpus import Utterance, load
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import bootstrap, speaker
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, read
+from unitcodec.errors import UnitcodecError
 
 SECONDS = 20
 """Of a stream, at least."""
@@ -31,11 +32,13 @@ STRETCHES = ((0, 1), (1, 3), (3, 6), (6, 10), (10, 14), (14, 20), (10, 20))
 def streams(utterances: Sequence[Utterance]) -> list[list[Path]]:
     """Recordings of one speaker that are long enough together, each used once, in the order of the corpus.
 
-    Raises BenchmarkError where there are none.
+    Raises BenchmarkError where there are none, or where it is not known who speaks.
     """
     begun: dict[str, tuple[float, list[Path]]] = {}
     found = []
     for each in utterances:
+        if not each.speaker:
+            raise BenchmarkError(f"{each.path}: nobody says who speaks; the manifest's column speaker does")
         seconds, paths = begun.get(each.speaker, (0.0, []))
         seconds, paths = seconds + len(read(each.path)) / SAMPLE_RATE, [*paths, each.path]
         if seconds >= SECONDS:
@@ -43,7 +46,7 @@ def streams(utterances: Sequence[Utterance]) -> list[list[Path]]:
             seconds, paths = 0.0, []
         begun[each.speaker] = seconds, paths
     if not found:
-        raise BenchmarkError(f"no speaker has {SECONDS} s of speech: a column speaker tells whose recordings belong together")
+        raise BenchmarkError(f"no speaker has {SECONDS} s of speech")
     return found
 
 
@@ -68,9 +71,10 @@ def table(rows: Sequence[Sequence[tuple[float, float]]]) -> str:
     lines = ["| seconds | live | file | ratio | 95 % |", "|---|---|---|---|---|"]
     for (begin, end), column in zip(STRETCHES, zip(*rows, strict=True), strict=True):
         live, file = zip(*column, strict=True)
-        bounds = bootstrap.interval(live, file)
+        bounds = bootstrap.interval(live, file) if any(file) else None
         within = "" if bounds is None else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
-        lines.append(f"| {begin} to {end} | {np.mean(live):.3f} | {np.mean(file):.3f} | {sum(live) / sum(file):.3f} | {within} |")
+        ratio = sum(live) / (sum(file) or np.nan)
+        lines.append(f"| {begin} to {end} | {np.mean(live):.3f} | {np.mean(file):.3f} | {ratio:.3f} | {within} |")
     return "\n".join([*lines, "", f"{progress.many(len(rows), 'stream')}."])
 
 
@@ -85,7 +89,8 @@ def main() -> None:
         parser.error("--streams and --jobs must be at least 1")
     try:
         work = streams(load(given.data))[: given.streams]
-    except BenchmarkError as error:
+        loaded(given.model)
+    except (BenchmarkError, UnitcodecError) as error:
         parser.error(str(error))
     with multiprocessing.get_context("spawn").Pool(given.jobs, one_thread) as pool:
         found = pool.imap(partial(similarities, given.model), work)

@@ -23,6 +23,8 @@ def test_streams_are_of_one_speaker_and_long_enough(tmp_path: Path) -> None:
     assert [[path.stem for path in each] for each in found] == [["1"], ["0", "2"], ["3", "5"]]
     with pytest.raises(BenchmarkError, match="no speaker has 20 s"):
         live_voice.streams(spoken[4:5])
+    with pytest.raises(BenchmarkError, match="nobody says who speaks"):
+        live_voice.streams([Utterance(tmp_path / "1.wav", "words")])
 
 
 def test_its_table() -> None:

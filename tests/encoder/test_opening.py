@@ -68,7 +68,16 @@ def test_a_room_before_somebody_speaks_is_not_the_speech() -> None:
     room[10 * RATE :] += _bursts(30)
     opening, _ = _look(room, RATE, lambda wave: np.where(np.abs(wave[::160]) > 0.3 * np.abs(wave).max(), 100.0, 0.0))
     assert opening.end == 16 * RATE
-    assert abs(opening.level - level_code(active_level(_bursts(30)))) <= 2
+    assert abs(opening.level - level_code(active_level(_bursts(30)))) <= 1
+    assert opening.begin == 8 * RATE
+
+
+def test_a_room_that_lasts_a_minute_leaves_room_for_speech() -> None:
+    """It is not brought up to the level of speech."""
+    room = (2e-3 * np.random.default_rng(0).standard_normal(70 * RATE)).astype(np.float32)
+    opening, _ = _look(room, RATE, _unvoiced)
+    assert opening.end == 60 * RATE
+    assert opening.level == level_code(-36.0)
 
 
 def test_f0_is_asked_for_only_where_it_may_matter() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,11 @@ def test_the_mel_decoder_may_learn_too(manifest: Path, tmp_path: Path) -> None:
     assert all(torch.equal(one, two) for one, two in zip(begun.speaker.parameters(), taught.speaker.parameters(), strict=True))
     header = (tmp_path / "run" / "encoder" / "log.csv").read_text().splitlines()[0].split(",")
     assert {"conversion", "test_conversion"} <= set(header)
+    # What learned together is not taken apart.
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(RECIPE))
+    with pytest.raises(UnitcodecError, match=r"of another encoder\.decoder"):
+        replace(folder, settings=read_settings(other)).taught()
 
 
 def test_a_stage_that_is_not_asked_for(manifest: Path, tmp_path: Path) -> None:

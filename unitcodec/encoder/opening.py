@@ -43,11 +43,15 @@ FloatArray = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Opening:
-    """Samples [0, ``end``) of a stream; ``level`` code of what is active in them; ``speech``: whether they hold any."""
+    """Samples [0, ``end``) of a stream; ``level`` code of what is active in them; ``speech``: whether they hold any.
+
+    Those before ``begin`` are the room before somebody speaks, and say nothing of level and voice.
+    """
 
     end: int
     level: int
     speech: bool
+    begin: int = 0
 
     @property
     def may_go_on(self) -> bool:
@@ -81,7 +85,7 @@ class OpeningSearch:
         power = block_power(samples)
         quiet = 10 ** (QUIET / 10), np.quantile(power, 0.95) * 10 ** (-ACTIVE_RANGE / 10)
         enough, of_speech = (bool(np.count_nonzero(power[self._room :] > each) >= ACTIVE_SECONDS * BLOCKS) for each in quiet)
-        if enough and active_level(samples) <= FAINT and not self._is_proven(samples):
+        if enough and active_level(samples[self._room * SAMPLE_RATE // BLOCKS :]) <= FAINT and not self._is_proven(samples):
             self._room = len(power)
             return False
         # F0 takes time, and seldom matters: most speech is as long active by either measure.
@@ -97,13 +101,19 @@ class OpeningSearch:
         return self._speech
 
     def _found(self, samples: FloatArray) -> Opening:
-        level = active_level(samples)
+        # Unless hardly anything follows it, the room does not count.
+        begin = self._room * SAMPLE_RATE // BLOCKS
+        begin = begin if len(samples) - begin >= SAMPLE_RATE else 0
+        level = active_level(samples[begin:])
         speech = level > SILENCE
         if not speech:
             # A short stream needs no proof: nothing comes that a wrong level would harm.
             whole = self._seconds == OPENING_SECONDS
             speech = self._is_proven(samples) if whole else bool(stands_out(block_power(samples)).mean() >= 0.05)
-        return Opening(len(samples), level_code(level if speech else REFERENCE_LEVEL), speech)
+        elif self._seconds == OPENING_SECONDS and not self._is_proven(samples):
+            # What comes may be speech, and much louder.
+            level = max(level, FAINT)
+        return Opening(len(samples), level_code(level if speech else REFERENCE_LEVEL), speech, begin)
 
 
 def fields_of(voice: tuple[int, ...], f0: FloatArray, level: int) -> Fields:

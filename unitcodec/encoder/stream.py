@@ -221,7 +221,7 @@ class StreamEncoder:
     def _describe(self, opening: Opening, f0: F0Track) -> Work[Fields]:
         """The fields, with the voice that the speaker encoder hears or, where the model asks for it, a better one."""
         mel = self.analyser.mel(at_reference_level(self.samples.window(0, opening.end), opening.level))
-        fields = fields_of(self.analyser.voice(mel), f0.window(0, opening.end), opening.level)
+        fields = fields_of(self.analyser.voice(mel[..., opening.begin // HOP :]), f0.window(0, opening.end), opening.level)
         if not (self.voice_search and opening.speech):
             return fields
         packets = self._loudest(opening)

@@ -59,7 +59,7 @@ def run(
     from .corpus import prepare
     from .settings import read_settings
     from .stages import TABLE, Folder
-    from .teacher import read_teachers
+    from .teacher import read_teachers, read_whisper
     from .warm_start import begin
 
     settings = read_settings(config)
@@ -78,10 +78,13 @@ def run(
     parallel.start(device)
     if stage == "encoder" and not settings.encoder.steps:
         raise UnitcodecError("encoder.steps is 0, which leaves the content encoder as it is: set it in a recipe (--config)")
-    if stage in ("all", "encoder") and settings.encoder.steps:
-        # Before hours of the other stages.
-        if settings.content.family not in SCALAR:
-            raise UnitcodecError(f"encoder.steps: only for scalar codes (the families {' and '.join(SCALAR)})")
+    # What is missing is told before hours of the other stages.
+    if stage in ("all", "encoder") and settings.encoder.steps and settings.content.family not in SCALAR:
+        raise UnitcodecError(f"encoder.steps: only for scalar codes (the families {' and '.join(SCALAR)})")
+    if stage in ("all", "content") and settings.content.family == "whisper":
+        read_whisper(settings.whisper.checkpoint)
+    hears = {"content": settings.content.feature_loss, "joint": settings.joint.feature_loss, "encoder": settings.encoder.steps}
+    if any(asked and stage in ("all", name) for name, asked in hears.items()):
         read_teachers(settings.whisper)
     for name in STAGES if stage == "all" else (stage,):
         first = parallel.rank() == 0

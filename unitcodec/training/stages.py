@@ -70,8 +70,10 @@ class Folder:
         model = self.autoencoder()
         if self.settings.encoder.steps:
             state = self.state("encoder")
+            if ("decoder" in state) != self.settings.encoder.decoder:
+                raise UnitcodecError(f"{self.out / 'encoder'}: of another encoder.decoder: take another --out, or --restart")
             model.scalar.load_state_dict(state["content"])
-            if self.settings.encoder.decoder:
+            if "decoder" in state:
                 model.decoder.load_state_dict(state["decoder"])
         return model.eval()
 

@@ -34,6 +34,8 @@ class Teachers(nn.Module):
 def read_teachers(settings: WhisperSettings) -> Teachers:
     """Those that ``whisper.teachers`` names, or else what is inside the content encoder. Raises as :func:`read_whisper`."""
     names = settings.teachers
+    if not all(names):
+        raise UnitcodecError("whisper.teachers: an empty name; a folder with a Whisper, or a model with Whisper inside")
     return Teachers(*(read_whisper(name, any_size=True) for name in names) if names else (read_whisper(settings.checkpoint),))
 
 
@@ -68,8 +70,9 @@ def read_whisper(name: str | Path | None, any_size: bool = False) -> WhisperEnco
             count = sum(each.endswith(".fc1.weight") for each in found)
             network = WhisperEncoder(count, width, width // HEAD)
         network.load_state_dict(found)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except (OSError, SafetensorError, RuntimeError, TypeError) as error:
+        # PyTorch's first line says no more than that something is wrong.
+        reason = " ".join((str(error).splitlines() or [type(error).__name__])[:2])
         raise UnitcodecError(f"{path}: not the weights of {what}: {reason}") from error
     return network.eval().requires_grad_(False)
 
