@@ -69,6 +69,10 @@ MOST_BITRATE = 450.0
 MOST_SAVED = 16.0
 """Bytes that a packet may have more than its share, where earlier ones had less."""
 
+ON_TOP, REPAID = 5.0, 1.0
+"""Seconds in which what is sent of the speaker comes on top of the rate; of what is sent of him later, the bytes by which each
+packet is shorter until it is made good."""
+
 LEAST_PAYLOAD = 2
 """Bytes of a packet's payload beside one for each unit frame."""
 
@@ -230,7 +234,8 @@ class LiveEncoder:
             assert isinstance(candidates, Rungs)
             self._copies.append(candidates[self._rung][1:])
         if self._slot is None:
-            self._saved = min(MOST_SAVED, max(0.0, self._saved + self._share - len(data)))
+            least = 0.0 if start < ON_TOP * SAMPLE_RATE else -MOST_SAVED
+            self._saved = min(MOST_SAVED, max(least, self._saved + self._share - len(data)))
             return data
         if len(data) > self._slot:  # codes so improbable that not even the coarsest ones fit: seldom
             self.sent, self._correction = known
@@ -256,7 +261,7 @@ class LiveEncoder:
 
     def _room(self, fields: Fields, opening: bool) -> float:
         """Bits that the units and F0 codes of the next packet may cost."""
-        saved = self._saved if self._slot is None else 0.0
+        saved = max(self._saved, -REPAID) if self._slot is None else 0.0
         # Where the size may vary, what an opening has more comes on top.
         told = self.coder.speaker_bits(self._number, fields.codes(), opening and self._slot is not None)
         return 8 * (int(self._share + saved) - OVERHEAD - self.coder.copy_bytes) - CODER_BITS - told
