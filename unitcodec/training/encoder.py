@@ -58,8 +58,11 @@ class EncoderTraining:
         self.model, self.generator = autoencoder.to(device).eval(), generator.to(device).eval()
         self.pitch, self.teacher = pitch.to(device).eval(), teacher.to(device).eval()
         self.content: nn.Module = autoencoder.scalar
-        # Not what a content encoder has inside and leaves as it is.
+        # Not what a content encoder has inside and leaves as it is, unless the settings say so.
         self.learned = [each for each in self.content.parameters() if each.requires_grad]
+        if settings.whisper:
+            inside = autoencoder.scalar.whisper
+            self.learned += [*inside.layers.parameters(), *inside.layer_norm.parameters()]
         for network in (self.model, self.generator, self.pitch, self.teacher):
             network.requires_grad_(False)
         learning = nn.ModuleList([self.content])
