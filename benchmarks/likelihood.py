@@ -24,6 +24,7 @@ from benchmarks.corpus import Utterance, load
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import bootstrap, moonshine, text
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, duration, read
+from unitcodec.encoder.surroundings import checked_effort
 from unitcodec.errors import UnitcodecError
 
 MOST = 3.0
@@ -101,8 +102,8 @@ def main() -> None:
     parser.add_argument("--effort", type=int, default=0, help="of the encoder, as in unitcodec encode --effort")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     given = parser.parse_args()
-    if min(given.every, given.jobs) < 1 or given.effort < 0:
-        parser.error("--every and --jobs must be at least 1, --effort at least 0")
+    if min(given.every, given.jobs) < 1:
+        parser.error("--every and --jobs must be at least 1")
     if (gap := moonshine.gap()) is not None:
         parser.error(gap)
     models = given.model or ["default"]
@@ -113,7 +114,8 @@ def main() -> None:
         for model in models:
             if model != RECORDING:
                 loaded(model)
-    except (BenchmarkError, UnitcodecError) as error:
+        checked_effort(given.effort)
+    except (BenchmarkError, UnitcodecError, ValueError) as error:
         parser.error(str(error))
     with multiprocessing.get_context("spawn").Pool(given.jobs, one_thread) as pool:
         found = pool.imap(partial(judged, models, given.effort), utterances)

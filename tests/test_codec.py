@@ -382,6 +382,9 @@ def test_from_pretrained_to_and_repr(narrow_folder: Path, codec: Codec, wave: np
             ModelError, match=r"^device .* cannot be used; name one that computes: 'auto', 'cpu', 'cuda', 'cuda:1'$"
         ):
             own.to(no_device)  # type: ignore[arg-type]
+    if not torch.cuda.is_available():
+        with pytest.raises(ModelError, match="device 'cuda' cannot be used"):
+            own.to("cuda")
     assert repr(own) == "<Codec 'narrow', on cpu>"
     assert own.encode(wave[:20000], 16000) == codes
 

@@ -73,18 +73,18 @@ class Codec(AnyCodec):
         try:
             # Inference tensors, which a caller's inference mode makes, could not take part in the search for a voice.
             with torch.inference_mode(False):
-                self.device, networks = torch.device(device), self.model.networks
+                chosen, networks = torch.device(device), self.model.networks
                 # On the CPU only the modules are copies, for they get packed; the weights are the model's own.
-                own = [*networks.parameters(), *networks.buffers()] if self.device.type == "cpu" else []
+                own = [*networks.parameters(), *networks.buffers()] if chosen.type == "cpu" else []
                 own = [] if any(tensor.is_inference() for tensor in own) else own
-                moved = copy.deepcopy(networks, {id(tensor): tensor for tensor in own}).to(self.device)
+                moved = copy.deepcopy(networks, {id(tensor): tensor for tensor in own}).to(chosen)
                 for name, part in moved.named_children():
                     # F0 is summed up to a phase, so that the last bits of the F0 decoder are seen in the samples.
                     if name != "pitch":
                         pack(part)
         except (RuntimeError, AssertionError) as error:
             raise ModelError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from error
-        self._float = moved
+        self.device, self._float = chosen, moved
         self.__dict__.pop("_double", None)
         return self
 

@@ -41,7 +41,12 @@ class DatagramReceiver:
     """
 
     def __init__(self, entropy: EntropyModel, on_error: OnError = "strict") -> None:
-        """`on_error`: what is damaged or another model's raises ("strict"), or is passed over ("conceal", "salvage")."""
+        """`on_error`: what is damaged or another model's raises ("strict"), or is passed over ("conceal", "salvage").
+
+        Raises ValueError for another word.
+        """
+        if on_error not in ("strict", "conceal", "salvage"):
+            raise ValueError(f"on_error is {on_error!r}; it must be 'strict', 'conceal' or 'salvage'")
         self.speaker: NDArray[np.int32] | None = None
         self.num_samples: int | None = None
         self._blocks = Blocks(entropy)

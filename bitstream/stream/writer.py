@@ -142,9 +142,16 @@ class PacketWriter:
         shape, full = (self._spec.packet_frames, self._spec.packet_f0_frames), []
         while self._frames.has(*shape):
             full.append(self._frames.take(*shape))
-        for payload in self._coder.encode_payloads(full):
-            self._file.write(frame_payload(payload, self._packets))
-            self._packets += 1
+        try:
+            for payload in self._coder.encode_payloads(full):
+                self._file.write(frame_payload(payload, self._packets))
+                self._packets += 1
+        except BaseException:
+            # The frames are taken: what came after would stand in their place.
+            self._open = False
+            if self._owned is not None:
+                self._owned.close()
+            raise
 
     def close(self, num_samples: int | None = None) -> None:
         """End the stream: `num_samples` in all, by default what the unit frames cover. The second time nothing happens.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import time
+import timeit
 
 import numpy as np
 import pytest
@@ -84,6 +86,16 @@ def test_files_end_to_end_are_told_apart(kind: str, following: str, between: byt
     first, second = file(format=kind), file(format=following)
     assert [each.start for each in files_of(first + between + second + between)] == [0, len(first + between)]
     assert files_of(first + between) == [range(len(first + between))]
+
+
+def test_very_many_files_end_to_end_take_time_in_proportion() -> None:
+    head = file(format="FLAC")[:46]
+    times = [
+        min(timeit.repeat(lambda data=head * count: files_of(data), timer=time.process_time, number=1, repeat=5))
+        for count in (1000, 16000)
+    ]
+    assert len(files_of(head * 16000)) == 8000  # each ends with the head of a block, which the next one fills
+    assert times[1] < 4 * 16 * times[0]  # sixteen times as many; before, two hundred times as long
 
 
 def test_what_a_flac_holds_of_another_file_is_not_the_next_one() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from unitcodec.command import temporary
 from unitcodec.command.folder import OutputFolder
 from unitcodec.command.jobs import JobError
 from unitcodec.command.output import OutputError
@@ -47,6 +50,30 @@ def test_an_existing_folder_is_replaced_when_asked(tmp_path: Path) -> None:
         Path(folder, "new").touch()
     assert names(target) == ["new"]
     assert names(tmp_path) == ["model"]
+
+
+@pytest.mark.parametrize("renames", [1, 2])
+def test_killed_while_it_takes_anothers_place(tmp_path: Path, renames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run beside it finishes: the new folder is there, and nothing else."""
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "old").touch()
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom unitcodec.command.folder import OutputFolder\n"
+        "rename, done = os.rename, []\n"
+        "def renamed(*names):\n"
+        "    rename(*names)\n"
+        "    done.append(names)\n"
+        f"    if len(done) == {renames}: os._exit(9)\n"
+        "os.rename = renamed\n"
+        "with OutputFolder(sys.argv[1], overwrite=True) as folder: Path(folder, 'new').touch()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(target)], check=False).returncode == 9
+    assert names(tmp_path) != ["model"]
+    monkeypatch.setattr(temporary, "_cleaned", set())
+    temporary.clean(str(tmp_path))
+    assert names(tmp_path) == ["model"]
+    assert names(target) == ["new"]
 
 
 def test_what_came_in_the_meantime_is_kept(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 import bitstream
-from unitcodec.command import main
+from unitcodec.command import main, resynth
 from unitcodec.decoder.completion import complete
 from unitcodec.decoder.conversion import typical_speaker
 from unitcodec.formats.unit_files import UnitEntry, to_json, to_npz
@@ -93,6 +93,20 @@ def test_one_entry(run: Run, narrow: Codec, entries: list[UnitEntry], tmp_path: 
     assert run(units, "-q", "-o", tmp_path / "out") == (0, [])
     for path in ("u.wav", "named.wav", "out/short.wav"):
         assert np.array_equal(heard(tmp_path / path), expected)
+
+
+def test_how_to_go_on_after_an_interrupt(
+    run: Run, entries: list[UnitEntry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = tmp_path / "u.jsonl"
+    units.write_text(lines_of(*entries))
+
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(resynth, "conclude", interrupted)
+    line = "unitcodec: interrupted; the same command with --skip-existing goes on from here"
+    assert run(units, "-o", tmp_path / "out") == (130, [line])
 
 
 def test_pipes(narrow: Codec, narrow_folder: Path, entries: list[UnitEntry], command: Callable[..., Any]) -> None:

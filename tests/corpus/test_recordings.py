@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from corpus_shards import write_tar
 
+from unitcodec.corpus import recordings as recordings_module
 from unitcodec.corpus.recordings import expanded, is_tar, read_folder, read_manifest, read_tar
 from unitcodec.errors import UnitcodecError, UnitcodecWarning
 
@@ -144,6 +145,12 @@ def test_members_that_are_no_plain_files_are_told(tmp_path: Path) -> None:
     found = told(tmp_path / "x.tar")
     assert [name for name, _ in found] == ["hard", "soft", "bomb"]
     assert all("--dereference" in problem for _, problem in found), found
+
+
+def test_a_recording_that_is_unpacked_to_too_much_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings_module, "MOST_AUDIO", 100)
+    write_tar(tmp_path / "x.tar", {"a.wav": b"1" * 101, "b.wav": b"2" * 100})
+    assert told(tmp_path / "x.tar") == [("a", "has 101 bytes, more than 100; name it in a manifest instead"), ("b", "")]
 
 
 def test_a_key_that_comes_again_is_told(tmp_path: Path) -> None:

@@ -36,6 +36,16 @@ def test_another_manifest_needs_another_folder(manifest: Path, tmp_path: Path) -
         prepare(other, tmp_path / "corpus")
 
 
+def test_other_speakers_or_another_tracker_need_another_folder(manifest: Path, tmp_path: Path) -> None:
+    prepare(manifest, tmp_path / "corpus")
+    with pytest.raises(UnitcodecError, match=r"its F0 is by swift-f0, not by yaapt"):
+        prepare(manifest, tmp_path / "corpus", "yaapt")
+    other = manifest.with_name("speakers.tsv")
+    other.write_text(manifest.read_text().replace("\ta\t", "\tz\t"))
+    with pytest.raises(UnitcodecError, match="prepared from another manifest"):
+        prepare(other, tmp_path / "corpus")
+
+
 def test_other_rates_and_channels(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "stereo.flac", np.random.default_rng(0).uniform(-0.1, 0.1, (44100, 2)), 44100)
     (tmp_path / "m.tsv").write_text("speaker\tpath\nx\tstereo.flac\n")

@@ -88,6 +88,20 @@ def test_the_log_holds_means_and_widens(tmp_path: Path) -> None:
     del model
 
 
+def test_rows_after_the_checkpoint_are_not_written_twice(tmp_path: Path) -> None:
+    run, _ = _run(tmp_path, 6, every=1, save_seconds=1e9)
+    steps = run.steps()
+    for _ in range(4):
+        run.log(loss=float(next(steps)))
+    run.step = 2
+    run.save()
+    steps.close()  # as if it were killed: two of the three rows are of steps after the checkpoint
+    run, model = _run(tmp_path, 5, every=1)
+    _train(run, model)
+    with open(tmp_path / "log.csv", newline="") as file:
+        assert [float(row["step"]) for row in csv.DictReader(file)] == [1, 2, 3, 4, 5]
+
+
 def test_checkpoints_on_the_way(tmp_path: Path) -> None:
     run, _ = _run(tmp_path, 10, save_seconds=0.0)
     steps = run.steps()

@@ -75,6 +75,16 @@ def test_two_processes_have_the_curve_of_one_with_the_doubled_batch(
             assert np.allclose(list(mine.values()), list(theirs.values()), rtol=2e-3, atol=1e-4), (name, mine, theirs)
 
 
+def test_a_gpu_shares_what_lies_on_the_cpu_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F0 codes are trained there, and means of the log are taken there, which NCCL cannot do."""
+    asked = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(parallel.distributed, "init_process_group", lambda backend, **_: asked.append(backend))
+    monkeypatch.setattr(parallel.torch.cuda, "set_device", asked.append)
+    parallel.start("cuda")
+    assert asked == ["cpu:gloo,cuda:nccl", 0]
+
+
 def test_alone_nothing_is_shared() -> None:
     assert (parallel.rank(), parallel.size(), list(parallel.share(3))) == (0, 1, [0, 1, 2])
     assert parallel.mean(2.5) == 2.5

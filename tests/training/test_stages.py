@@ -95,6 +95,11 @@ def test_stages_resume_or_start_anew(trained: Path, manifest: Path, tmp_path: Pa
     run("pitch", manifest, out, _config(tmp_path, pitch={"steps": 1}), resume=False)
     assert _step(out, "pitch") == 1
     assert _step(out, "content") == 2
+    # Codes of weights that are no longer there.
+    run("content", manifest, out, _config(tmp_path, content={"steps": 1}), resume=False)
+    with pytest.raises(UnitcodecError, match=r"codes\.safetensors: made by other weights .*: --restart"):
+        run("entropy", manifest, out, _config(tmp_path))
+    run("entropy", manifest, out, _config(tmp_path), resume=False)
 
 
 def test_the_hifigan_generator(trained: Path, manifest: Path, speech: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from .starts import Bytes, front_tag_end, kind_at, next_start, padding_end
+from .starts import Bytes, Starts, front_tag_end, kind_at, padding_end
 
 _TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000))
 """Sizes that tools write into pipes, rounded down to whole frames; the true ones come later, or never."""
@@ -154,7 +154,7 @@ def files_of(data: Bytes) -> list[range]:
     Of formats that say how long their file is the next is looked for there, of others by its first bytes, from front to back.
     """
     files: list[range] = []
-    start = 0
+    start, starts = 0, Starts(data)
     while start < len(data):
         end, kind = file_end(data, start), kind_at(data, start)
         if end is not None:
@@ -163,7 +163,7 @@ def files_of(data: Bytes) -> list[range]:
         elif kind == "Matroska":  # with attachments
             stop = len(data)
         else:  # links of an Ogg file are told by its pages, and FLAC in Ogg begins as FLAC does
-            stop = next_start(data, _head_end(data, start), ("Ogg", "FLAC") if kind == "Ogg" else ())
+            stop = starts.next(_head_end(data, start), ("Ogg", "FLAC") if kind == "Ogg" else ())
         files.append(range(start, stop))
         start = stop
     return files

@@ -165,7 +165,7 @@ class Reader:
 
     def _from_stream(self, stream: BinaryIO) -> Source:
         try:
-            live, head = (None, b"") if stream.seekable() else open_live(stream, self.name, self._raw)
+            live, head = (None, b"") if _seekable(stream) else open_live(stream, self.name, self._raw)
         except OSError as error:
             raise AudioError(f"{self.name}: {error.strerror or error}") from error
         if live is not None:
@@ -179,7 +179,7 @@ class Reader:
             with open(descriptor, "wb") as spool:
                 spool.write(head)
                 shutil.copyfileobj(stream, spool, _COPY_BYTES)
-                ended = not spool.tell() and getattr(stream, "seekable", lambda: False)() and stream.tell() > 0
+                ended = not spool.tell() and _seekable(stream) and stream.tell() > 0
         except OSError as error:
             where = f"copying to {tempfile.gettempdir()}"
             raise AudioError(f"{self.name}: {where}: {error.strerror or error}") from error
@@ -201,6 +201,10 @@ class Reader:
         if len(block):
             self.num_samples += len(block)
             yield block
+
+
+def _seekable(stream: BinaryIO) -> bool:
+    return bool(getattr(stream, "seekable", lambda: False)())
 
 
 def _shown(path: str) -> str:

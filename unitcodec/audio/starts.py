@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import mmap
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 Bytes = bytes | mmap.mmap
 
@@ -59,16 +60,25 @@ def kind_of_stump(data: Bytes) -> str | None:
     return "MP4" if data[4:8] == b"ftyp" else _SHORT.get(data[:4])
 
 
-def next_start(data: Bytes, position: int, passed: Sequence[str] = ()) -> int:
-    """Where the next file begins, searched byte by byte; kinds ``passed`` are passed over. The end where none does."""
-    first = len(data)
-    for landmark, lead in _LANDMARKS:
-        search = position + lead
-        while (found := data.find(landmark, search, first + lead)) >= 0:
-            if found - lead < first and kind_at(data, found - lead) not in (None, *passed):
-                first = found - lead
-            search = found + 1
-    return first
+class Starts:
+    """Where files begin in ``data``, from front to back, searched byte by byte: each byte once, however many files there are."""
+
+    def __init__(self, data: Bytes) -> None:
+        self._data = data
+        self._found = heapq.merge(*(self._of(*landmark) for landmark in _LANDMARKS))
+
+    def _of(self, landmark: bytes, lead: int) -> Iterator[int]:
+        found = self._data.find(landmark, lead)
+        while found >= 0:
+            if kind_at(self._data, found - lead):
+                yield found - lead
+            found = self._data.find(landmark, found + 1)
+
+    def next(self, position: int, passed: Sequence[str] = ()) -> int:
+        """The first at or behind ``position``, which never goes back, but for kinds ``passed``. The end where none is."""
+        return next(
+            (start for start in self._found if start >= position and kind_at(self._data, start) not in passed), len(self._data)
+        )
 
 
 def padding_end(data: Bytes, position: int) -> int:

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from unitcodec.command.jobs import JobError
 from unitcodec.command.output import OutputError, OutputExists
-from unitcodec.command.temporary import Temporary
+from unitcodec.command.temporary import ASIDE, Temporary
 
 
 class OutputFolder:
@@ -61,7 +61,10 @@ class OutputFolder:
                 raise OutputExists(self.name) if os.path.lexists(self._target) else error from error
             return
         # A folder with something in it cannot be renamed over: it steps aside first, and comes back if that fails.
-        aside = self._temporary + ".old"
+        assert self._mark is not None
+        self._mark.stream.write(os.path.basename(self._target).encode())
+        self._mark.stream.flush()
+        aside = self._temporary + ASIDE
         os.rename(self._target, aside)
         try:
             os.rename(self._temporary, self._target)

@@ -114,7 +114,7 @@ def resynth(
     try:
         return conclude(outcomes(items, prepare, _name, min(processes, len(left))), _name, quiet)
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(*([RESUMES] if len(jobs) > 1 else [])) from error
+        raise KeyboardInterrupt(*([RESUMES.format("--skip-existing")] if len(jobs) > 1 else [])) from error
 
 
 def _items(units: str | bytes, name: str, jobs: dict[str, Job], left: list[Job]) -> Iterator[Item]:

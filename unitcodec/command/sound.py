@@ -105,7 +105,7 @@ class _Watched:
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
-        self.seek, self.tell, self.readinto = file.seek, file.tell, file.read
+        self.seek, self.tell, self.read = file.seek, file.tell, file.read
         self.error: OSError | None = None
 
     def write(self, data: bytes) -> int:

@@ -16,6 +16,9 @@ if sys.platform != "win32":  # which removes no file that is open
 
 _NAME = re.compile(r"\.unitcodec-\d+-[0-9a-f]+\.part")
 
+ASIDE = ".old"
+"""Behind the name of a folder that another one is about to replace. The file then holds the name that both shall have."""
+
 _cleaned: set[str] = set()
 """Folders that this process has looked through."""
 
@@ -100,6 +103,15 @@ def locked(file: int) -> bool | None:
 
 
 def _remove(path: str) -> None:
-    shutil.rmtree(path.removesuffix(".part"), ignore_errors=True)
+    folder = path.removesuffix(".part")
+    if os.path.isdir(folder + ASIDE):
+        # Killed while a folder took another's place: the new one is whole, and goes there.
+        with contextlib.suppress(OSError):
+            with open(path, encoding="utf-8") as file:
+                target = os.path.join(os.path.dirname(path), os.path.basename(file.read()))
+            if not os.path.lexists(target):
+                os.rename(folder, target)
+            shutil.rmtree(folder + ASIDE, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)

@@ -37,6 +37,9 @@ JSON = ".json"
 MOST_TEXT = 1 << 20
 """Bytes of what stands beside a recording in a tar."""
 
+MOST_AUDIO = 1 << 33
+"""Bytes of a recording in a tar, which may be compressed to next to nothing: it is copied to a temporary file."""
+
 MOST_TARS = 1_000_000
 """That a path with braces stands for."""
 
@@ -274,9 +277,12 @@ class _Sample:
         assert source is not None  # of a regular file
         with closing(source):
             if kind in AUDIO_SUFFIXES:
-                self._path = os.path.join(self._folder, f"recording{kind}")
-                with open(self._path, "wb") as file:
-                    shutil.copyfileobj(source, file, 1 << 20)
+                if member.size > MOST_AUDIO:
+                    self._problem = f"has {member.size} bytes, more than {MOST_AUDIO}; name it in a manifest instead"
+                else:
+                    self._path = os.path.join(self._folder, f"recording{kind}")
+                    with open(self._path, "wb") as file:
+                        shutil.copyfileobj(source, file, 1 << 20)
                 self._audio.append(member.name)
             elif suffix == TEXT and member.size <= MOST_TEXT:
                 self._facts.setdefault("transcript", source.read().decode("utf-8", "replace").strip())

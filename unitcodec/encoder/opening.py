@@ -69,6 +69,11 @@ class OpeningSearch:
         self._seconds = 0  # looked at
         self._room = 0  # blocks at its beginning that are too faint for speech
 
+    @property
+    def _room_end(self) -> int:
+        """In samples."""
+        return self._room * SAMPLE_RATE // BLOCKS
+
     def look(self, samples: FloatArray, complete: bool) -> Opening | None:
         """All samples (n,) of the stream so far -> its opening; None as long as it is not all there.
 
@@ -85,7 +90,7 @@ class OpeningSearch:
         power = block_power(samples)
         quiet = 10 ** (QUIET / 10), np.quantile(power, 0.95) * 10 ** (-ACTIVE_RANGE / 10)
         enough, of_speech = (bool(np.count_nonzero(power[self._room :] > each) >= ACTIVE_SECONDS * BLOCKS) for each in quiet)
-        if enough and active_level(samples[self._room * SAMPLE_RATE // BLOCKS :]) <= FAINT and not self._is_proven(samples):
+        if enough and active_level(samples[self._room_end :]) <= FAINT and not self._is_proven(samples):
             self._room = len(power)
             return False
         # F0 takes time, and seldom matters: most speech is as long active by either measure.
@@ -102,8 +107,7 @@ class OpeningSearch:
 
     def _found(self, samples: FloatArray) -> Opening:
         # Unless hardly anything follows it, the room does not count.
-        begin = self._room * SAMPLE_RATE // BLOCKS
-        begin = begin if len(samples) - begin >= SAMPLE_RATE else 0
+        begin = self._room_end if len(samples) - self._room_end >= SAMPLE_RATE else 0
         level = active_level(samples[begin:])
         speech = level > SILENCE
         if not speech:

@@ -61,6 +61,7 @@ def run(
     from .stages import TABLE, Folder
     from .teacher import read_teachers, read_whisper
     from .warm_start import begin
+    from .words import read_decoder
 
     settings = read_settings(config)
     if family is not None:
@@ -88,12 +89,17 @@ def run(
     hears = {"content": settings.content.feature_loss, "joint": settings.joint.feature_loss, "encoder": settings.encoder.steps}
     if any(asked and stage in ("all", name) for name, asked in hears.items()):
         read_teachers(settings.whisper)
-    for name in STAGES if stage == "all" else (stage,):
-        first = parallel.rank() == 0
-        if not resume and first:
+    words = {"content": settings.content.word_loss, "joint": settings.joint.word_loss}
+    if any(asked and stage in ("all", name) for name, asked in words.items()):
+        read_decoder(settings.whisper.decoder)
+    stages, first = STAGES if stage == "all" else (stage,), parallel.rank() == 0
+    if first and not resume:
+        for name in stages:
             shutil.rmtree(Path(out) / name, ignore_errors=True)
-        if warm_start is not None and first:
-            begin(warm_start, Path(out), settings)
+    if first and warm_start is not None:
+        torch.manual_seed(seed)  # of what the model lacks: the same whichever stages are run
+        begin(warm_start, Path(out), settings)
+    for name in stages:
         if first:
             prepare(Path(data), Path(out) / "corpus", settings.corpus.tracker)
         parallel.wait()

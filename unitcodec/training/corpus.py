@@ -1,7 +1,7 @@
 """A manifest of audio files -> one folder that every training stage reads by memory map.
 
 ``audio.i16``: all waveforms, 16 kHz mono, one after another; ``f0.f32``: their F0 at 100 Hz; ``index.json``: per
-utterance the path, speaker, transcript, first sample, number of samples, first F0 value.
+utterance the path, speaker, transcript, first sample, number of samples, first F0 value; ``tracker.txt``: the F0 tracker.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from bitstream.entropy.spec import SAMPLE_RATE
 from ..errors import UnitcodecError
 from ..frames import HOP, active_level, level_code, level_gain
 from ..pitch.tracker import TRACKERS
+
+TRACKER = "tracker.txt"
+"""Which one F0 is by. Folders of earlier versions do not tell."""
 
 
 @dataclass(frozen=True)
@@ -89,15 +92,20 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
     rows = read_rows(manifest)
     if (folder / "index.json").exists():
         corpus = Corpus(folder)
-        if [utterance.path for utterance in corpus.utterances] != [row["path"] for row in rows]:
+        held = [(each.path, each.speaker, each.transcript) for each in corpus.utterances]
+        if held != [(row["path"], row["speaker"], row.get("transcript") or "") for row in rows]:
             raise UnitcodecError(
                 f"{folder} was prepared from another manifest than {manifest}: remove it, or choose another --out"
             )
+        made_by = (folder / TRACKER).read_text() if (folder / TRACKER).exists() else tracker
+        if made_by != tracker:
+            raise UnitcodecError(f"{folder}: its F0 is by {made_by}, not by {tracker}: remove it, or choose another --out")
         return corpus
     if tracker not in TRACKERS:
         raise UnitcodecError(f"unknown F0 tracker '{tracker}': one of {', '.join(TRACKERS)}")
     track = TRACKERS[tracker]
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / TRACKER).write_text(tracker)
     utterances, start, f0_start = [], 0, 0
     with open(folder / "audio.i16", "wb") as audio_file, open(folder / "f0.f32", "wb") as f0_file:
         for row in tqdm(rows, desc="reading audio and tracking F0", unit="file"):

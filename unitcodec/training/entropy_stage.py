@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
@@ -38,7 +39,7 @@ PACKET_SAMPLES = 40960
 """2.56 s."""
 MAX_REFERENCES = 3
 UNSEEN = 0.1
-CODES = "codes.safetensors"
+CODES, WEIGHTS = "codes.safetensors", "weights"
 
 
 @torch.inference_mode()
@@ -85,8 +86,11 @@ def units_of(
     return np.concatenate(parts, 1)
 
 
-def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray, IntArray]]) -> None:
-    """Keep what :func:`code_corpus` gave in ``folder/codes.safetensors``; written beside, then renamed."""
+def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray, IntArray]], weights: str = "") -> None:
+    """Keep what :func:`code_corpus` gave in ``folder/codes.safetensors``; written beside, then renamed.
+
+    ``weights``: digest of those that coded it.
+    """
     units, f0, speaker = zip(*sequences, strict=True)
     tensors = {
         "units": np.concatenate(units, 1),
@@ -96,8 +100,14 @@ def save_codes(folder: Path, sequences: Iterable[tuple[IntArray, IntArray, IntAr
         "f0_frames": np.array([len(part) for part in f0], np.int64),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, folder / "codes.part")
+    save_file(tensors, folder / "codes.part", {WEIGHTS: weights})
     os.replace(folder / "codes.part", folder / CODES)
+
+
+def coded_by(folder: Path) -> str:
+    """The digest that :func:`save_codes` was given; "" where it was given none, as by earlier versions."""
+    with safe_open(folder / CODES, "numpy") as file:
+        return (file.metadata() or {}).get(WEIGHTS, "")
 
 
 def load_codes(folder: Path) -> list[tuple[IntArray, IntArray, IntArray]]:

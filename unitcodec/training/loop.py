@@ -69,6 +69,19 @@ class Run:
                 raise UnitcodecError(f"{path} is of a run with other settings: take another --out, or --restart") from error
             if begun:
                 self.step = self._saved_step = state["step"]
+                self._forget_rows()
+
+    def _forget_rows(self) -> None:
+        """Those of the log that are of steps after the checkpoint: they come again."""
+        path = self.folder / "log.csv"
+        if parallel.rank() > 0 or not path.exists():
+            return
+        with open(path, newline="") as file:
+            reader = csv.DictReader(file)
+            rows, names = list(reader), reader.fieldnames or []
+        known = [row for row in rows if float(row["step"] or 0) <= self.step]
+        if len(known) < len(rows):
+            _write_log(path, names, known)
 
     def save(self) -> None:
         self._saved_step = self.step
@@ -104,10 +117,7 @@ class Run:
             if path.exists():
                 with open(path, newline="") as file:
                     rows = list(csv.DictReader(file))
-            with open(path, "w", newline="") as file:
-                writer = csv.DictWriter(file, names)
-                writer.writeheader()
-                writer.writerows(rows)
+            _write_log(path, names, rows)
             known = names
         with open(path, "a", newline="") as file:
             csv.DictWriter(file, known).writerow({name: f"{value:.6g}" for name, value in row.items()})
@@ -155,6 +165,15 @@ class Run:
         finally:
             bar.close()
             signal.signal(signal.SIGTERM, previous)
+
+
+def _write_log(path: Path, names: Sequence[str], rows: Sequence[dict[str, str]]) -> None:
+    temporary = path.with_name(f"{path.name}.part")
+    with open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, path)
 
 
 def minimise(

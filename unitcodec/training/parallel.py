@@ -49,7 +49,8 @@ def alone() -> Iterator[None]:
 def start(device: str = "cpu") -> None:
     """Join the other processes, if ``torchrun`` started any."""
     if "WORLD_SIZE" in os.environ and int(os.environ["WORLD_SIZE"]) > 1 and not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device == "cuda" else "gloo", timeout=WAIT)
+        # NCCL knows nothing of the CPU's memory, where the F0 codes are trained and means are taken.
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", timeout=WAIT)
         if device == "cuda":
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
 
@@ -87,8 +88,7 @@ def mean(value: float) -> float:
     """Over the processes."""
     if size() == 1:
         return value
-    # NCCL knows nothing of the CPU's memory.
-    total = torch.tensor(value, dtype=torch.float64, device="cuda" if distributed.get_backend() == "nccl" else "cpu")
+    total = torch.tensor(value, dtype=torch.float64)
     distributed.all_reduce(total)
     return float(total) / size()
 

@@ -13,6 +13,7 @@ import torch
 from ..configuration import ModelConfig
 from ..content import make_content
 from ..errors import UnitcodecError
+from ..model import digest
 from ..pitch.vqvae import PitchVQVAE
 from ..vocoder import make_generator
 from . import entropy_stage, parallel
@@ -163,10 +164,14 @@ def _encoder(run: Folder) -> None:
 def _entropy(run: Folder) -> None:
     folder, autoencoder, pitch = run.out / "entropy", run.taught(), run.pitch()
     content, speaker = autoencoder.content, autoencoder.speaker
+    coders = torch.nn.ModuleList([content, pitch, speaker])  # type: ignore[list-item]
+    weights = digest({name: value.detach() for name, value in coders.state_dict().items()})
     if not (folder / entropy_stage.CODES).exists():
         nested = run.settings.content.nested
         codes = entropy_stage.code_corpus(run.corpus, content, pitch, speaker, nested, run.seed)
-        entropy_stage.save_codes(folder, codes)
+        entropy_stage.save_codes(folder, codes, weights)
+    elif entropy_stage.coded_by(folder) not in ("", weights):
+        raise UnitcodecError(f"{folder / entropy_stage.CODES}: made by other weights than those that are there now: --restart")
     spec = entropy_stage.describe(content.vocabulary, content.stride, run.settings.pitch.codes, speaker.alphabets)
     entropy_stage.fit(folder, spec, replace(run.settings.entropy, seed=run.seed))
 

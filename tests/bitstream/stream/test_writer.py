@@ -47,6 +47,18 @@ def test_every_packet_leaves_when_it_is_full(golden_model: EntropyModel) -> None
         assert file.tell() == (sizes[-1] if sizes else info.header_size)
 
 
+def test_a_file_that_cannot_be_written_ends_the_stream(golden_model: EntropyModel) -> None:
+    """Frames that were taken are not there for a second try: going on would leave them out silently."""
+    codes = random_codes(golden_model, 5 * 5120, np.random.default_rng(1))
+    file = io.BytesIO()
+    writer = PacketWriter(file, golden_model, codes.speaker)
+    file.close()
+    with pytest.raises(ValueError, match="closed file"):
+        writer.write(codes.units, codes.f0)
+    with pytest.raises(ValueError, match="the stream is closed"):
+        writer.write(codes.units, codes.f0)
+
+
 def test_leaving_ends_the_stream_unless_by_an_exception(golden_model: EntropyModel) -> None:
     codes = random_codes(golden_model, 10 * 640, np.random.default_rng(2))
     file = io.BytesIO()
