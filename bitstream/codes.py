@@ -21,7 +21,8 @@ class SpeechCodes:
     """The codes of one utterance, immutable, integers only.
 
     Attributes:
-        units: (codebooks, frames) int32; row 0 is the base layer.
+        units: (codebooks, frames) int32; what a row means is the model's
+            business; of the default model row 0 is the step that the others are rounded by.
         f0: (f0_frames,) int32, indices into the F0 codebook.
         speaker: (speaker_fields,) int32, once a stream.
         num_samples: exact length of the waveform, samples at 16 kHz.

@@ -16,7 +16,7 @@ PAGES = {
     "unitcodec-api.md": (
         "unitcodec",
         "Examples: [quickstart.md](quickstart.md). Streams without PyTorch: [bitstream-api.md](bitstream-api.md).",
-        ("audio.open_reader", "errors.AudioWarning"),
+        ("base.FileEncoder", "encoder.live.LiveEncoder", "decoder.live.LiveDecoder", "audio.open_reader", "errors.AudioWarning"),
     ),
 }
 """File -> package, what else to read, and names beside the package's own ``__all__``."""

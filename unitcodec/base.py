@@ -362,7 +362,7 @@ class FileEncoder:
         return self._encoder.checkpoint
 
     def push(self, samples: FloatArray) -> list[bytes]:
-        """Take (n,) float samples at 16 kHz -> the next pieces of the file. Raises what :meth:`AnyCodec.encode_blocks` does."""
+        """Take (n,) floats, mono, at 16 kHz -> the next pieces of the file. Raises what :meth:`AnyCodec.encode_blocks` does."""
         return self._written(self._encoder.push(samples))
 
     def flush(self) -> list[bytes]:

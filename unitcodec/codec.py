@@ -83,7 +83,9 @@ class Codec(AnyCodec):
                     if name != "pitch":
                         pack(part)
         except (RuntimeError, AssertionError) as error:
-            raise ModelError(f"device '{device}' cannot be used: {str(error).splitlines()[0]}") from error
+            # PyTorch's own words for a name that it does not know list every kind of processor.
+            reason = "there is none of this name" if "device type" in str(error) else str(error).splitlines()[0]
+            raise ModelError(f"device '{device}' cannot be used: {reason}; 'cpu' always can") from error
         self.device, self._float = chosen, moved
         self.__dict__.pop("_double", None)
         return self
@@ -183,6 +185,8 @@ class Codec(AnyCodec):
 
     def decoder(self, packet: float = LIVE_SECONDS, fec: int = 0) -> LiveDecoder:
         """A decoder of live packets: ``push(packet) -> samples``, and ``push(None)`` for a packet that did not come.
+
+        Model, ``packet`` and ``fec`` are those of the encoder. Else every packet counts as ``damaged``, and nothing is heard.
 
         Args:
             packet: seconds of a packet, as for :meth:`encoder`.

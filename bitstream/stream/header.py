@@ -47,10 +47,13 @@ def read_header(source: Source) -> Header:
     version = start[2]
     if version == LIVE_VERSION:
         raise UnsupportedVersion(
-            "a stream of live packets (version 3) is played from its start: unitcodec decode, or bitstream.LiveReader"
+            "a stream of live packets (version 3) cannot be cut, joined or unpacked; 'unitcodec decode' and bitstream.LiveReader "
+            "read it"
         )
     if not 1 <= version <= VERSION:
-        raise UnsupportedVersion(f"unitcodec stream version {version}; this reader knows versions 1 to {VERSION}")
+        raise UnsupportedVersion(
+            f"unitcodec stream version {version}; this unitcodec knows versions 1 to {LIVE_VERSION}, a newer one may know it"
+        )
     num_samples, at = _read_num_samples(source) if version == 1 else (None, 7)
     data = source.peek(at + 1)
     size = at + 1 + data[at] + 2 if len(data) > at else at + 1

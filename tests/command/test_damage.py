@@ -100,7 +100,8 @@ def test_salvage_plays_what_there_is(batch: Batch, stream: bytes, tmp_path: Path
     status, _, lines = run(capsys, "decode", path, out, "--salvage", "-q")
     assert status == 0
     assert lines == [
-        f"unitcodec: {path}: packet 2, at byte {packets[2].offset}, is damaged, and the end is missing; what is there is played"
+        f"unitcodec: {path}: packet 2, at byte {packets[2].offset}, is damaged, and the end is missing; "
+        "what is sound of it is played"
     ]
     salvaged, _ = soundfile.read(out)
     whole, _ = soundfile.read(batch.folder / "out" / "speech.wav")

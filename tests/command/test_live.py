@@ -87,8 +87,15 @@ def test_what_makes_no_sense_is_refused_in_a_line(live: Path, speech: Path, comm
     out = str(tmp_path / "out")
     for arguments, said in (
         (["encode", str(speech), out, "--cbr", "20"], b"--live"),
-        (["encode", "--live", str(speech), out, "-b", "100"], b"too short"),
-        (["encode", "--live", str(speech), out, "--cbr", "9"], b"too short"),
+        (
+            ["encode", "--live", str(speech), out, "-b", "100"],
+            b"--bitrate 100: 4 bytes for a packet of 0.32 s are too few: at least 12",
+        ),
+        (
+            ["encode", "--live", str(speech), out, "--cbr", "9"],
+            b"--cbr 9: 9 bytes for a packet of 0.32 s are too few: at least 12, which is 300 bit/s",
+        ),
+        (["encode", "--live", str(speech), out, "--cbr", "20", "-b", "400"], b"leave --bitrate out"),
         (["decode", str(live), out, "--start", "1"], b"from its start"),
         (["cut", str(live), out, "--start", "1"], b"live packets"),
         (["join", str(live), str(live), "-o", out], b"live packets"),
@@ -101,11 +108,11 @@ def test_what_makes_no_sense_is_refused_in_a_line(live: Path, speech: Path, comm
 
 
 def test_options() -> None:
-    assert asked_for(False, None, None, False, None) is None
-    options = asked_for(True, "1.28", 51, True, "4")
+    assert asked_for(False, None, None, False, None, None) is None
+    options = asked_for(True, "1.28", 51, True, "4", None)
     assert options is not None
     assert (options.packet, options.cbr, options.dtx, options.fec) == (1.28, 51, True, 4)
-    default = asked_for(True, None, None, False, None)
+    default = asked_for(True, None, None, False, None, 400.0)
     assert default is not None
     assert str(default.packet) == PACKETS[1]
 

@@ -76,8 +76,11 @@ def test_a_program_that_fails(run: Run, stream: Path) -> None:
 
 
 def test_what_a_program_says_that_calls_it_done(run: Run, stream: Path) -> None:
-    _program("ffplay", "cat >/dev/null; echo 'audio open failed' >&2")
-    assert run(stream) == (0, ["unitcodec: ffplay: audio open failed"])
+    _program("ffplay", "cat >/dev/null; echo 'a frame came late' >&2")
+    assert run(stream) == (0, ["unitcodec: ffplay: a frame came late"])
+    for words in ("audio open failed", "Failed to open file 'pipe:' or configure filtergraph"):
+        _program("ffplay", f'cat >/dev/null; echo "{words}" >&2')
+        assert run(stream) == (1, [f"unitcodec: {stream}: ffplay failed: {words}"])
 
 
 def test_sounddevice(run: Run, narrow: Codec, stream: Path, monkeypatch: pytest.MonkeyPatch) -> None:

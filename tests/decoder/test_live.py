@@ -150,6 +150,12 @@ def test_what_is_no_packet_is_refused(narrow: Codec) -> None:
         narrow.decoder().push([])  # type: ignore[arg-type]
 
 
+def test_packets_of_an_encoder_set_up_otherwise_are_counted(narrow: Codec, packets: list[bytes]) -> None:
+    decoder = narrow.decoder(packet=0.64)
+    assert not any(len(decoder.push(packet)) for packet in packets)
+    assert (decoder.damaged, decoder.lost) == (len(packets), 0)
+
+
 def test_a_late_joiner_hears_all_of_the_voice_after_eight_packets(narrow: Codec, packets: list[bytes]) -> None:
     encoder = narrow.encoder(live=True)
     decoder = narrow.decoder()

@@ -77,9 +77,9 @@ def as_block(block: object) -> Samples:
     array = _as_array(block, "a block") if _is_array(block) else None
     if array is None or array.ndim != 1 or array.dtype.kind != "f":
         given = _kind(block) if array is None else f"{array.dtype} {array.shape}"
-        raise AudioError(
-            f"a block is an array (n,) of floats, mono and at 16 kHz, and this one is {given}; blocks are a list of such"
-        )
+        cure = "; blocks are a list of such" if array is None or not array.ndim else ""
+        cure = "; divide it by 32768.0" if array is not None and array.ndim == 1 and array.dtype == np.int16 else cure
+        raise AudioError(f"a block is an array (n,) of floats from -1 to 1, mono and at 16 kHz, and this one is {given}{cure}")
     with np.errstate(over="ignore"):  # what does not fit becomes infinite
         samples: Samples = array.astype(np.float32, copy=False)
     if not np.isfinite(samples).all():

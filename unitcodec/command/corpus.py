@@ -71,8 +71,8 @@ def corpus(
         raise JobError(f"--split {split!r}: letters, digits and _ alone")
     if ray_address is not None and not on_ray:
         raise JobError("--ray-address is the cluster's of --ray")
-    require(kind)
     slices = _slices(inputs, shard_size)
+    require(kind)
     coder = _model(model), _fingerprint(model)
     if effort:
         # Told here, once, and before the folder is begun with an effort that no shard can be made with.

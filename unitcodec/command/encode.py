@@ -73,7 +73,7 @@ def encode(
     A file's first packet waits for 8 s of speech. With --live the first leaves after half a second, and -b is the most that
     packets take, 450 bit/s by default, and 550 or 650 with --fec.
     """
-    options = asked_for(live, packet, cbr, dtx, fec)
+    options = asked_for(live, packet, cbr, dtx, fec, bitrate)
     if effort and live:
         raise JobError("--effort is about files; live packets cannot wait for it")
     if resume and live:

@@ -12,9 +12,8 @@ import click
 
 from unitcodec.command.jobs import JobError
 from unitcodec.command.opener import Opener
-from unitcodec.command.run import say
+from unitcodec.command.run import CannotGoOn, say
 from unitcodec.command.stream import Checked
-from unitcodec.errors import UnitcodecError
 
 if TYPE_CHECKING:
     from bitstream import OnError
@@ -41,7 +40,7 @@ class LiveOptions:
         try:
             encoder = codec.encoder(live=True, bitrate=bitrate, packet=self.packet, cbr=self.cbr, dtx=self.dtx, fec=self.fec)
         except ValueError as error:
-            raise UnitcodecError(str(error)) from error
+            raise CannotGoOn(f"{f'--bitrate {bitrate:g}' if self.cbr is None else f'--cbr {self.cbr}'}: {error}") from error
         stream = io.BytesIO()
         writer = LiveWriter(stream, encoder.coder)
         for block in blocks:
@@ -79,12 +78,16 @@ def live_options(command: Command) -> Command:
     return command
 
 
-def asked_for(live: bool, packet: str | None, cbr: int | None, dtx: bool, fec: str | None) -> LiveOptions | None:
-    """Raises JobError for options that need ``--live``."""
+def asked_for(
+    live: bool, packet: str | None, cbr: int | None, dtx: bool, fec: str | None, bitrate: float | None
+) -> LiveOptions | None:
+    """Raises JobError for options that need ``--live``, and for two that contradict each other."""
     if not live:
         if (packet, cbr, dtx, fec) != (None, None, False, None):
             raise JobError("--packet, --cbr, --dtx and --fec are about --live packets")
         return None
+    if cbr is not None and bitrate is not None:
+        raise JobError("--cbr, the size of every packet, fixes the rate; leave --bitrate out")
     return LiveOptions(float(packet or PACKETS[1]), cbr, dtx, int(fec or 0))
 
 

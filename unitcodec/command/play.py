@@ -29,6 +29,9 @@ PLAYERS = (
 )
 """Programs and what they are given to play WAV from standard input or, for one that cannot, from FILE."""
 
+SILENT = ("audio open failed", "Failed to open")
+"""In what ffplay says where there is no sound card: it plays nothing, and its status is that of success."""
+
 
 class PlayerError(UnitcodecError):
     """Nothing here plays sound, or what should do so failed."""
@@ -106,8 +109,10 @@ def _run(command: Sequence[str], feed: Callable[[IO[bytes]], None]) -> None:
         said = errors.read(4096).decode(errors="replace").strip().splitlines()
     if status:
         raise PlayerError(f"{command[0]} failed: {said[-1] if said else f'status {status}'}")
+    if any(sign in line for sign in SILENT for line in said):
+        raise PlayerError(f"{command[0]} failed: {said[-1]}")
     if said:
-        say(f"unitcodec: {command[0]}: {said[-1]}")  # ffplay plays nothing and calls it done where there is no sound card
+        say(f"unitcodec: {command[0]}: {said[-1]}")
 
 
 def _by_device(sounddevice: Any, blocks: Iterable[Samples], num_samples: int | None) -> None:

@@ -116,6 +116,8 @@ def as_json(reports: list[Report]) -> str:
 def _duration(report: Report) -> str:
     if report["duration"] is None:
         return "unknown without the model"
+    if not report["packets"] and not report["complete"]:
+        return "unknown"
     return f"{clock(report['duration'])} = {report['num_samples']} samples at {report['sample_rate']} Hz"
 
 

@@ -66,7 +66,7 @@ def _outcome(facts: StreamInfo) -> str:
     bad = any(not packet.ok for packet in facts.packets)
     if facts.complete:
         return "; concealed" if bad else "; left out"
-    return f"{', and the end is missing' if bad else ''}; what is there is played"
+    return f"{', and the end is missing' if bad else ''}; what is sound of it is played"
 
 
 def read_checked(source: str, on_error: OnError, max_seconds: float | None = None) -> Checked:

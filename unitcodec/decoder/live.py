@@ -63,6 +63,7 @@ class LiveDecoder:
         speaker: (fields,) by now; what was not heard yet is typical.
         lost: packets in whose place something else was spoken.
         copied: how many of them were known coarsely, from the copy in a later one.
+        damaged: what was pushed and is no packet of such a stream: all, if model, ``packet`` or ``fec`` are not the encoder's.
         ended: whether the end of the stream was heard.
 
     Raises ModelError for a model whose generator is fed codes, bitstream.InvalidCodes for frames that make no packet.
@@ -95,7 +96,7 @@ class LiveDecoder:
         self._waiting: deque[LivePacket | Copy | None] = deque()  # from the first missing one on whose copy may come
         self._asked = 0  # that were not there in time since the last one that was: so many may come late, and are not far ahead
         self.ended = False
-        self.lost = self.copied = 0
+        self.lost = self.copied = self.damaged = 0
 
     @property
     def delay(self) -> float:
@@ -128,6 +129,7 @@ class LiveDecoder:
         try:
             read = self.coder.read(packet)
         except Damaged:
+            self.damaged += 1
             return np.zeros(0, np.float32)
         missing = 0 if self._next is None else (read.number - self._next) % NUMBERS
         behind = NUMBERS - missing  # if it is late

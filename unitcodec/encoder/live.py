@@ -131,7 +131,7 @@ class LiveEncoder:
         if share < (least := OVERHEAD + LEAST_PAYLOAD + frames + self.coder.copy_bytes):
             rate = 8 * least / seconds
             raise ValueError(
-                f"packets of {share:.0f} bytes are too short for {frames} unit frames: at least {least}, {rate:.0f} bit/s"
+                f"{share:.0f} bytes for a packet of {seconds:g} s are too few: at least {least}, which is {rate:.0f} bit/s"
             )
         self._share, self._slot, self._saved, self._pauses = share, slot, MOST_SAVED, pauses
         self._entropy, self._networks = model.entropy, networks
@@ -150,7 +150,7 @@ class LiveEncoder:
         self._finished = False
 
     def push(self, block: FloatArray) -> list[bytes]:
-        """Take (n,) float samples at 16 kHz. Raises AudioError for any others, RuntimeError after ``flush``."""
+        """Take (n,) floats from -1 to 1, mono, at 16 kHz. Raises AudioError for any others, RuntimeError after ``flush``."""
         if self._finished:
             raise RuntimeError("the stream is finished: begin another")
         self.samples.append(as_block(block))
