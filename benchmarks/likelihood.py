@@ -24,7 +24,7 @@ from benchmarks.corpus import Utterance, load
 from benchmarks.errors import BenchmarkError
 from benchmarks.metrics import bootstrap, moonshine, text
 from benchmarks.waveform import SAMPLE_RATE, FloatArray, duration, read
-from unitcodec.encoder.surroundings import checked_effort
+from unitcodec.encoder.effort import checked_effort
 from unitcodec.errors import UnitcodecError
 
 MOST = 3.0

@@ -25,9 +25,9 @@ from .configuration import Described
 from .decoder.conversion import convert
 from .decoder.packets import packets_between, packets_of
 from .decoder.stream import PIECE, StreamDecoder, decode_whole
+from .encoder.effort import checked_effort
 from .encoder.rate import above_zero
 from .encoder.stream import Checkpoint, StreamEncoder
-from .encoder.surroundings import checked_effort
 from .encoder.together import Work, together
 from .errors import AudioError
 from .fields import IntArray

@@ -22,10 +22,10 @@ from .decoder.stream import StreamDecoder
 from .decoder.together import decode_together, side_by_side
 from .encoder.analyser import NetworkAnalyser
 from .encoder.double import DoubleNetworks
+from .encoder.effort import checked_effort
 from .encoder.live import LIVE_SECONDS, LiveEncoder
 from .encoder.rate import above_zero
 from .encoder.stream import Checkpoint, StreamEncoder
-from .encoder.surroundings import checked_effort
 from .encoder.unit_search import UnitSearch
 from .errors import ModelError
 from .fields import Fields, IntArray

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import AudioError, AudioWarning, is_url, reason, warn
-from .live import open_live
 from .mixing import Mixer, peak_of, scale_down
+from .pipe import open_pipe
 from .raw import RawFormat
 from .resampling import Resampler, check_rate
 from .sources import Source, open_source
@@ -165,7 +165,7 @@ class Reader:
 
     def _from_stream(self, stream: BinaryIO) -> Source:
         try:
-            live, head = (None, b"") if _seekable(stream) else open_live(stream, self.name, self._raw)
+            live, head = (None, b"") if _seekable(stream) else open_pipe(stream, self.name, self._raw)
         except OSError as error:
             raise AudioError(f"{self.name}: {error.strerror or error}") from error
         if live is not None:

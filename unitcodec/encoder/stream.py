@@ -24,11 +24,11 @@ from ..fields import Fields, IntArray
 from ..frames import HOP, level_gain
 from ..pitch.tracker import CONTEXT, TRACKERS, Tracker
 from .buffer import Buffer, F0Track
+from .effort import AROUND, Search, Surroundings
 from .excerpt import Excerpt, loudest_packets
 from .opening import Opening, OpeningSearch, fields_of
 from .packet import Analyser, Doubles, PacketEncoder, at_reference_level
 from .rate import RateLimit, RateTarget, nearest
-from .surroundings import AROUND, Search, Surroundings
 from .together import WINDOWS, Work, together
 
 LOUDEST = 4.0

@@ -25,7 +25,7 @@ from ..frames import normalise
 from ..model import Networks
 from ..quantize import SteppedFSQ
 from ..vocoder.spectral import SpectralGenerator
-from .surroundings import Surroundings
+from .effort import Surroundings
 
 FEATURES = 10.0
 """Weight of what the recogniser hears beside the mean absolute error of the log-mel."""

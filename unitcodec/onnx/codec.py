@@ -7,9 +7,9 @@ from typing import Any, NoReturn, Self
 
 from ..base import AnyCodec, FileEncoder
 from ..decoder.stream import StreamDecoder
+from ..encoder.effort import checked_effort
 from ..encoder.rate import above_zero
 from ..encoder.stream import Checkpoint, StreamEncoder
-from ..encoder.surroundings import checked_effort
 from ..errors import ModelError
 from ..fields import Fields, IntArray
 from .analyser import GraphAnalyser

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from unitcodec.audio import open_reader
-from unitcodec.audio.live import LiveSound
+from unitcodec.audio.pipe import PipeSound
 from unitcodec.audio.raw import ENCODINGS, RawFormat
 from unitcodec.errors import AudioError, AudioWarning
 
@@ -39,7 +39,7 @@ def _read(stream: io.BytesIO, **options: Any) -> tuple[np.ndarray | str, list[st
         warnings.simplefilter("always", AudioWarning)
         try:
             with open_reader(stream, "it", **options) as reader:
-                live = isinstance(reader._source, LiveSound)
+                live = isinstance(reader._source, PipeSound)
                 result: np.ndarray | str = np.concatenate(list(reader))
         except AudioError as error:
             result = str(error)

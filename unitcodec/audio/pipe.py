@@ -49,7 +49,7 @@ class Header:
     announced: int | None
 
 
-class LiveSound:
+class PipeSound:
     """Samples of a pipe: a ``Source``, see ``sources``. Raises AudioError while reading where they are far above full scale."""
 
     def __init__(self, stream: BinaryIO, name: str, header: Header) -> None:
@@ -144,13 +144,13 @@ class LiveSound:
             self.notes.append(size.note)
 
 
-def open_live(stream: BinaryIO, name: str, raw: RawFormat | None) -> tuple[LiveSound | None, bytes]:
+def open_pipe(stream: BinaryIO, name: str, raw: RawFormat | None) -> tuple[PipeSound | None, bytes]:
     """The sound of a pipe; or None where it takes a copy, and the bytes that were read and go in front of it."""
     if raw is not None:
-        return LiveSound(stream, name, Header(raw, None)), b""
+        return PipeSound(stream, name, Header(raw, None)), b""
     read = _Remembering(stream)
     header = _read_header(read)
-    return (None if header is None else LiveSound(stream, name, header)), bytes(read.data)
+    return (None if header is None else PipeSound(stream, name, header)), bytes(read.data)
 
 
 class _Remembering:

@@ -1,4 +1,4 @@
-"""What a search for the units of a packet looks at."""
+"""What ``effort`` asks for: a search for the units of a packet, and what it looks at."""
 
 from __future__ import annotations
 
