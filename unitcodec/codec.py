@@ -61,14 +61,14 @@ class Codec(AnyCodec):
         """Another name for :meth:`from_pretrained`."""
         return cls.from_pretrained(name, device)
 
-    def to(self, device: str | torch.device) -> Self:
-        """Move to a device, named as for :meth:`from_pretrained`. Open streams stay where they are. Returns itself.
+    def to(self, device: str | int | torch.device) -> Self:
+        """Move to a device, named as for :meth:`from_pretrained`, or a GPU by its number. Open streams stay. Returns itself.
 
         Raises ModelError.
         """
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        if not isinstance(device, (str, int, torch.device)) or str(device) == "meta":
+        if not (isinstance(device, (str, torch.device)) or type(device) is int) or str(device) == "meta":
             raise ModelError(f"device {device!r:.40} cannot be used; name one that computes: 'auto', 'cpu', 'cuda', 'cuda:1'")
         try:
             # Inference tensors, which a caller's inference mode makes, could not take part in the search for a voice.
@@ -82,7 +82,7 @@ class Codec(AnyCodec):
                     # F0 is summed up to a phase, so that the last bits of the F0 decoder are seen in the samples.
                     if name != "pitch":
                         pack(part)
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, ValueError, ImportError) as error:
             # PyTorch's own words for a name that it does not know list every kind of processor.
             reason = "there is none of this name" if "device type" in str(error) else str(error).splitlines()[0]
             raise ModelError(f"device '{device}' cannot be used: {reason}; 'cpu' always can") from error

@@ -86,7 +86,7 @@ class PacketWriter:
         self._file, self._spec = file, entropy.spec
         self._coder, self._frames = PacketCoder(entropy), Frames(entropy)
         self._packets = packets
-        self._open = True
+        self._open, self._broken = True, False
         self._owned: BinaryIO | None = None
 
     @staticmethod
@@ -148,7 +148,7 @@ class PacketWriter:
                 self._packets += 1
         except BaseException:
             # The frames are taken: what came after would stand in their place.
-            self._open = False
+            self._open, self._broken = False, True
             if self._owned is not None:
                 self._owned.close()
             raise
@@ -156,8 +156,11 @@ class PacketWriter:
     def close(self, num_samples: int | None = None) -> None:
         """End the stream: `num_samples` in all, by default what the unit frames cover. The second time nothing happens.
 
-        Raises InvalidCodes, and leaves the stream without its end, if so many samples have other frames than were written.
+        Raises InvalidCodes, and leaves the stream without its end, if so many samples have other frames than were written;
+        ValueError if a packet could not be written before.
         """
+        if self._broken:
+            raise ValueError("a packet could not be written; the stream has no end")
         if not self._open:
             return
         self._open = False

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from unitcodec.audio.headers import files_of, mp3_bytes, ogg_links, sound_size
+from unitcodec.audio.headers import MOST_FILES, files_of, mp3_bytes, ogg_links, sound_size
 
 NOISE = 0.1 * np.random.default_rng(1).standard_normal(16001)
 
@@ -96,6 +96,22 @@ def test_very_many_files_end_to_end_take_time_in_proportion() -> None:
     ]
     assert len(files_of(head * 16000)) == 8000  # each ends with the head of a block, which the next one fills
     assert times[1] < 4 * 16 * times[0]  # sixteen times as many; before, two hundred times as long
+
+
+@pytest.mark.parametrize("data", [b"\0\0\0\4ftypisom" + bytes(20), b".snd" + bytes(8) + b"\0\0\0\1" + bytes(20)])
+def test_a_file_that_ends_where_it_begins(data: bytes) -> None:
+    wav = file(format="WAV")
+    assert files_of(data) == [range(len(data))]
+    assert files_of(wav + data) == [range(len(wav)), range(len(wav), len(wav) + len(data))]
+
+
+@pytest.mark.parametrize("piece", [b"abcd\x0c\0\0\0", b"data\0\0\0\0abcd\x14\0\0\0"])
+def test_chunks_that_hold_the_next_file_take_time_in_proportion(piece: bytes) -> None:
+    """Each file's chunks go on to the end of the data; 10 MB of these took half a day."""
+    data = (b"RIFF\x10\0\0\0WAVE" + piece) * 20000
+    begin = time.process_time()
+    assert len(files_of(data)) == MOST_FILES + 1
+    assert time.process_time() - begin < 10
 
 
 def test_what_a_flac_holds_of_another_file_is_not_the_next_one() -> None:

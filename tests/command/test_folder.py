@@ -76,6 +76,42 @@ def test_killed_while_it_takes_anothers_place(tmp_path: Path, renames: int, monk
     assert names(target) == ["new"]
 
 
+@pytest.mark.parametrize("said", [b"", b".", b"..", b"a/b", b"a\0b", b"\xff"])
+def test_marks_that_say_nothing_remove_nothing(tmp_path: Path, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".unitcodec-1-ab.part").write_bytes(said)
+    for name in (".unitcodec-1-ab", ".unitcodec-1-ab.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    monkeypatch.setattr(temporary, "_cleaned", set())
+    temporary.clean(str(tmp_path))
+    if said == b"\xff":  # a name like any other: the new folder goes there
+        assert names(tmp_path) == [os.fsdecode(said)]
+    else:
+        assert len(names(tmp_path)) == 3
+
+
+def test_the_old_folder_comes_back_where_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, rename, calls = tmp_path / "model", os.rename, []
+    target.mkdir()
+    (target / "old").touch()
+
+    def failing(*paths: str) -> None:
+        calls.append(paths)
+        if 1 < len(calls) < 6:
+            raise OSError(5, "Input/output error")
+        rename(*paths)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OutputError, match="Input/output error"), OutputFolder(str(target), overwrite=True):
+        pass
+    assert len([name for name in names(tmp_path) if name.startswith(".unitcodec-")]) == 3  # nothing is lost
+    monkeypatch.setattr(temporary, "_cleaned", set())
+    temporary.clean(str(tmp_path))
+    assert names(tmp_path) == ["model"]
+
+
 def test_what_came_in_the_meantime_is_kept(tmp_path: Path) -> None:
     target = tmp_path / "model"
     with pytest.raises(OutputError, match="exists already; --overwrite replaces it"), OutputFolder(str(target)) as folder:

@@ -21,6 +21,9 @@ _ASF, _ASF_DATA = (bytes.fromhex(begin + "b2758e66cf11a6d900aa0062ce6c") for beg
 _STRAY = 4096
 """So many bytes that nothing tells of may lie behind a file; more could be a quarter of a second of speech."""
 
+MOST_FILES, MOST_CHUNKS = 10000, 128
+"""Files put end to end, and chunks in front of a file's sound or behind it. Each file's are gone through anew."""
+
 
 @dataclass(frozen=True)
 class _Chunks:
@@ -106,7 +109,9 @@ def sound_size(data: Bytes, file: range | None = None) -> Size | None:
         announced = int.from_bytes(head[4:8], "little") + 8
         return Size(announced, len(file), file.start + announced)
     position, long = file.start + chunks.first, 0
-    while position + chunks.header.size <= file.stop:
+    for _ in range(MOST_CHUNKS):
+        if position + chunks.header.size > file.stop:
+            break
         kind, start, size = _chunk(data, position, chunks)
         if kind == b"ds64" and start + 16 <= file.stop:
             (long,) = struct.unpack_from("<Q", data, start + 8)
@@ -152,12 +157,13 @@ def files_of(data: Bytes) -> list[range]:
     """Where the files lie that were put end to end, whatever their kinds; one, of most.
 
     Of formats that say how long their file is the next is looked for there, of others by its first bytes, from front to back.
+    Where there are more than :data:`MOST_FILES`, no further ones are looked for.
     """
     files: list[range] = []
     start, starts = 0, Starts(data)
-    while start < len(data):
+    while start < len(data) and len(files) <= MOST_FILES:
         end, kind = file_end(data, start), kind_at(data, start)
-        if end is not None:
+        if end is not None and end > start:
             stop = padding_end(data, end)
             stop = stop if kind_at(data, stop) else len(data)
         elif kind == "Matroska":  # with attachments
@@ -189,7 +195,9 @@ def _chunk(data: Bytes, position: int, chunks: _Chunks) -> tuple[bytes, int, int
 
 def _chunks_end(data: Bytes, file: range, position: int, chunks: _Chunks) -> int:
     """Behind the chunks that begin there."""
-    while not kind_at(data, position):  # not everyone rounds the last one up
+    for _ in range(MOST_CHUNKS):
+        if kind_at(data, position):  # not everyone rounds the last one up
+            break
         position += -(position - file.start) % chunks.rounding
         if position + chunks.header.size > file.stop or kind_at(data, position):
             break

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .headers import files_of, mp3_bytes, ogg_links, sound_size
+from .headers import MOST_FILES, files_of, mp3_bytes, ogg_links, sound_size
 from .mixing import to_float32
 from .starts import untagged
 
@@ -146,6 +146,8 @@ class Media:
     def _frames(self) -> Iterator[AudioFrame]:
         with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             files = files_of(data)
+            if len(files) > MOST_FILES:
+                raise MediaError(f"holds more than {MOST_FILES} files end to end; code them one by one")
             links = [link for file in files if data[file.start : file.start + 4] == b"OggS" for link in ogg_links(data, file)]
             sizes = [size for file in files if (size := sound_size(data, file)) is not None]
             pieces = [piece for file in files for piece in _pieces(data, file)]

@@ -51,7 +51,8 @@ class OutputFolder:
         except OSError as error:
             raise self._named(error) from error
         finally:
-            self._mark.close()
+            with contextlib.suppress(OSError):  # of its own bytes, which nobody needs any more
+                self._mark.close()
 
     def _finish(self) -> None:
         if not self._overwrite or not os.path.isdir(self._target):
@@ -62,8 +63,9 @@ class OutputFolder:
             return
         # A folder with something in it cannot be renamed over: it steps aside first, and comes back if that fails.
         assert self._mark is not None
-        self._mark.stream.write(os.path.basename(self._target).encode())
+        self._mark.stream.write(os.fsencode(os.path.basename(self._target)))
         self._mark.stream.flush()
+        os.fsync(self._mark.stream.fileno())
         aside = self._temporary + ASIDE
         os.rename(self._target, aside)
         try:

@@ -40,7 +40,8 @@ class LiveOptions:
         try:
             encoder = codec.encoder(live=True, bitrate=bitrate, packet=self.packet, cbr=self.cbr, dtx=self.dtx, fec=self.fec)
         except ValueError as error:
-            raise CannotGoOn(f"{f'--bitrate {bitrate:g}' if self.cbr is None else f'--cbr {self.cbr}'}: {error}") from error
+            given = f"--packet {self.packet:g}" if bitrate is None else f"--bitrate {bitrate:g}"
+            raise CannotGoOn(f"{given if self.cbr is None else f'--cbr {self.cbr}'}: {error}") from error
         stream = io.BytesIO()
         writer = LiveWriter(stream, encoder.coder)
         for block in blocks:

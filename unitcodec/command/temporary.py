@@ -102,16 +102,32 @@ def locked(file: int) -> bool | None:
     return True
 
 
-def _remove(path: str) -> None:
+def _replaced(path: str) -> bool:
+    """Whether no folder stands aside any more. If one does, the run was killed, or failed, while another took its place: that
+    one is whole and goes there, or else the old one comes back."""
     folder = path.removesuffix(".part")
-    if os.path.isdir(folder + ASIDE):
-        # Killed while a folder took another's place: the new one is whole, and goes there.
-        with contextlib.suppress(OSError):
-            with open(path, encoding="utf-8") as file:
-                target = os.path.join(os.path.dirname(path), os.path.basename(file.read()))
-            if not os.path.lexists(target):
+    if not os.path.isdir(folder + ASIDE):
+        return True
+    try:
+        with open(path, "rb") as file:
+            name = os.fsdecode(file.read(4096))
+        if name in ("", ".", "..") or os.path.basename(name) != name:
+            return False
+        target = os.path.join(os.path.dirname(path), name)
+        if not os.path.lexists(target):
+            try:
                 os.rename(folder, target)
-            shutil.rmtree(folder + ASIDE, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
+            except OSError:
+                os.rename(folder + ASIDE, target)
+        shutil.rmtree(folder + ASIDE, ignore_errors=True)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _remove(path: str) -> None:
+    if not _replaced(path):
+        return  # two folders and what tells of them are better than none
+    shutil.rmtree(path.removesuffix(".part"), ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)

@@ -23,8 +23,8 @@ from ..errors import UnitcodecError
 from ..frames import HOP, active_level, level_code, level_gain
 from ..pitch.tracker import TRACKERS
 
-TRACKER = "tracker.txt"
-"""Which one F0 is by. Folders of earlier versions do not tell."""
+TRACKER, DEFAULT = "tracker.txt", "swift-f0"
+"""Which one F0 is by. Folders of earlier versions do not tell; it is the default one, most likely."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def read_rows(manifest: Path) -> list[dict[str, str]]:
     return [dict(zip(columns, fields, strict=True)) for _, fields in lines]
 
 
-def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
+def prepare(manifest: Path, folder: Path, tracker: str = DEFAULT) -> Corpus:
     """Read every file that ``manifest`` (TSV with columns path, speaker and optionally transcript) names; keep it in ``folder``.
 
     Reads nothing again when ``folder`` is complete already. The index is written last, so an interrupted run is started anew.
@@ -90,6 +90,8 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
     """
     folder = Path(folder)
     rows = read_rows(manifest)
+    if tracker not in TRACKERS:
+        raise UnitcodecError(f"unknown F0 tracker '{tracker}': one of {', '.join(TRACKERS)}")
     if (folder / "index.json").exists():
         corpus = Corpus(folder)
         held = [(each.path, each.speaker, each.transcript) for each in corpus.utterances]
@@ -97,12 +99,10 @@ def prepare(manifest: Path, folder: Path, tracker: str = "swift-f0") -> Corpus:
             raise UnitcodecError(
                 f"{folder} was prepared from another manifest than {manifest}: remove it, or choose another --out"
             )
-        made_by = (folder / TRACKER).read_text() if (folder / TRACKER).exists() else tracker
+        made_by = (folder / TRACKER).read_text() if (folder / TRACKER).exists() else DEFAULT
         if made_by != tracker:
             raise UnitcodecError(f"{folder}: its F0 is by {made_by}, not by {tracker}: remove it, or choose another --out")
         return corpus
-    if tracker not in TRACKERS:
-        raise UnitcodecError(f"unknown F0 tracker '{tracker}': one of {', '.join(TRACKERS)}")
     track = TRACKERS[tracker]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / TRACKER).write_text(tracker)

@@ -79,7 +79,7 @@ class Run:
         with open(path, newline="") as file:
             reader = csv.DictReader(file)
             rows, names = list(reader), reader.fieldnames or []
-        known = [row for row in rows if float(row["step"] or 0) <= self.step]
+        known = [row for row in rows if set(row) == set(names) and None not in row.values() and _number(row["step"]) <= self.step]
         if len(known) < len(rows):
             _write_log(path, names, known)
 
@@ -165,6 +165,14 @@ class Run:
         finally:
             bar.close()
             signal.signal(signal.SIGTERM, previous)
+
+
+def _number(text: str) -> float:
+    """Infinite for what is none: a row that a kill has torn is left out, too."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.inf
 
 
 def _write_log(path: Path, names: Sequence[str], rows: Sequence[dict[str, str]]) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -161,17 +161,26 @@ def _encoder(run: Folder) -> None:
     )
 
 
+def _coders(run: Folder, autoencoder: Autoencoder, pitch: PitchVQVAE) -> str:
+    """Digest of the weights that code the corpus. Raises UnitcodecError if its codes are there and were made by others."""
+    folder = run.out / "entropy"
+    coders = torch.nn.ModuleList([cast(torch.nn.Module, autoencoder.content), pitch, autoencoder.speaker])
+    weights = digest({name: value.detach() for name, value in coders.state_dict().items()})
+    if (folder / entropy_stage.CODES).exists() and entropy_stage.coded_by(folder) not in ("", weights):
+        raise UnitcodecError(
+            f"{folder / entropy_stage.CODES}: made by other weights than those that are there now: run 'entropy' with --restart"
+        )
+    return weights
+
+
 def _entropy(run: Folder) -> None:
     folder, autoencoder, pitch = run.out / "entropy", run.taught(), run.pitch()
     content, speaker = autoencoder.content, autoencoder.speaker
-    coders = torch.nn.ModuleList([content, pitch, speaker])  # type: ignore[list-item]
-    weights = digest({name: value.detach() for name, value in coders.state_dict().items()})
+    weights = _coders(run, autoencoder, pitch)
     if not (folder / entropy_stage.CODES).exists():
         nested = run.settings.content.nested
         codes = entropy_stage.code_corpus(run.corpus, content, pitch, speaker, nested, run.seed)
         entropy_stage.save_codes(folder, codes, weights)
-    elif entropy_stage.coded_by(folder) not in ("", weights):
-        raise UnitcodecError(f"{folder / entropy_stage.CODES}: made by other weights than those that are there now: --restart")
     spec = entropy_stage.describe(content.vocabulary, content.stride, run.settings.pitch.codes, speaker.alphabets)
     entropy_stage.fit(folder, spec, replace(run.settings.entropy, seed=run.seed))
 
@@ -195,6 +204,7 @@ def _export(run: Folder) -> None:
     networks = gather(run.state("pitch")["model"], autoencoder.state_dict(), spoken["model"], config)
     check = None if run.validation is None else prepare(Path(run.validation), run.out / "validation", config.tracker)
     run.state("entropy")
+    _coders(run, autoencoder, run.pitch())
     entropy = replace(settings.entropy, seed=run.seed)
     export(run.corpus, run.out / "entropy", entropy, networks, config, run.out / "model", check)
 

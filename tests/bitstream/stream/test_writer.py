@@ -57,6 +57,8 @@ def test_a_file_that_cannot_be_written_ends_the_stream(golden_model: EntropyMode
         writer.write(codes.units, codes.f0)
     with pytest.raises(ValueError, match="the stream is closed"):
         writer.write(codes.units, codes.f0)
+    with pytest.raises(ValueError, match="the stream has no end"):
+        writer.close()
 
 
 def test_leaving_ends_the_stream_unless_by_an_exception(golden_model: EntropyModel) -> None:
