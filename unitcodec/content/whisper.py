@@ -185,8 +185,9 @@ class WhisperContentEncoder(ContentEncoder):
     def _words(self, heard: Tensor, listened: slice) -> Tensor:
         """Whisper's log-mel (B, 80, n) -> of its n / stride frames those that are ``listened`` to, (B, m, width)."""
         ratio = self.stride // 2
-        states = self.whisper(heard, slice(listened.start * ratio, listened.stop * ratio))
-        taken = torch.cat([F.layer_norm(states[layer - 1], (WIDTH,)) for layer in self.taken], 2)
+        with torch.no_grad():
+            states = self.whisper(heard, slice(listened.start * ratio, listened.stop * ratio))
+            taken = torch.cat([F.layer_norm(states[layer - 1], (WIDTH,)) for layer in self.taken], 2)
         side_by_side = fold(taken.transpose(1, 2), self.stride // 2).transpose(1, 2)
         words = gelu(self.listen, side_by_side, "tanh")
         return F.gelu(words + self.neighbours(words.transpose(1, 2)).transpose(1, 2), approximate="tanh")

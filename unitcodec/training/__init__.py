@@ -82,8 +82,6 @@ def run(
     # What is missing is told before hours of the other stages.
     if stage in ("all", "encoder") and settings.encoder.steps and settings.content.family not in SCALAR:
         raise UnitcodecError(f"encoder.steps: only for scalar codes (the families {' and '.join(SCALAR)})")
-    if settings.encoder.whisper and settings.content.family != "whisper":
-        raise UnitcodecError(f"encoder.whisper: the family '{settings.content.family}' has no Whisper inside, only 'whisper' has")
     if stage in ("all", "content") and settings.content.family == "whisper":
         read_whisper(settings.whisper.checkpoint)
     hears = {"content": settings.content.feature_loss, "joint": settings.joint.feature_loss, "encoder": settings.encoder.steps}

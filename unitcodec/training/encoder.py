@@ -8,7 +8,7 @@ That is the loss of :mod:`unitcodec.encoder.unit_search`, on speech in general i
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import soundfile
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bitstream.entropy.spec import SAMPLE_RATE
 
-from ..content.whisper import WhisperContentEncoder, WhisperEncoder, difference, whisper_mel
+from ..content.whisper import WhisperEncoder, difference, whisper_mel
 from ..features import log_mel
 from ..frames import normalise
 from ..pitch.vqvae import PitchVQVAE
@@ -58,11 +58,8 @@ class EncoderTraining:
         self.model, self.generator = autoencoder.to(device).eval(), generator.to(device).eval()
         self.pitch, self.teacher = pitch.to(device).eval(), teacher.to(device).eval()
         self.content: nn.Module = autoencoder.scalar
-        # Not what a content encoder has inside and leaves as it is, unless the settings say so.
+        # Not what a content encoder has inside and leaves as it is.
         self.learned = [each for each in self.content.parameters() if each.requires_grad]
-        if settings.whisper:
-            inside = cast(WhisperContentEncoder, autoencoder.scalar).whisper
-            self.learned += [*inside.layers.parameters(), *inside.layer_norm.parameters()]
         for network in (self.model, self.generator, self.pitch, self.teacher):
             network.requires_grad_(False)
         learning = nn.ModuleList([self.content])

@@ -180,7 +180,6 @@ class EncoderSettings:
     """The weights of the loss's terms are called as the terms are; ``bits``: of a bit for each frame of units.
 
     ``steps``: 0 leaves the encoder as the stage ``content`` made it. ``decoder``: the mel decoder learns too.
-    ``whisper``: so do the layers of Whisper inside the content encoder; its convolutions stay as they are.
     """
 
     steps: int = 0
@@ -194,7 +193,6 @@ class EncoderSettings:
     conversion: float = 0.0
     bits: float = 0.0
     decoder: bool = False
-    whisper: bool = False
     nested: float = 0.5
     voice: float = 0.3
     equalizer: float = 0.3
