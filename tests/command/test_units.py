@@ -146,8 +146,7 @@ def test_no_output_where_nothing_could_be_done(run: Run, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["{corpus}"], "{corpus}: is a directory; add --recursive to code its files"),
-        (["{empty}", "-r"], "{empty}: holds no files of the kinds"),
+        (["{empty}"], "{empty}: holds no files of the kinds"),
         (["-", "-"], "standard input can be read once"),
         (["{corpus}/a.wav", "--out", "u.txt"], "u.txt: units are written as .jsonl or .npz"),
         (["{corpus}/a.wav", "--out", "{corpus}/deep/c.wav"], "units are written as .jsonl or .npz"),

@@ -24,6 +24,7 @@ from unitcodec.command.run import (
     model_options,
     outcomes,
     output_options,
+    recursive_option,
     say,
     source_name,
 )
@@ -122,7 +123,7 @@ def coding_options(command: Callable[..., int]) -> Callable[..., int]:
         click.option(
             "--keep-suffix", is_flag=True, help="Keep the input's suffix in front of the output's: talk.flac.uc, not talk.uc."
         ),
-        click.option("-r", "--recursive", is_flag=True, hidden=True, expose_value=False),  # what folders were named with
+        recursive_option,
         click.option(
             "-o",
             "--output-dir",

@@ -66,7 +66,7 @@ def join(paths: tuple[str, ...], out: str, overwrite: bool, quiet: bool) -> int:
     """
     if out == STANDARD and len(paths) > 1 and not os.path.lexists(paths[-1]) and paths[-1] != STANDARD:
         raise JobError(f"{paths[-1]}: no such file; if it is the output, write --out {paths[-1]}")
-    sources = inputs(paths, frozenset())
+    sources = inputs(paths)
     for source in sources:
         check_targets([Job(source, out)], overwrite)
     check_stdout([Job(STANDARD, out)])

@@ -28,7 +28,7 @@ def info(files: tuple[str, ...], as_json: bool, plot: str | None, overwrite: boo
     from unitcodec.command import report
 
     check_stdout([Job(STANDARD, STANDARD)], text=True)
-    names = inputs(files, STREAM_SUFFIXES, recursive=True)
+    names = inputs(files, STREAM_SUFFIXES)
     if plot is not None:
         _plot(names, plot, overwrite)
     reports = []

@@ -68,17 +68,17 @@ def plan(
     return jobs
 
 
-def inputs(paths: Sequence[str], suffixes: frozenset[str], recursive: bool = False) -> list[str]:
-    """All files that ``paths`` name, ``STANDARD`` among them at most once; with ``recursive`` a folder's of these kinds.
+def inputs(paths: Sequence[str], suffixes: frozenset[str] = frozenset()) -> list[str]:
+    """All files that ``paths`` name, ``STANDARD`` among them at most once; of a folder those of these kinds in and below it.
 
     Raises:
-        JobError: a folder without ``recursive`` or without such files.
+        JobError: a folder without such files, or where no kind is asked for.
     """
     if paths.count(STANDARD) > 1:
         raise JobError("standard input can be read once")
     folders = {path for path in paths if path != STANDARD and os.path.isdir(path)}
-    if folders and not recursive:
-        raise JobError(f"{next(path for path in paths if path in folders)}: is a directory; add --recursive to code its files")
+    if folders and not suffixes:
+        raise JobError(f"{next(path for path in paths if path in folders)}: is a directory; name its files")
     return [file for path in paths for file in (_below(path, suffixes) if path in folders else [path])]
 
 

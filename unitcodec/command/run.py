@@ -88,10 +88,8 @@ def effort_option(command: Command) -> Command:
 
 
 def recursive_option(command: Command) -> Command:
-    """The option ``--recursive``."""
-    return click.option("-r", "--recursive", is_flag=True, help="Take the files of folders and all below; links are followed.")(
-        command
-    )
+    """The option ``--recursive``, with which folders were named once; they need it no more."""
+    return click.option("-r", "--recursive", is_flag=True, hidden=True, expose_value=False)(command)
 
 
 def loader(model: str, device: str) -> Callable[[], Codec]:

@@ -73,7 +73,6 @@ class _Sink(Protocol):
 def units(
     paths: tuple[str, ...],
     out: str,
-    recursive: bool,
     dedup: bool,
     no_f0: bool,
     no_speaker: bool,
@@ -86,14 +85,14 @@ def units(
 ) -> int:
     """Turn speech into units, a JSON object a line.
 
-    IN are audio files, or folders of them with --recursive; - is standard input. An object holds audio (the path as given),
+    IN are audio files, or folders with such in and below them; - is standard input. An object holds audio (the path as given),
     units (a list of integers, or a list of rows for a model with several codebooks), f0, speaker, num_samples, model (its
     fingerprint) and frame_rate (Hz). 'unitcodec resynth' speaks them.
     """
     for path in paths:
         if Path(path).suffix.lower() in SUFFIXES:
             raise JobError(f"{path}: looks like an output, not like audio; write --out {path}")
-    sources = inputs(paths, AUDIO_SUFFIXES, recursive)
+    sources = inputs(paths, AUDIO_SUFFIXES)
     _check_out(out, overwrite)
     if processes > 1 and len(sources) > 1 and STANDARD in sources:
         raise JobError("standard input is read by one process; leave --jobs away")
