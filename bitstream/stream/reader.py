@@ -178,7 +178,7 @@ class PacketReader:
             self._limit.lose(hole.index, hole.count)
             yield from self._slots(hole)
         else:
-            text = f"{hole.problem}, and so is the end of the stream; 'salvage' reads what is there"
+            text = f"{hole.problem}; where the stream ends is not known; 'salvage' reads what is there"
             raise type(hole.problem)(text, packet=hole.index, offset=hole.offset)
 
     def decode(self, slots: Sequence[Slot]) -> Iterator[Packet]:

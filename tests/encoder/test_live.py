@@ -85,7 +85,7 @@ def test_packets_keep_to_their_share(narrow: Codec, wave: FloatArray) -> None:
     for bitrate in (None, 400.0):
         sizes = [len(packet) for packet in run(narrow.encoder(live=True, bitrate=bitrate), wave, 5120)][9:-1]  # fields are known
         assert 8 * sum(sizes) <= (bitrate or MOST_BITRATE) * 0.32 * len(sizes) + 8 * MOST_SAVED
-    with pytest.raises(ValueError, match="too short"):
+    with pytest.raises(ValueError, match="are too few"):
         narrow.encoder(live=True, bitrate=200)
 
 
