@@ -134,7 +134,7 @@ def test_a_fixed_slot_is_filled_exactly(narrow: Codec, wave: FloatArray) -> None
     assert {len(each) for each in packets} == {16}  # that begin a pause, too
     assert {"pause", "end"} <= {encoder.coder.read(each).kind for each in packets}
     for options, said in (
-        ({"cbr": 9}, "too short"),
+        ({"cbr": 9}, "too few"),
         ({"cbr": 20.5}, "whole number"),
         ({"cbr": 20, "bitrate": 400.0}, "leave one"),
         ({"cbr": 20, "live": False}, "live=True"),
