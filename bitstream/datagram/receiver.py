@@ -14,7 +14,7 @@ from bitstream.datagram.blocks import ANNOUNCEMENT, CODED, END, END_BYTES, OVERH
 from bitstream.entropy.model import EntropyModel
 from bitstream.errors import BitstreamError, Damaged, InvalidCodes, UnknownModel, UnsupportedVersion
 from bitstream.stream.header import CRC_START, VERSION
-from bitstream.stream.reader import OnError, Packet
+from bitstream.stream.reader import OnError, Packet, check_on_error
 
 WINDOW = 2**15
 """Blocks about the next one in which a position modulo 65536 finds its place."""
@@ -45,8 +45,7 @@ class DatagramReceiver:
 
         Raises ValueError for another word.
         """
-        if on_error not in ("strict", "conceal", "salvage"):
-            raise ValueError(f"on_error is {on_error!r}; it must be 'strict', 'conceal' or 'salvage'")
+        check_on_error(on_error)
         self.speaker: NDArray[np.int32] | None = None
         self.num_samples: int | None = None
         self._blocks = Blocks(entropy)

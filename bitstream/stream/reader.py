@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,12 @@ MAX_SILENCE = 3600.0
 """Seconds of silence for what is damaged or missing, if the caller allows no other length."""
 MAX_FORGED = 64
 """Packets of a stream whose checks match though no writer gives their payloads: of those damaged, one in 65536 is so."""
+
+
+def check_on_error(on_error: object) -> None:
+    """Raise ValueError for what is no OnError."""
+    if on_error not in get_args(OnError):
+        raise ValueError(f"on_error is {on_error!r}; it must be 'strict', 'conceal' or 'salvage'")
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +102,7 @@ class PacketReader:
         max_seconds: float | None = None,
     ) -> None:
         """`entropy` None: the installed model that the header names. Another that belongs to the same weights serves as well."""
-        if on_error not in ("strict", "conceal", "salvage"):
-            raise ValueError(f"on_error is {on_error!r}; it must be 'strict', 'conceal' or 'salvage'")
+        check_on_error(on_error)
         self.on_error: OnError = on_error
         self._source, headless = Source(file), False
         if on_error == "salvage" and entropy is not None:

@@ -95,7 +95,7 @@ def test_rows_after_the_checkpoint_are_not_written_twice(tmp_path: Path) -> None
         run.log(loss=float(next(steps)))
     run.step = 2
     run.save()
-    steps.close()  # as if it were killed: two of the three rows are of steps after the checkpoint
+    steps.close()  # as if it were killed: one of the three rows is of a step after the checkpoint
     run, model = _run(tmp_path, 5, every=1)
     _train(run, model)
     with open(tmp_path / "log.csv", newline="") as file:
