@@ -90,6 +90,15 @@ def test_marks_that_say_nothing_remove_nothing(tmp_path: Path, said: bytes, monk
         assert len(names(tmp_path)) == 3
 
 
+def test_what_stands_there_by_then_costs_neither_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".unitcodec-1-ab.part").write_bytes(b"model")
+    for name in (".unitcodec-1-ab", ".unitcodec-1-ab.old", "model"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(temporary, "_cleaned", set())
+    temporary.clean(str(tmp_path))
+    assert len(names(tmp_path)) == 4
+
+
 def test_the_old_folder_comes_back_where_the_new_one_cannot_take_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

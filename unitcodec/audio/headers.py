@@ -21,8 +21,9 @@ _ASF, _ASF_DATA = (bytes.fromhex(begin + "b2758e66cf11a6d900aa0062ce6c") for beg
 _STRAY = 4096
 """So many bytes that nothing tells of may lie behind a file; more could be a quarter of a second of speech."""
 
-MOST_FILES, MOST_CHUNKS = 10000, 128
-"""Files put end to end, and chunks in front of a file's sound or behind it. Each file's are gone through anew."""
+MOST_FILES, MOST_CHUNKS, FEW_FILES, FEW_CHUNKS = 10000, 100000, 16, 128
+"""Files put end to end, and chunks in front of a file's sound or behind it. Each file's are gone through anew, so those behind
+the first few files may have few."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,10 @@ def is_chunk(kind: bytes) -> bool:
     return kind not in _FAMILIES and all(32 <= letter < 127 for letter in kind)
 
 
-def sound_size(data: Bytes, file: range | None = None) -> Size | None:
+def sound_size(data: Bytes, file: range | None = None, most: int = MOST_CHUNKS) -> Size | None:
     """Of a WAV, RF64, W64, AIFF, CAF, AU, AVI or WMA file; None for one of another kind, and where the sound has not begun.
 
-    ``file``: where it lies, of several; all of ``data`` by default.
+    ``file``: where it lies, of several; all of ``data`` by default. ``most``: chunks that are gone through.
     """
     file = range(len(data)) if file is None else file
     head = data[file.start : file.start + 12]
@@ -109,7 +110,7 @@ def sound_size(data: Bytes, file: range | None = None) -> Size | None:
         announced = int.from_bytes(head[4:8], "little") + 8
         return Size(announced, len(file), file.start + announced)
     position, long = file.start + chunks.first, 0
-    for _ in range(MOST_CHUNKS):
+    for _ in range(most):
         if position + chunks.header.size > file.stop:
             break
         kind, start, size = _chunk(data, position, chunks)
@@ -119,7 +120,7 @@ def sound_size(data: Bytes, file: range | None = None) -> Size | None:
             if size == 0xFFFFFFFFFFFFFFFF:  # CAF's "to the end"
                 return None
             size = long if size == 0xFFFFFFFF and long else size
-            return _size(data, file, size, start, _chunks_end(data, file, start + size, chunks))
+            return _size(data, file, size, start, _chunks_end(data, file, start + size, chunks, most))
         position = start + size + -size % chunks.rounding
     return None
 
@@ -145,11 +146,16 @@ def _asf_size(data: Bytes, file: range) -> Size | None:
     return Size(int.from_bytes(data[start + 16 : start + 24], "little"), file.stop - start)
 
 
-def file_end(data: Bytes, start: int) -> int | None:
+def most_chunks(files: int) -> int:
+    """That are gone through of a file with so many before it."""
+    return MOST_CHUNKS if files < FEW_FILES else FEW_CHUNKS
+
+
+def file_end(data: Bytes, start: int, most: int = MOST_CHUNKS) -> int | None:
     """Where the file ends that starts there, by what it says itself; None where it says nothing."""
     if data[start + 4 : start + 8] == b"ftyp":
         return _mp4_end(data, start)
-    size = sound_size(data, range(start, len(data)))
+    size = sound_size(data, range(start, len(data)), most)
     return None if size is None else size.end
 
 
@@ -162,7 +168,7 @@ def files_of(data: Bytes) -> list[range]:
     files: list[range] = []
     start, starts = 0, Starts(data)
     while start < len(data) and len(files) <= MOST_FILES:
-        end, kind = file_end(data, start), kind_at(data, start)
+        end, kind = file_end(data, start, most_chunks(len(files))), kind_at(data, start)
         if end is not None and end > start:
             stop = padding_end(data, end)
             stop = stop if kind_at(data, stop) else len(data)
@@ -193,9 +199,9 @@ def _chunk(data: Bytes, position: int, chunks: _Chunks) -> tuple[bytes, int, int
     return kind, position + chunks.header.size, max(0, size - chunks.header.size * chunks.counts_header)
 
 
-def _chunks_end(data: Bytes, file: range, position: int, chunks: _Chunks) -> int:
+def _chunks_end(data: Bytes, file: range, position: int, chunks: _Chunks, most: int) -> int:
     """Behind the chunks that begin there."""
-    for _ in range(MOST_CHUNKS):
+    for _ in range(most):
         if kind_at(data, position):  # not everyone rounds the last one up
             break
         position += -(position - file.start) % chunks.rounding

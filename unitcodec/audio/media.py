@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .headers import MOST_FILES, files_of, mp3_bytes, ogg_links, sound_size
+from .headers import MOST_FILES, files_of, most_chunks, mp3_bytes, ogg_links, sound_size
 from .mixing import to_float32
 from .starts import untagged
 
@@ -149,7 +149,9 @@ class Media:
             if len(files) > MOST_FILES:
                 raise MediaError(f"holds more than {MOST_FILES} files end to end; code them one by one")
             links = [link for file in files if data[file.start : file.start + 4] == b"OggS" for link in ogg_links(data, file)]
-            sizes = [size for file in files if (size := sound_size(data, file)) is not None]
+            sizes = [
+                size for number, file in enumerate(files) if (size := sound_size(data, file, most_chunks(number))) is not None
+            ]
             pieces = [piece for file in files for piece in _pieces(data, file)]
         self._behind = next((size.note for size in sizes if size.note), None)
         self.problem = next((size.problem for size in sizes if size.problem), None)

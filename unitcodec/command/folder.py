@@ -8,7 +8,7 @@ import shutil
 from types import TracebackType
 
 from unitcodec.command.jobs import JobError
-from unitcodec.command.output import OutputError, OutputExists
+from unitcodec.command.output import OutputError, OutputExists, sync
 from unitcodec.command.temporary import ASIDE, Temporary
 
 
@@ -65,7 +65,7 @@ class OutputFolder:
         assert self._mark is not None
         self._mark.stream.write(os.fsencode(os.path.basename(self._target)))
         self._mark.stream.flush()
-        os.fsync(self._mark.stream.fileno())
+        sync(self._mark.stream)
         aside = self._temporary + ASIDE
         os.rename(self._target, aside)
         try:

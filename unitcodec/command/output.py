@@ -93,7 +93,7 @@ class Output:
         if self._temporary is None or self._target is None:
             self._stream.close()
             return
-        _sync(self._stream)
+        sync(self._stream)
         self._stream.close()
         if self._overwrite:
             os.replace(self._temporary.path, self._target)
@@ -114,7 +114,7 @@ class Output:
         return OutputError(f"{self.name}: {error.strerror or error}")
 
 
-def _sync(stream: BinaryIO) -> None:
+def sync(stream: BinaryIO) -> None:
     """To the disk: else a machine that fails may come up with the name and without the bytes."""
     try:
         os.fsync(stream.fileno())

@@ -75,7 +75,7 @@ def clean(folder: str) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, RecursionError):  # folders a thousand deep
                     _remove_left(entry.path)
 
 
@@ -109,20 +109,20 @@ def _replaced(path: str) -> bool:
     if not os.path.isdir(folder + ASIDE):
         return True
     try:
-        with open(path, "rb") as file:
-            name = os.fsdecode(file.read(4096))
-        if name in ("", ".", "..") or os.path.basename(name) != name:
-            return False
-        target = os.path.join(os.path.dirname(path), name)
-        if not os.path.lexists(target):
+        if os.path.isdir(folder):  # else it has gone there
+            with open(path, "rb") as file:
+                name = os.fsdecode(file.read(4096))
+            target = os.path.join(os.path.dirname(path), name)
+            if name in ("", ".", "..") or os.path.basename(name) != name or os.path.lexists(target):
+                return False
             try:
                 os.rename(folder, target)
             except OSError:
                 os.rename(folder + ASIDE, target)
-        shutil.rmtree(folder + ASIDE, ignore_errors=True)
     except (OSError, ValueError):
         return False
-    return True
+    shutil.rmtree(folder + ASIDE, ignore_errors=True)
+    return not os.path.lexists(folder + ASIDE)
 
 
 def _remove(path: str) -> None:
