@@ -14,6 +14,15 @@ from unitcodec.command.folder import OutputFolder
 from unitcodec.command.jobs import JobError
 from unitcodec.command.output import OutputError
 
+HELD = ("config.json", "entropy.safetensors")
+
+
+def model_folder(path: Path) -> Path:
+    path.mkdir()
+    for name in HELD:
+        (path / name).touch()
+    return path
+
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
@@ -30,20 +39,16 @@ def test_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_failure_leaves_what_was_there(tmp_path: Path, error: type[BaseException]) -> None:
-    target = tmp_path / "model"
-    target.mkdir()
-    (target / "old").touch()
+    target = model_folder(tmp_path / "model")
     with pytest.raises(error), OutputFolder(str(target), overwrite=True) as folder:
         Path(folder, "new").touch()
         raise error
-    assert names(target) == ["old"]
+    assert names(target) == [*HELD]
     assert names(tmp_path) == ["model"]
 
 
 def test_an_existing_folder_is_replaced_when_asked(tmp_path: Path) -> None:
-    target = tmp_path / "model"
-    target.mkdir()
-    (target / "old").touch()
+    target = model_folder(tmp_path / "model")
     with pytest.raises(JobError, match="--overwrite replaces it"):
         OutputFolder(str(target))
     with OutputFolder(str(target), overwrite=True) as folder:
@@ -55,9 +60,7 @@ def test_an_existing_folder_is_replaced_when_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("renames", [1, 2])
 def test_killed_while_it_takes_anothers_place(tmp_path: Path, renames: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next run beside it finishes: the new folder is there, and nothing else."""
-    target = tmp_path / "model"
-    target.mkdir()
-    (target / "old").touch()
+    target = model_folder(tmp_path / "model")
     code = (
         "import os, sys\nfrom pathlib import Path\nfrom unitcodec.command.folder import OutputFolder\n"
         "rename, done = os.rename, []\n"
@@ -102,9 +105,7 @@ def test_what_stands_there_by_then_costs_neither_folder(tmp_path: Path, monkeypa
 def test_the_old_folder_comes_back_where_the_new_one_cannot_take_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target, rename, calls = tmp_path / "model", os.rename, []
-    target.mkdir()
-    (target / "old").touch()
+    target, rename, calls = model_folder(tmp_path / "model"), os.rename, []
 
     def failing(*paths: str) -> None:
         calls.append(paths)
@@ -113,8 +114,9 @@ def test_the_old_folder_comes_back_where_the_new_one_cannot_take_its_place(
         rename(*paths)
 
     monkeypatch.setattr(os, "rename", failing)
-    with pytest.raises(OutputError, match="Input/output error"), OutputFolder(str(target), overwrite=True):
-        pass
+    with pytest.raises(OutputError, match=r"Input/output error; .* is in .*\.old now, the new folder in "):
+        with OutputFolder(str(target), overwrite=True):
+            pass
     assert len([name for name in names(tmp_path) if name.startswith(".unitcodec-")]) == 3  # nothing is lost
     monkeypatch.setattr(temporary, "_cleaned", set())
     temporary.clean(str(tmp_path))
@@ -132,9 +134,50 @@ def test_what_came_in_the_meantime_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "model").touch()
+    target = tmp_path / "model"
+    with pytest.raises(JobError, match="not a directory"), OutputFolder(str(target), overwrite=True):
+        target.touch()
     with pytest.raises(JobError, match="not a directory"):
-        OutputFolder(str(tmp_path / "model"), overwrite=True)
+        OutputFolder(str(target), overwrite=True)
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_folder_without_a_model_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "home"
+    with pytest.raises(JobError, match="holds no model"), OutputFolder(str(target), overwrite=True):
+        target.mkdir()
+        (target / "photos").mkdir()
+    with pytest.raises(JobError, match="holds no model"):
+        OutputFolder(str(target), overwrite=True)
+    assert names(target) == ["photos"]
+    assert names(tmp_path) == ["home"]
+
+
+def test_a_killed_run_is_finished_before_anything_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the folder would seem not to be there until all is done."""
+    (tmp_path / ".unitcodec-1-ab.part").write_bytes(b"model")
+    for name in (".unitcodec-1-ab", ".unitcodec-1-ab.old"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(temporary, "_cleaned", set())
+    with pytest.raises(JobError, match="exists already"):
+        OutputFolder(str(tmp_path / "model"))
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_tree_too_deep_to_remove_is_no_failure(tmp_path: Path) -> None:
+    target = model_folder(tmp_path / "model")
+    here = os.getcwd()
+    try:
+        os.chdir(target)
+        for _ in range(1100):
+            os.mkdir("d")
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    with OutputFolder(str(target), overwrite=True) as folder:
+        Path(folder, "new").touch()
+    assert names(target) == ["new"]
+    subprocess.run(["rm", "-rf", *tmp_path.glob(".unitcodec-*")], check=True)  # which pytest cannot do either
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

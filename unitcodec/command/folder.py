@@ -1,15 +1,17 @@
-"""Output folders that are either whole or not there."""
+"""Model folders, as output, that are either whole or not there."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from types import TracebackType
 
 from unitcodec.command.jobs import JobError
 from unitcodec.command.output import OutputError, OutputExists, sync
-from unitcodec.command.temporary import ASIDE, Temporary
+from unitcodec.command.temporary import ASIDE, Temporary, clean, remove_tree
+
+HELD = ("config.json", "entropy.safetensors")
+"""What every model folder holds. A folder without it is somebody's who gave the wrong name, and is not removed."""
 
 
 class OutputFolder:
@@ -20,16 +22,16 @@ class OutputFolder:
 
     Raises:
         OutputExists: on leaving, without ``overwrite``, if another program has put something there in the meantime.
-        JobError: at once, if the target exists and is not to be replaced, or is no folder.
+        JobError: at once, if the target exists and is not to be replaced, or is no model folder.
         OutputError: on entering or leaving.
     """
 
     def __init__(self, target: str, overwrite: bool = False) -> None:
+        clean(os.path.dirname(os.path.realpath(target)))  # a run that was killed may have left the folder that belongs there
         if os.path.lexists(target):
-            if not os.path.isdir(target):
-                raise JobError(f"{target}: exists, and is not a directory")
-            if not overwrite:
+            if os.path.isdir(target) and not overwrite:
                 raise JobError(f"{target}: exists already; --overwrite replaces it")
+            _check_replaceable(target, target)
         self._target, self._overwrite = os.path.realpath(target), overwrite
         self._mark: Temporary | None = None  # while it lies beside the folder, that is not one that was left
         self.name = target
@@ -55,12 +57,16 @@ class OutputFolder:
                 self._mark.close()
 
     def _finish(self) -> None:
-        if not self._overwrite or not os.path.isdir(self._target):
+        for each in os.scandir(self._temporary):
+            with open(each, "r+b") as file:
+                sync(file)
+        if not os.path.lexists(self._target) or not self._overwrite:
             try:
                 os.rename(self._temporary, self._target)  # replaces an empty folder at most
             except OSError as error:
                 raise OutputExists(self.name) if os.path.lexists(self._target) else error from error
             return
+        _check_replaceable(self._target, self.name)  # as it is by now
         # A folder with something in it cannot be renamed over: it steps aside first, and comes back if that fails.
         assert self._mark is not None
         self._mark.stream.write(os.fsencode(os.path.basename(self._target)))
@@ -70,11 +76,23 @@ class OutputFolder:
         os.rename(self._target, aside)
         try:
             os.rename(self._temporary, self._target)
-        except OSError:
-            with contextlib.suppress(OSError):
+        except OSError as error:
+            try:
                 os.rename(aside, self._target)
+            except OSError:
+                left = f"what was there is in {aside} now, the new folder in {self._temporary}"
+                raise OutputError(f"{self.name}: {error.strerror or error}; {left}") from error
             raise
-        shutil.rmtree(aside, ignore_errors=True)
+        remove_tree(aside)
 
     def _named(self, error: OSError) -> OutputError:
         return OutputError(f"{self.name}: {error.strerror or error}")
+
+
+def _check_replaceable(path: str, name: str) -> None:
+    """Raises JobError, with ``name``."""
+    if not os.path.isdir(path):
+        raise JobError(f"{name}: exists, and is not a directory")
+    held = os.listdir(path)
+    if held and not all(each in held for each in HELD):
+        raise JobError(f"{name}: exists, and holds no model; --overwrite replaces a model folder or an empty one")

@@ -75,14 +75,14 @@ def clean(folder: str) -> None:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(OSError, RecursionError):  # folders a thousand deep
+                with contextlib.suppress(OSError):
                     _remove_left(entry.path)
 
 
 def _remove_left(path: str) -> None:
     if sys.platform == "win32":
         os.unlink(path)
-        shutil.rmtree(path.removesuffix(".part"), ignore_errors=True)
+        remove_tree(path.removesuffix(".part"))
         return
     with open(path, "r+b") as file:
         if locked(file.fileno()):
@@ -121,13 +121,19 @@ def _replaced(path: str) -> bool:
                 os.rename(folder + ASIDE, target)
     except (OSError, ValueError):
         return False
-    shutil.rmtree(folder + ASIDE, ignore_errors=True)
+    remove_tree(folder + ASIDE)
     return not os.path.lexists(folder + ASIDE)
 
 
 def _remove(path: str) -> None:
     if not _replaced(path):
         return  # two folders and what tells of them are better than none
-    shutil.rmtree(path.removesuffix(".part"), ignore_errors=True)
+    remove_tree(path.removesuffix(".part"))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a folder and what is in it, as far as that can be done."""
+    with contextlib.suppress(RecursionError):  # folders a thousand deep
+        shutil.rmtree(folder, ignore_errors=True)
