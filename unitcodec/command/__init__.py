@@ -5,11 +5,14 @@ Nothing heavy is imported before it is needed: ``--help``, ``--version`` and ``i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments``, or those of the process, and return its exit status: see :mod:`.program`."""
+    # Threads that spin while they wait cost a busy machine minutes. It is read when PyTorch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from unitcodec.command.group import root
     from unitcodec.command.program import run
 

@@ -156,8 +156,6 @@ def _name(plan: Plan, piece: Slice) -> str:
 def _coder(plan: Plan, again: bool) -> Work[Slice]:
     from unitcodec.corpus.encode import encode_slice
 
-    # Threads that spin while they wait cost a busy machine minutes; read when PyTorch starts its threads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return lambda piece: encode_slice(plan, piece, tell=bar.told(), again=again)
 
 

@@ -98,8 +98,6 @@ def loader(model: str, device: str) -> Callable[[], Codec]:
 
     def load() -> Codec:
         if not loaded:
-            # Threads that spin while they wait cost a busy machine minutes; read when PyTorch starts its threads.
-            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
             loaded.append(_load(model, device))
         return loaded[0]
 
