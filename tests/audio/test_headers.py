@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from unitcodec.audio.headers import MOST_FILES, files_of, mp3_bytes, ogg_links, sound_size
+from unitcodec.audio.headers import MOST_FILES, files_of, mp3_problem, ogg_links, sound_size
 
 NOISE = 0.1 * np.random.default_rng(1).standard_normal(16001)
 
@@ -153,19 +153,25 @@ def test_what_says_nothing(data: bytes) -> None:
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
 def test_mp3_announces_its_bytes(mode: str) -> None:
     data = file(format="MP3", bitrate_mode=mode)
-    first = data.index(b"\xff\xf3", 100)
-    found = mp3_bytes(data, first)
-    assert found is not None
-    announced, held = found
-    assert announced == len(data)
-    assert 0 <= announced - held < 40
-    assert mp3_bytes(data.replace(b"Xing", b"none").replace(b"Info", b"none"), first) is None
-    assert mp3_bytes(data[:20], 20) is None
+    cut, untold = data[:-1000], data.replace(b"Xing", b"none").replace(b"Info", b"none")
+    for whole in (data, data + data, untold, untold[:-1000], data[:20], untold + data):
+        assert mp3_problem(whole, [range(len(whole))]) is None
+    for less, held in ((cut, len(cut)), (data + cut, len(cut)), (cut + data, len(cut)), (untold + cut, len(cut))):
+        assert mp3_problem(less, [range(len(less))]) == f"cut short: {held} of {len(data)} bytes are there"
+
+
+def test_a_table_may_announce_all_mp3s_that_were_joined() -> None:
+    data = file(format="MP3")
+    at = data.index(b"Xing") + 12
+    joined = data[:at] + (2 * len(data)).to_bytes(4, "big") + data[at + 4 :] + data
+    assert mp3_problem(joined, [range(len(joined))]) is None
+    assert mp3_problem(joined[:-1000], [range(len(joined) - 1000)]) is not None
 
 
 def test_vbri_announces_its_bytes() -> None:
-    head = bytes(36) + b"VBRI" + struct.pack(">HHHII", 1, 0, 75, 5000, 40) + bytes(100)
-    assert mp3_bytes(head + bytes(1000), len(head)) == (5000, 1000 + len(head) - 36)
+    head = b"\xff\xf3\x80\xc4" + bytes(32) + b"VBRI" + struct.pack(">HHHII", 1, 0, 75, 5000, 40) + bytes(100)
+    assert mp3_problem(head + bytes(1000), [range(len(head) + 1000)]) == f"cut short: {len(head) + 1000} of 5000 bytes are there"
+    assert mp3_problem(head + bytes(5000), [range(len(head) + 5000)]) is None
 
 
 def test_links_of_an_ogg_file() -> None:
