@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 import struct
 import time
 import timeit
@@ -12,18 +13,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from unitcodec.audio.headers import MOST_FILES, files_of, mp3_problem, ogg_links, sound_size
+from unitcodec.audio.headers import MOST_CHUNKS, MOST_FILES, files_of, mp3_problem, ogg_links, sized_files, sound_size
 
 NOISE = 0.1 * np.random.default_rng(1).standard_normal(16001)
 
 
 def file(**options: str) -> bytes:
     buffer = io.BytesIO()
+    if options["format"] == "BW64":  # RF64 by another name
+        return b"BW64" + file(**{**options, "format": "RF64"})[4:]
     soundfile.write(buffer, NOISE, 16000, **options)
     return buffer.getvalue()
 
 
-FAMILIES = ["WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU"]
+FAMILIES = ["WAV", "WAVEX", "RF64", "BW64", "W64", "AIFF", "CAF", "AU"]
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -117,6 +120,19 @@ def test_a_file_may_have_many_chunks() -> None:
     cut = sound_size(before[:-2000])
     assert cut is not None
     assert "cut short" in (cut.problem or "")
+
+
+def test_too_many_chunks_are_told() -> None:
+    """They hid that a file was cut short."""
+    wav = file(format="WAV", subtype="PCM_16")
+    for count, files, cure in (
+        (MOST_CHUNKS + 1, 0, r"leave them out \(ffmpeg -i IN OUT\.wav\)"),
+        (200, 17, "code its files one by one"),
+    ):
+        chunks = b"note\0\0\0\0" * count
+        for data in (wav * files + wav[:36] + chunks + wav[36:-2000], wav * files + wav + chunks):
+            problem = next(filter(None, (size.problem for _, size in sized_files(data) if size is not None)))
+            assert re.fullmatch(rf"more than \d+ chunks before or behind its samples, .* all of it is there; {cure}", problem)
 
 
 @pytest.mark.parametrize("piece", [b"abcd\x0c\0\0\0", b"data\0\0\0\0abcd\x14\0\0\0"])

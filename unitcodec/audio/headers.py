@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import re
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from .starts import Bytes, Starts, frame_bytes, front_tag_end, head_end, kind_at
 
 _TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000))
 """Sizes that tools write into pipes, rounded down to whole frames; the true ones come later, or never."""
+
+_NAME = re.compile(rb"[ -~]{4}")
 
 _FIRST, _LAST = 2, 4  # flags of an Ogg page
 
@@ -56,7 +59,7 @@ _FAMILIES = {
 class Size:
     """How many bytes of sound a header announces, and how many there are.
 
-    ``end``: where the file does, its other chunks included, and zeros and tags behind it; None where it takes all that comes.
+    ``end``: where the file does, its other chunks included; None where it takes all that comes.
     ``behind``: bytes that follow and are neither a chunk, zeros, a tag nor another file: samples that a recorder did not come to
     count, perhaps. ``container``: what is announced is no more than where the file ends. ``limit``: chunks that were gone
     through, where there are more.
@@ -105,7 +108,7 @@ def to_the_end(size: int) -> bool:
 
 def is_chunk(kind: bytes) -> bool:
     """Whether these four bytes can be the name of a chunk within a file."""
-    return kind not in _FAMILIES and all(32 <= letter < 127 for letter in kind)
+    return kind not in _FAMILIES and _NAME.fullmatch(kind) is not None
 
 
 def sound_size(data: Bytes, file: range | None = None, most: int = MOST_CHUNKS) -> Size | None:
@@ -134,9 +137,9 @@ def sound_size(data: Bytes, file: range | None = None, most: int = MOST_CHUNKS) 
         if kind == b"ds64" and start + 16 <= file.stop:
             (long,) = struct.unpack_from("<Q", data, start + 8)
         if kind in (b"data", b"SSND"):
-            size = long if size == 0xFFFFFFFF and long else size
             if size == 0xFFFFFFFFFFFFFFFF:  # CAF's "to the end"
-                return None if chunks.header.size > 8 else Size(0xFFFFFFFF, max(0, file.stop - start))
+                return None
+            size = long if size == 0xFFFFFFFF and long else size
             end = _chunks_end(data, file, start + size, chunks, most)
             return _size(data, file, size, start, end) if end is not None else Size(size, file.stop - start, limit=most)
         position = start + size + -size % chunks.rounding
@@ -151,20 +154,27 @@ def _size(data: Bytes, file: range, announced: int, start: int, end: int) -> Siz
         return Size(announced, held)
     rest = padding_end(data, end) if announced else end  # silence is sound, too, where it is not known how much is
     behind = 0 if kind_at(data, rest) or file.stop - rest < 8 else file.stop - rest
-    return Size(announced, held, rest if announced or not behind else None, behind)
+    return Size(announced, held, end if announced or not behind else None, behind)
 
 
 def _container_size(data: Bytes, file: range, end: int | None = None, announced: int = 0, held: int = 0) -> Size | None:
     """``end``: where it is known already."""
+    kind = None
     if end is None:
         kind = "MP4" if data[file.start + 4 : file.start + 8] == b"ftyp" else kind_at(data, file.start)
         walk = _ENDS.get(kind or "")
         end = None if walk is None else walk(data, file.start)
         if end is None:
             return None
-    end = padding_end(data, min(end, file.stop))
-    tagged = file.stop - end < 8 or kind_at(data, end) is not None or last_tags(data, range(end, file.stop)) == end
-    return Size(announced, held, end, 0 if tagged else file.stop - end, container=True)
+    end = min(end, file.stop)
+    rest = padding_end(data, end)
+    tagged = file.stop - rest < 8 or kind_at(data, rest) is not None or last_tags(data, range(rest, file.stop)) == rest
+    behind = 0 if tagged else file.stop - rest
+    if (
+        kind == "Matroska"
+    ):  # the rest of another one, where the first was cut short; of other kinds, something of the recorder's own
+        return Size(1, 1, end, behind)
+    return Size(announced, held, end, behind, container=True)
 
 
 def _avi_size(data: Bytes, file: range) -> Size | None:
@@ -192,8 +202,8 @@ def _asf_size(data: Bytes, file: range) -> Size | None:
     while position + 24 <= file.stop and (size := int.from_bytes(data[position + 16 : position + 24], "little")) >= 24:
         end, position = position, position + size
     end = position if position <= file.stop else end
-    rest = padding_end(data, end)
-    return Size(announced, file.stop - start, rest if kind_at(data, rest) and announced > 50 else None)
+    known = announced > 50 and kind_at(data, padding_end(data, end)) is not None
+    return Size(announced, file.stop - start, end if known else None, container=known)
 
 
 def sized_files(data: Bytes) -> list[tuple[range, Size | None]]:
@@ -209,12 +219,13 @@ def sized_files(data: Bytes) -> list[tuple[range, Size | None]]:
         if kind not in ("Ogg", "FLV") or start >= walked:
             size = sound_size(data, range(start, len(data)), MOST_CHUNKS if len(files) < FEW_FILES else FEW_CHUNKS)
         end = None if size is None else size.end
+        after = 0 if end is None else padding_end(data, end)
         rest = None
-        if end is not None and kind in ("Ogg", "FLV") and kind_at(data, end) is None and end < len(data):
+        if end is not None and kind in ("Ogg", "FLV") and kind_at(data, after) is None and after < len(data):
             # It is damaged, or something else follows. Whatever begins within is not gone through anew.
-            size, walked, rest, end = None, end, end, None
+            size, walked, rest, end = None, after, after, None
         if end is not None and end > start:
-            stop = end if kind_at(data, end) else len(data)
+            stop = after if kind_at(data, after) else len(data)
         elif kind == "Matroska":  # with attachments
             stop = len(data)
         else:  # links of an Ogg file are told by its pages, and FLAC in Ogg begins as FLAC does
@@ -247,10 +258,13 @@ def _chunk(data: Bytes, position: int, chunks: _Chunks) -> tuple[bytes, int, int
 def _chunks_end(data: Bytes, file: range, position: int, chunks: _Chunks, most: int) -> int | None:
     """Behind the chunks that begin there; None where there are more than ``most``."""
     for _ in range(most):
-        if kind_at(data, front_tag_end(data, position)):  # not everyone rounds the last one up
+        if _begins(data, position):
             break
-        position += -(position - file.start) % chunks.rounding
-        if position + chunks.header.size > file.stop or kind_at(data, position):
+        if rest := (position - file.start) % chunks.rounding:
+            position += chunks.rounding - rest
+            if _begins(data, position):  # not everyone rounds the last one up
+                break
+        if position + chunks.header.size > file.stop:
             break
         kind, start, size = _chunk(data, position, chunks)
         if not is_chunk(kind) or (start + size > file.stop and file.stop - position > _STRAY):
@@ -259,6 +273,13 @@ def _chunks_end(data: Bytes, file: range, position: int, chunks: _Chunks, most: 
     else:
         return None
     return min(position, file.stop)
+
+
+def _begins(data: Bytes, position: int) -> bool:
+    """Whether another file begins there, perhaps behind a tag."""
+    if data[position : position + 3] in (b"ID3", b"APE"):
+        position = front_tag_end(data, position)
+    return kind_at(data, position) is not None
 
 
 def _mp4_end(data: Bytes, start: int) -> int:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from .headers import MOST_FILES, Size, mp3_problem, ogg_links, sized_files, to_the_end
 from .mixing import to_float32
 from .starts import kind_at, untagged
+from .tables import states_too_much
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -150,7 +151,7 @@ class Media:
             links = [link for file, _ in files if data[file.start : file.start + 4] == b"OggS" for link in ogg_links(data, file)]
             if max(len(files), len(links)) > MOST_FILES:
                 raise MediaError(f"holds more than {MOST_FILES} files end to end; code them one by one")
-            pieces = [(piece, _options(data, file, size)) for file, size in files for piece in _pieces(data, file)]
+            pieces = [(piece, _options(data, file, size)) for file, size in files for piece in _pieces(data, file, size)]
             sizes = [size for _, size in files if size is not None]
             # FFmpeg passes over what is no FLAC without a word.
             sizes += [
@@ -161,6 +162,10 @@ class Media:
             ]
             self._behind = next((size.note for size in sizes if size.note), None)
             self.problem = next((size.problem for size in sizes if size.problem), None)
+            for file, _ in files:
+                if kind_at(data, file.start) in (None, "MP4") and states_too_much(data, file):
+                    cure = "copy or download it again, whole"
+                    raise MediaError(f"cut short or damaged: its index states more samples than it has bytes for; {cure}")
             for spans, _ in pieces:
                 if self.problem is None and kind_at(data, spans[0].start) in (None, "MP3"):
                     self.problem = mp3_problem(data, spans)
@@ -290,13 +295,15 @@ class _Spans(io.RawIOBase):
         return self._position
 
 
-def _pieces(data: mmap.mmap, file: range) -> list[list[range]]:
+def _pieces(data: mmap.mmap, file: range, size: Size | None) -> list[list[range]]:
     """What FFmpeg opens of a file one after another, each as the parts of it that are to be decoded."""
     head = data[file.start : file.start + 4]
     if head == b"OggS":
         return [[range(link.start, link.stop)] for link in ogg_links(data, file)]
     if head[:3] != b"ID3" and head[:1] != b"\xff" and head != b"fLaC":  # a tag, MPEG audio or AAC, FLAC
-        return [[file]]
+        # Some of FFmpeg's readers take a tag behind it for more of it.
+        stop = file.stop if size is None or size.end is None or size.behind else min(file.stop, size.end)
+        return [[range(file.start, stop)]]
     pieces: list[list[range]] = []
     for span in untagged(data, file) or [file]:  # nothing but tags: FFmpeg has to say so
         if pieces and not (kind_at(data, pieces[0][0].start) == "FLAC" and kind_at(data, span.start)):

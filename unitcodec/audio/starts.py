@@ -65,15 +65,15 @@ _BEHIND_TAG = (b"\xff", b"ID3", b"APETAGEX", b"TAG", b"fLaC", b"RIFF", b"\0")
 def kind_at(data: Bytes, position: int = 0) -> str | None:
     """The kind of the file that begins there; None where none does whose beginning is unmistakable."""
     position = min(position, len(data))  # stated sizes have up to 64 bits
+    if data[position : position + 1] == b"\xff":
+        return _mpeg_kind(data, position)
     found = _START.match(data, position)
-    return _mpeg_kind(data, position) if found is None else found.lastgroup
+    return None if found is None else found.lastgroup
 
 
 def _mpeg_kind(data: Bytes, position: int) -> str | None:
     """MP3 (or layer II) or AAC, where some frames follow each other."""
     first = data[position : position + 4]
-    if len(first) < 4 or first[0] != 0xFF:
-        return None
     for _ in range(_FRAMES):
         head = data[position : position + 6]
         size = frame_bytes(head)
@@ -164,7 +164,7 @@ def last_tags(data: Bytes, file: range) -> int:
         ape = data[max(file.start, stop - 32) : stop]
         if data[max(file.start, stop - 128) : stop].startswith(b"TAG"):
             begin = stop - 128
-        elif ape.startswith(b"APETAGEX"):
+        elif len(ape) == 32 and ape.startswith(b"APETAGEX"):
             begin = stop - int.from_bytes(ape[12:16], "little") - 32 * (ape[23] >> 7)
         else:
             return stop
