@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import re
 import struct
 import time
 import timeit
@@ -12,18 +13,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from unitcodec.audio.headers import MOST_FILES, files_of, mp3_bytes, ogg_links, sound_size
+from unitcodec.audio.headers import MOST_CHUNKS, MOST_FILES, files_of, mp3_problem, ogg_links, sized_files, sound_size
 
 NOISE = 0.1 * np.random.default_rng(1).standard_normal(16001)
 
 
 def file(**options: str) -> bytes:
     buffer = io.BytesIO()
+    if options["format"] == "BW64":  # RF64 by another name
+        return b"BW64" + file(**{**options, "format": "RF64"})[4:]
     soundfile.write(buffer, NOISE, 16000, **options)
     return buffer.getvalue()
 
 
-FAMILIES = ["WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "AU"]
+FAMILIES = ["WAV", "WAVEX", "RF64", "BW64", "W64", "AIFF", "CAF", "AU"]
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -119,6 +122,19 @@ def test_a_file_may_have_many_chunks() -> None:
     assert "cut short" in (cut.problem or "")
 
 
+def test_too_many_chunks_are_told() -> None:
+    """They hid that a file was cut short."""
+    wav = file(format="WAV", subtype="PCM_16")
+    for count, files, cure in (
+        (MOST_CHUNKS + 1, 0, r"leave them out \(ffmpeg -i IN OUT\.wav\)"),
+        (200, 17, "code its files one by one"),
+    ):
+        chunks = b"note\0\0\0\0" * count
+        for data in (wav * files + wav[:36] + chunks + wav[36:-2000], wav * files + wav + chunks):
+            problem = next(filter(None, (size.problem for _, size in sized_files(data) if size is not None)))
+            assert re.fullmatch(rf"more than \d+ chunks before or behind its samples, .* all of it is there; {cure}", problem)
+
+
 @pytest.mark.parametrize("piece", [b"abcd\x0c\0\0\0", b"data\0\0\0\0abcd\x14\0\0\0"])
 def test_chunks_that_hold_the_next_file_take_time_in_proportion(piece: bytes) -> None:
     """Each file's chunks go on to the end of the data; 10 MB of these took half a day."""
@@ -153,19 +169,25 @@ def test_what_says_nothing(data: bytes) -> None:
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
 def test_mp3_announces_its_bytes(mode: str) -> None:
     data = file(format="MP3", bitrate_mode=mode)
-    first = data.index(b"\xff\xf3", 100)
-    found = mp3_bytes(data, first)
-    assert found is not None
-    announced, held = found
-    assert announced == len(data)
-    assert 0 <= announced - held < 40
-    assert mp3_bytes(data.replace(b"Xing", b"none").replace(b"Info", b"none"), first) is None
-    assert mp3_bytes(data[:20], 20) is None
+    cut, untold = data[:-1000], data.replace(b"Xing", b"none").replace(b"Info", b"none")
+    for whole in (data, data + data, untold, untold[:-1000], data[:20], untold + data):
+        assert mp3_problem(whole, [range(len(whole))]) is None
+    for less, held in ((cut, len(cut)), (data + cut, len(cut)), (cut + data, len(cut)), (untold + cut, len(cut))):
+        assert mp3_problem(less, [range(len(less))]) == f"cut short: {held} of {len(data)} bytes are there"
+
+
+def test_a_table_may_announce_all_mp3s_that_were_joined() -> None:
+    data = file(format="MP3")
+    at = data.index(b"Xing") + 12
+    joined = data[:at] + (2 * len(data)).to_bytes(4, "big") + data[at + 4 :] + data
+    assert mp3_problem(joined, [range(len(joined))]) is None
+    assert mp3_problem(joined[:-1000], [range(len(joined) - 1000)]) is not None
 
 
 def test_vbri_announces_its_bytes() -> None:
-    head = bytes(36) + b"VBRI" + struct.pack(">HHHII", 1, 0, 75, 5000, 40) + bytes(100)
-    assert mp3_bytes(head + bytes(1000), len(head)) == (5000, 1000 + len(head) - 36)
+    head = b"\xff\xf3\x80\xc4" + bytes(32) + b"VBRI" + struct.pack(">HHHII", 1, 0, 75, 5000, 40) + bytes(100)
+    assert mp3_problem(head + bytes(1000), [range(len(head) + 1000)]) == f"cut short: {len(head) + 1000} of 5000 bytes are there"
+    assert mp3_problem(head + bytes(5000), [range(len(head) + 5000)]) is None
 
 
 def test_links_of_an_ogg_file() -> None:

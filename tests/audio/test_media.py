@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -197,6 +198,33 @@ def test_what_a_damaged_flac_lacks_is_told(place: float, size: int) -> None:
         assert float(found[3]) <= 5 * place + 0.3
 
 
+PICTURE = np.random.default_rng(5).bytes(60000)
+ID3 = b"ID3\3\0\0" + bytes([0, len(PICTURE) >> 14, len(PICTURE) >> 7 & 127, len(PICTURE) & 127]) + PICTURE
+APE_END = b"APETAGEX" + struct.pack("<IIII8x", 2000, 32 + len(PICTURE), 1, 0)
+TAGS_BEHIND = {
+    "ID3v1": b"TAG" + bytes(125),
+    "ID3v2": ID3,
+    "APEv2": APE_END[:23] + b"\xa0" + APE_END[24:] + PICTURE + APE_END[:23] + b"\x80" + APE_END[24:],
+    "APEv2 without a header": PICTURE + APE_END,
+    "all": ID3 + PICTURE + APE_END + b"TAG" + bytes(125),
+}
+
+
+@pytest.mark.parametrize("kind", TAGS_BEHIND)
+def test_flac_with_tags_behind(kind: str) -> None:
+    data = sound(2, format="FLAC")
+    np.testing.assert_array_equal(read(io.BytesIO(data + TAGS_BEHIND[kind])), read(io.BytesIO(data)))
+    both = data + ID3 + sound(1, format="FLAC") + TAGS_BEHIND[kind]
+    assert len(read(io.BytesIO(both))) == 3 * RATE
+
+
+def test_what_follows_a_tag_behind_flac() -> None:
+    data = sound(2, format="FLAC") + ID3
+    assert 2.9 < len(read(io.BytesIO(data + mp3(1)))) / RATE < 3.1
+    with pytest.raises(AudioError, match=r"^x: 60000 bytes follow the samples"):
+        read(io.BytesIO(data + bytes([255]) + PICTURE[1:]))
+
+
 def test_mp3_with_tags_behind() -> None:
     assert len(read(io.BytesIO(mp3(2) + b"TAG" + bytes(125)))) == 2 * RATE
     assert 2 <= len(read(io.BytesIO(mp3(2) + bytes(4096)))) / RATE < 2.1
@@ -266,6 +294,14 @@ def test_cut_files_are_refused_or_salvaged(make: Callable[[], bytes], words: str
     assert notes.startswith("x: cut short: ")
 
 
+def test_every_one_of_several_mp3s_has_to_be_whole() -> None:
+    data, wav = mp3(5), sound(5, format="WAV")
+    cut = data[: len(data) // 2]
+    for several in (cut + data, data + data + cut, cut + wav, ID3 + cut + ID3 + wav, wav + cut, cut + ID3):
+        with pytest.raises(AudioError, match=rf"^x: cut short: {len(cut)} of {len(data)} bytes are there; --salvage"):
+            read(io.BytesIO(several))
+
+
 def test_a_cut_through_the_last_packet() -> None:
     with pytest.raises(AudioError, match=r"^x: cut short: 4\.18 of 5\.00 s are there; --salvage"):
         read(io.BytesIO(muxed("tta", "tta")[:-200]))
@@ -296,6 +332,66 @@ def test_files_end_to_end_are_read_one_after_another(make: Callable[[], bytes]) 
     data, other = make(), sound(5, format="WAV")
     once, after = read(io.BytesIO(data)), read(io.BytesIO(other))
     np.testing.assert_array_equal(read(io.BytesIO(data + data + other)), np.concatenate([once, once, after]))
+
+
+def elements(data: bytes) -> bytes:
+    """The same Matroska file as a live one: its segment has no size."""
+    at = data.index(b"\x18\x53\x80\x67") + 4
+    return data[:at] + b"\x01" + b"\xff" * 7 + data[at + 8 :]
+
+
+FIRST = {
+    "WAV": lambda: sound(5, format="WAV"),
+    "W64": lambda: sound(5, format="W64"),
+    "RF64": lambda: sound(5, format="RF64"),
+    "BW64": lambda: b"BW64" + sound(5, format="RF64")[4:],
+    "FLAC": lambda: sound(5, format="FLAC") + b"TAG" + bytes(125),
+    "Ogg": lambda: ogg(5),
+    "M4A": lambda: muxed("ipod", "aac"),
+    "fragments": lambda: muxed("mp4", "aac", movflags="frag_keyframe+empty_moov"),
+    "MOV": lambda: muxed("mov", "pcm_s16le"),
+    "AVI": lambda: muxed("avi", "libmp3lame"),
+    "FLV": lambda: muxed("flv", "aac", 44100),
+    "TTA": lambda: muxed("tta", "tta"),
+    "WMA": lambda: muxed("asf", "libmp3lame", 44100),
+    "Matroska": lambda: muxed("matroska", "aac"),
+    "live": lambda: elements(muxed("webm", "libopus", 48000)),
+}
+SECOND = {
+    "MP3": lambda: mp3(4),
+    "tagged MP3": lambda: ID3 + mp3(4),
+    "AAC": lambda: muxed("adts", "aac"),
+    "Matroska": lambda: muxed("matroska", "aac"),
+    "FLAC": lambda: sound(4, format="FLAC"),
+    "M4A": lambda: muxed("ipod", "aac"),
+}
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_no_sound_behind_a_file_is_lost(first: str) -> None:
+    data = FIRST[first]()
+    before = len(read(io.BytesIO(data)))
+    for second in SECOND if first != "FLAC" else ("FLAC", "tagged MP3", "M4A"):
+        more = SECOND[second]()
+        both = len(read(io.BytesIO(data + more + more)))
+        assert abs(both - before - 2 * len(read(io.BytesIO(more)))) < 0.2 * RATE, second
+
+
+def test_three_films_end_to_end() -> None:
+    for data in (muxed("matroska", "aac", 44100, True), muxed("webm", "libopus", 48000), FIRST["live"]()):
+        assert abs(len(read(io.BytesIO(3 * data))) - 3 * len(read(io.BytesIO(data)))) < 0.1 * RATE
+
+
+@pytest.mark.parametrize("first", ["Ogg", "M4A", "AVI", "TTA"])
+def test_what_cannot_be_read_behind_a_file_is_told(first: str) -> None:
+    _, notes = read_with_notes(FIRST[first]() + b"\x0b\x77" + PICTURE)
+    assert re.search(r"^x: 6\d{4} bytes follow the end that it states; left out$", notes, re.MULTILINE)
+
+
+def test_a_cut_film_with_a_whole_one_behind() -> None:
+    data = FIRST["Matroska"]()
+    with pytest.raises(AudioError, match=r"^x: \d+ bytes follow the samples that its header announces; "):
+        read(io.BytesIO(data[: len(data) * 2 // 3] + data))
 
 
 def test_flv_end_to_end() -> None:  # resampled in one go
@@ -359,6 +455,58 @@ def test_garbage_is_refused_at_once(tmp_path: Path, name: str, head: bytes, capf
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr().err == ""
+
+
+def with_table(data: bytes, name: bytes, **fields: int) -> bytes:
+    """Big-endian numbers of 32 bits in place of others, so many bytes behind the name of a table."""
+    for at, value in fields.items():
+        place = data.index(name) + int(at[2:])
+        data = data[:place] + value.to_bytes(4, "big") + data[place + 4 :]
+    return data
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: with_table(muxed("ipod", "aac"), b"stsz", at8=1, at12=60_000_000),
+        lambda: with_table(muxed("ipod", "aac"), b"stsz", at12=60_000_000),
+        lambda: with_table(muxed("ipod", "aac"), b"stts", at8=60_000_000),
+        lambda: with_table(muxed("mov", "pcm_s16le"), b"stsc", at16=(1 << 31) - 1),
+        lambda: with_table(muxed("mp4", "aac", movflags="frag_keyframe+empty_moov"), b"trun", at4=0, at8=50_000_000),
+    ],
+)
+def test_an_index_cannot_take_memory_for_more_than_the_file_holds(make: Callable[[], bytes]) -> None:
+    begin = time.process_time()
+    with pytest.raises(AudioError, match=r"^x: cut short or damaged: its index states more samples than it has bytes for; copy"):
+        read(io.BytesIO(make()))
+    assert time.process_time() - begin < 2
+
+
+def test_text_in_an_index_is_no_table() -> None:
+    data = muxed("ipod", "aac")
+    text = b"\0\0\0\x38free" + b"trunk and truncate, stsz or stts are words here."
+    box = (8 + len(text)).to_bytes(4, "big") + b"udta" + text
+    assert len(read(io.BytesIO(data + box))) == len(read(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: sound(1, format="WAV") + 400_000 * b"ID3\3\0\0\0\0\0\0" + sound(1, format="WAV"),
+        lambda: sound(1, format="FLAC") + 400_000 * b"ID3\3\0\0\0\0\0\0",
+        lambda: mp3(1) + 100_000 * (b"ID3\3\0\0\0\0\0\1\0" + b"\xff" * 11),
+        lambda: ogg(1) + 70_000 * (b"OggS\0\2" + bytes(21) + b"OggS\0\4" + bytes(21)),
+        lambda: muxed("ipod", "aac") + 250_000 * b"\0\0\0\x08free",
+    ],
+)
+def test_very_many_tags_or_links_or_boxes_take_little_time(make: Callable[[], bytes]) -> None:
+    data = make()
+    begin = time.process_time()
+    with warnings.catch_warnings(), contextlib.suppress(AudioError):
+        warnings.simplefilter("ignore")
+        with open_reader(io.BytesIO(data)) as reader:
+            assert sum(map(len, reader)) >= RATE
+    assert time.process_time() - begin < 6  # a tenth of that, most of them; 16 to 40 before
 
 
 def test_memory_does_not_grow_with_duration() -> None:

@@ -90,6 +90,16 @@ def test_lengths_that_are_not_there() -> None:
     assert told == []
 
 
+@pytest.mark.parametrize("name", [b"RF64", b"BW64"])
+@pytest.mark.parametrize("long", [8137 * 2, 0])
+def test_long_wav_closed_or_not(name: bytes, long: int) -> None:
+    data = _wav(form="RF64")
+    at, size = data.index(b"ds64") + 16, data.index(b"data") + 4
+    data = name + data[4:at] + struct.pack("<Q", long) + data[at + 8 : size] + b"\xff" * 4 + data[size + 4 :]
+    samples, told = _assert_alike(data)
+    assert (len(samples), told) == (8137, [])
+
+
 def test_wavs_end_to_end() -> None:
     first, other = _wav(), _wav("FLOAT", 2, 44100)
     once = _assert_alike(first)[0], _assert_alike(other)[0]

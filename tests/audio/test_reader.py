@@ -190,6 +190,26 @@ def test_wav_that_nobody_closed(subtype: str) -> None:
     np.testing.assert_array_equal(read(io.BytesIO(streamed(data, 0, 0))), read(io.BytesIO(data)))
 
 
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+@pytest.mark.parametrize("name", [b"RF64", b"BW64"])
+def test_rf64_that_nobody_closed(name: bytes, size: int) -> None:
+    data = wav_bytes(tone(16001, 16000), 16000, format="RF64", subtype="PCM_16")
+    expected = read(io.BytesIO(data))
+    at = data.index(b"ds64") + 16
+    data = name + data[4:at] + bytes(16) + data[at + 16 :]
+    np.testing.assert_array_equal(read(io.BytesIO(streamed(data, 0xFFFFFFFF, size))), expected)
+
+
+@pytest.mark.parametrize("name", [b"RF64", b"BW64"])
+def test_rf64_announces_its_samples(name: bytes) -> None:
+    data = name + wav_bytes(tone(16001, 16000) + 0.1, 16000, format="RF64", subtype="PCM_16")[4:]
+    assert len(read(io.BytesIO(data))) == 16001
+    with pytest.raises(AudioError, match=r"^stream: cut short: 31002 of 32002 bytes of sound are there"):
+        read(io.BytesIO(data[:-1000]))
+    with pytest.raises(AudioError, match=r"^stream: 30000 bytes follow the samples that its header announces"):
+        read(io.BytesIO(data + data[-30000:]))
+
+
 def test_wav_with_more_than_it_announces() -> None:
     data = streamed(wav_bytes(tone(16000, 16000) + 0.1, 16000), 20036, 20000)
     problem = "stream: 12000 bytes follow the samples that its header announces; if they are sound, mend the header"

@@ -6,17 +6,25 @@ an MP3 or Ogg. What is passed here is a whole file's bytes, mapped; only its hea
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import re
 import struct
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from .starts import Bytes, Starts, front_tag_end, kind_at, padding_end
+from .starts import Bytes, Starts, frame_bytes, front_tag_end, head_end, kind_at, last_tags, padding_end, places
 
 _TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000))
 """Sizes that tools write into pipes, rounded down to whole frames; the true ones come later, or never."""
 
+_NAME = re.compile(rb"[ -~]{4}")
+
 _FIRST, _LAST = 2, 4  # flags of an Ogg page
 
 _ASF, _ASF_DATA = (bytes.fromhex(begin + "b2758e66cf11a6d900aa0062ce6c") for begin in ("3026", "3626"))
+
+_ANEW = "ffmpeg -i IN OUT.wav"
 
 _STRAY = 4096
 """So many bytes that nothing tells of may lie behind a file; more could be a quarter of a second of speech."""
@@ -39,6 +47,7 @@ class _Chunks:
 _FAMILIES = {
     b"RIFF": _Chunks(12, struct.Struct("<4sI")),
     b"RF64": _Chunks(12, struct.Struct("<4sI")),
+    b"BW64": _Chunks(12, struct.Struct("<4sI")),
     b"RIFX": _Chunks(12, struct.Struct(">4sI")),
     b"FORM": _Chunks(12, struct.Struct(">4sI")),
     b"caff": _Chunks(8, struct.Struct(">4sQ"), 1),
@@ -50,23 +59,32 @@ _FAMILIES = {
 class Size:
     """How many bytes of sound a header announces, and how many there are.
 
-    ``end``: where the file does, its other chunks included; None where it takes all that comes. ``behind``: bytes that follow
-    and are neither a chunk, zeros, a tag nor another file: samples that a recorder did not come to count, perhaps.
+    ``end``: where the file does, its other chunks included; None where it takes all that comes.
+    ``behind``: bytes that follow and are neither a chunk, zeros, a tag nor another file: samples that a recorder did not come to
+    count, perhaps. ``container``: what is announced is no more than where the file ends. ``limit``: chunks that were gone
+    through, where there are more.
     """
 
     announced: int
     held: int
     end: int | None = None
     behind: int = 0
+    container: bool = False
+    limit: int | None = None
 
     @property
     def problem(self) -> str | None:
         """In words, if less is there than is announced, or so much more that it may be speech."""
+        if self.limit is not None:
+            cure = "code its files one by one" if self.limit < MOST_CHUNKS else f"leave them out ({_ANEW})"
+            return (
+                f"more than {self.limit} chunks before or behind its samples, too many to tell whether all of it is there; {cure}"
+            )
         if to_the_end(self.announced):
             return None
         if self.announced - self.held > 1:  # one byte may be the one that makes the size even
             return f"cut short: {self.held} of {self.announced} bytes of sound are there"
-        if self.announced and self.behind > _STRAY:
+        if self.announced and self.behind > _STRAY and not self.container:
             return (
                 f"{self.behind} bytes follow the samples that its header announces; if they are sound, mend the header "
                 "(of WAV: ffmpeg -ignore_length 1 -i IN OUT.wav)"
@@ -76,6 +94,8 @@ class Size:
     @property
     def note(self) -> str | None:
         """In words, if something follows that is no problem. Nothing announced means that all of it is sound."""
+        if self.container and self.behind:
+            return f"{self.behind} bytes follow the end that it states; left out"
         if not 0 < self.behind <= _STRAY or not self.announced:
             return None
         return f"{self.behind} bytes follow the samples that its header announces; left out"
@@ -88,11 +108,12 @@ def to_the_end(size: int) -> bool:
 
 def is_chunk(kind: bytes) -> bool:
     """Whether these four bytes can be the name of a chunk within a file."""
-    return kind not in _FAMILIES and all(32 <= letter < 127 for letter in kind)
+    return kind not in _FAMILIES and _NAME.fullmatch(kind) is not None
 
 
 def sound_size(data: Bytes, file: range | None = None, most: int = MOST_CHUNKS) -> Size | None:
-    """Of a WAV, RF64, W64, AIFF, CAF, AU, AVI or WMA file; None for one of another kind, and where the sound has not begun.
+    """Of a WAV, RF64, W64, AIFF, CAF, AU, AVI or WMA file; None for one of another kind, and where the sound has not begun. Of
+    MP4, Matroska, Ogg, FLV and TTA no more than where they end.
 
     ``file``: where it lies, of several; all of ``data`` by default. ``most``: chunks that are gone through.
     """
@@ -105,10 +126,9 @@ def sound_size(data: Bytes, file: range | None = None, most: int = MOST_CHUNKS) 
         return _asf_size(data, file)
     chunks = _FAMILIES.get(head[:4])
     if chunks is None:
-        return None
-    if head[8:] == b"AVI ":  # pictures and sound by turns
-        announced = int.from_bytes(head[4:8], "little") + 8
-        return Size(announced, len(file), file.start + announced)
+        return _container_size(data, file)
+    if head[8:] == b"AVI ":
+        return _avi_size(data, file)
     position, long = file.start + chunks.first, 0
     for _ in range(most):
         if position + chunks.header.size > file.stop:
@@ -120,8 +140,11 @@ def sound_size(data: Bytes, file: range | None = None, most: int = MOST_CHUNKS) 
             if size == 0xFFFFFFFFFFFFFFFF:  # CAF's "to the end"
                 return None
             size = long if size == 0xFFFFFFFF and long else size
-            return _size(data, file, size, start, _chunks_end(data, file, start + size, chunks, most))
+            end = _chunks_end(data, file, start + size, chunks, most)
+            return _size(data, file, size, start, end) if end is not None else Size(size, file.stop - start, limit=most)
         position = start + size + -size % chunks.rounding
+    else:
+        return Size(0, 0, limit=most)
     return None
 
 
@@ -134,63 +157,96 @@ def _size(data: Bytes, file: range, announced: int, start: int, end: int) -> Siz
     return Size(announced, held, end if announced or not behind else None, behind)
 
 
+def _container_size(data: Bytes, file: range, end: int | None = None, announced: int = 0, held: int = 0) -> Size | None:
+    """``end``: where it is known already."""
+    kind = None
+    if end is None:
+        kind = "MP4" if data[file.start + 4 : file.start + 8] == b"ftyp" else kind_at(data, file.start)
+        walk = _ENDS.get(kind or "")
+        end = None if walk is None else walk(data, file.start)
+        if end is None:
+            return None
+    end = min(end, file.stop)
+    rest = padding_end(data, end)
+    tagged = file.stop - rest < 8 or kind_at(data, rest) is not None or last_tags(data, range(rest, file.stop)) == rest
+    behind = 0 if tagged else file.stop - rest
+    if (
+        kind == "Matroska"
+    ):  # the rest of another one, where the first was cut short; of other kinds, something of the recorder's own
+        return Size(1, 1, end, behind)
+    return Size(announced, held, end, behind, container=True)
+
+
+def _avi_size(data: Bytes, file: range) -> Size | None:
+    """Pictures and sound by turns, in one list or, where they are long, in several."""
+    announced, end = int.from_bytes(data[file.start + 4 : file.start + 8], "little") + 8, file.start
+    while data[end : end + 4] == b"RIFF" and (end == file.start or data[end + 8 : end + 12] == b"AVIX"):
+        size = int.from_bytes(data[end + 4 : end + 8], "little")
+        if not size or to_the_end(size):  # nobody closed it
+            end = file.stop
+        end += 8 + size + size % 2
+    return _container_size(data, file, end, announced, len(file))
+
+
 def _asf_size(data: Bytes, file: range) -> Size | None:
     """ASF, sections 3.1 and 5.1: objects, each a name of 16 bytes, its whole size in 64 bits, and what it holds: header, data.
 
-    What is written to a pipe announces no more than the data's own head.
+    What is written to a pipe announces no more than the data's own head. Indices may follow.
     """
     head = data[file.start : file.start + 24]
     start = file.start + int.from_bytes(head[16:], "little")
     if len(head) < 24 or start + 24 > file.stop or data[start : start + 16] != _ASF_DATA:
         return None
-    return Size(int.from_bytes(data[start + 16 : start + 24], "little"), file.stop - start)
+    announced = int.from_bytes(data[start + 16 : start + 24], "little")
+    end = position = start
+    while position + 24 <= file.stop and (size := int.from_bytes(data[position + 16 : position + 24], "little")) >= 24:
+        end, position = position, position + size
+    end = position if position <= file.stop else end
+    known = announced > 50 and kind_at(data, padding_end(data, end)) is not None
+    return Size(announced, file.stop - start, end if known else None, container=known)
 
 
-def most_chunks(files: int) -> int:
-    """That are gone through of a file with so many before it."""
-    return MOST_CHUNKS if files < FEW_FILES else FEW_CHUNKS
-
-
-def file_end(data: Bytes, start: int, most: int = MOST_CHUNKS) -> int | None:
-    """Where the file ends that starts there, by what it says itself; None where it says nothing."""
-    if data[start + 4 : start + 8] == b"ftyp":
-        return _mp4_end(data, start)
-    size = sound_size(data, range(start, len(data)), most)
-    return None if size is None else size.end
-
-
-def files_of(data: Bytes) -> list[range]:
-    """Where the files lie that were put end to end, whatever their kinds; one, of most.
+def sized_files(data: Bytes) -> list[tuple[range, Size | None]]:
+    """Where the files lie that were put end to end, whatever their kinds; one, of most. And what they announce.
 
     Of formats that say how long their file is the next is looked for there, of others by its first bytes, from front to back.
     Where there are more than :data:`MOST_FILES`, no further ones are looked for.
     """
-    files: list[range] = []
-    start, starts = 0, Starts(data)
+    files: list[tuple[range, Size | None]] = []
+    start, starts, walked = 0, Starts(data), 0
     while start < len(data) and len(files) <= MOST_FILES:
-        end, kind = file_end(data, start, most_chunks(len(files))), kind_at(data, start)
+        kind, size = kind_at(data, start), None
+        if kind not in ("Ogg", "FLV") or start >= walked:
+            size = sound_size(data, range(start, len(data)), MOST_CHUNKS if len(files) < FEW_FILES else FEW_CHUNKS)
+        end = None if size is None else size.end
+        after = 0 if end is None else padding_end(data, end)
+        rest = None
+        if end is not None and kind in ("Ogg", "FLV") and kind_at(data, after) is None and after < len(data):
+            # It is damaged, or something else follows. Whatever begins within is not gone through anew.
+            size, walked, rest, end = None, after, after, None
         if end is not None and end > start:
-            stop = padding_end(data, end)
-            stop = stop if kind_at(data, stop) else len(data)
+            stop = after if kind_at(data, after) else len(data)
         elif kind == "Matroska":  # with attachments
             stop = len(data)
         else:  # links of an Ogg file are told by its pages, and FLAC in Ogg begins as FLAC does
-            stop = starts.next(_head_end(data, start), ("Ogg", "FLAC") if kind == "Ogg" else ())
-        files.append(range(start, stop))
+            stop = starts.next(head_end(data, start), ("Ogg", "FLAC") if kind == "Ogg" else ())
+            if (
+                rest is not None
+                and kind == "Ogg"
+                and data.find(b"OggS", rest, stop) < 0
+                and last_tags(data, range(rest, stop)) > rest
+            ):
+                size = Size(0, 0, rest, stop - rest, container=True)
+        if end is None and size is not None:  # what a WMA holds; of others it does not matter
+            size = replace(size, held=size.held - (len(data) - stop))
+        files.append((range(start, stop), size))
         start = stop
     return files
 
 
-def _head_end(data: Bytes, start: int) -> int:
-    """Behind what may hold pieces of other files: a tag, or a FLAC's metadata (RFC 9639, section 8)."""
-    position = front_tag_end(data, start)
-    if data[position : position + 4] != b"fLaC":
-        return position + 1
-    position, last = position + 4, False
-    while not last and position + 4 <= len(data):
-        last = data[position] >= 0x80
-        position += 4 + int.from_bytes(data[position + 1 : position + 4], "big")
-    return position
+def files_of(data: Bytes) -> list[range]:
+    """Where the files lie that were put end to end."""
+    return [file for file, _ in sized_files(data)]
 
 
 def _chunk(data: Bytes, position: int, chunks: _Chunks) -> tuple[bytes, int, int]:
@@ -199,26 +255,40 @@ def _chunk(data: Bytes, position: int, chunks: _Chunks) -> tuple[bytes, int, int
     return kind, position + chunks.header.size, max(0, size - chunks.header.size * chunks.counts_header)
 
 
-def _chunks_end(data: Bytes, file: range, position: int, chunks: _Chunks, most: int) -> int:
-    """Behind the chunks that begin there."""
+def _chunks_end(data: Bytes, file: range, position: int, chunks: _Chunks, most: int) -> int | None:
+    """Behind the chunks that begin there; None where there are more than ``most``."""
     for _ in range(most):
-        if kind_at(data, position):  # not everyone rounds the last one up
+        if _begins(data, position):
             break
-        position += -(position - file.start) % chunks.rounding
-        if position + chunks.header.size > file.stop or kind_at(data, position):
+        if rest := (position - file.start) % chunks.rounding:
+            position += chunks.rounding - rest
+            if _begins(data, position):  # not everyone rounds the last one up
+                break
+        if position + chunks.header.size > file.stop:
             break
         kind, start, size = _chunk(data, position, chunks)
         if not is_chunk(kind) or (start + size > file.stop and file.stop - position > _STRAY):
             break
         position = start + size
+    else:
+        return None
     return min(position, file.stop)
+
+
+def _begins(data: Bytes, position: int) -> bool:
+    """Whether another file begins there, perhaps behind a tag."""
+    if data[position : position + 3] in (b"ID3", b"APE"):
+        position = front_tag_end(data, position)
+    return kind_at(data, position) is not None
 
 
 def _mp4_end(data: Bytes, start: int) -> int:
     """ISO/IEC 14496-12, section 4.2: boxes of a 32-bit size and a name; size 1: 64 bits behind the name; 0: to the end."""
     position = start
-    while position + 8 <= len(data) and (position == start or not kind_at(data, position)):
+    while position + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, position)
+        if kind not in _COMMON_BOXES and position > start and (kind_at(data, position) or not is_chunk(kind)):
+            break
         if size == 1 and position + 16 <= len(data):
             (size,) = struct.unpack_from(">Q", data, position + 8)
         if size == 0 and is_chunk(kind):
@@ -229,25 +299,118 @@ def _mp4_end(data: Bytes, start: int) -> int:
     return min(position, len(data))
 
 
-def mp3_bytes(data: Bytes, first: int) -> tuple[int, int] | None:
-    """Bytes that an MP3's first frame announces and, within 40, bytes that there are from it on; None where it announces nothing.
+def _matroska_end(data: Bytes, start: int) -> int | None:
+    """RFC 8794, section 4: elements of an ID and a size; one whose size is not known, as in live files, ends with its last child.
 
-    The frame holds no sound but a table: Xing's (called Info where the bit rate is constant) or Fraunhofer's VBRI. ``first`` is
-    the position of the frame behind it, the first with sound.
+    None where it cannot be told.
     """
-    head = data[max(0, first - 3000) : first]
-    for tag, at in ((b"Xing", 8), (b"Info", 8), (b"VBRI", 10)):
-        start = head.rfind(tag)
-        if start < 0 or start + at + 8 > len(head):
+    position, known = start, True
+    while position < len(data) and (position == start or not kind_at(data, position)):
+        name, size, begin = _element(data, position)
+        if name not in _ELEMENTS:
+            break
+        known = known and size is not None
+        position = begin + (size or 0)
+    if known or position >= len(data) or kind_at(data, padding_end(data, position)):
+        return position
+    return None
+
+
+def _element(data: Bytes, position: int) -> tuple[int, int | None, int]:
+    """ID, size, and where the content begins; no element has the ID 0."""
+    head = data[position : position + 12]
+    width = 9 - (head[0]).bit_length()
+    count = 9 - head[width].bit_length() if len(head) > width else 9
+    if width > 4 or count > 8 or len(head) < width + count:
+        return 0, 0, position
+    size = int.from_bytes(head[width : width + count], "big") - (1 << 7 * count)
+    return int.from_bytes(head[:width], "big"), None if size == (1 << 7 * count) - 1 else size, position + width + count
+
+
+def _ogg_end(data: Bytes, start: int) -> int:
+    """Behind the pages that follow each other without a gap (RFC 3533, section 6), but for padding."""
+    position = start
+    while data[position : position + 4] == b"OggS" and position + 27 <= len(data):
+        segments = data[position + 26]
+        position += 27 + segments + sum(data[position + 27 : position + 27 + segments])
+        if data[position : position + 4] != b"OggS":
+            position = padding_end(data, position)
+    return position
+
+
+def _flv_end(data: Bytes, start: int) -> int:
+    """FLV, annex E: a header of 9 bytes, then records of sound, pictures or text, and behind each how long it was."""
+    position = start + 13
+    while position + 15 <= len(data) and data[position] in (8, 9, 18) and data[position + 8 : position + 11] == bytes(3):
+        position += 15 + int.from_bytes(data[position + 1 : position + 4], "big")
+    return position
+
+
+def _tta_end(data: Bytes, start: int) -> int | None:
+    """A header of 22 bytes, and the sizes of all frames; a frame has 256/245 s."""
+    if start + 22 > len(data):
+        return None
+    rate, samples = struct.unpack_from("<II", data, start + 10)
+    frames = -(-samples // max(1, 256 * rate // 245))
+    table = data[start + 22 : start + 22 + 4 * frames]
+    if len(table) < 4 * frames:
+        return None
+    return start + 26 + len(table) + sum(size for (size,) in struct.iter_unpack("<I", table))
+
+
+_COMMON_BOXES = (b"moof", b"mdat", b"free", b"skip", b"sidx", b"prft", b"emsg")
+"""Of which there may be many."""
+
+_ELEMENTS = frozenset((
+    0x1A45DFA3, 0x18538067, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1F43B675, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
+    0xEC, 0xBF, 0xE7, 0xA7, 0xAB, 0xA0, 0xA3, 0x5854,
+))  # fmt: skip
+"""IDs of what a Matroska file, its segment and its clusters hold; RFC 9559, section 5."""
+
+_ENDS: dict[str, Callable[[Bytes, int], int | None]] = {
+    "MP4": _mp4_end, "Matroska": _matroska_end, "Ogg": _ogg_end, "FLV": _flv_end, "TTA": _tta_end,
+}  # fmt: skip
+
+
+_TABLES = {b"Xing": (13, 21, 36), b"Info": (13, 21, 36), b"VBRI": (36,)}
+"""How far behind the start of its frame the table of an MP3 can lie, by version and channels."""
+
+_FRAME_HEAD = 40
+"""Bytes of that frame that may not be counted."""
+
+
+def mp3_problem(data: Bytes, spans: Sequence[range]) -> str | None:
+    """In words, if one of the MP3s that lie end to end in these parts of ``data`` announces more bytes than it holds.
+
+    Its first frame holds no sound but a table: Xing's (called Info where the bit rate is constant) or Fraunhofer's VBRI. Some
+    tools that join MP3s leave the tables of all, and let the first announce the bytes of all.
+    """
+    tables: list[tuple[int, int]] = []
+    total = 0
+    for span in spans:
+        found = heapq.merge(*(places(data, mark, span.start, span.stop) for mark in _TABLES))
+        for start, announced in (table for place in found if (table := _table(data, span, place)) is not None):
+            tables.append((total + start - span.start, announced))
+        total += len(span)
+    for (start, announced), (stop, _) in itertools.pairwise([*tables, (total, 0)]):
+        if announced - (stop - start) > _FRAME_HEAD and abs(announced - (total - start)) > _FRAME_HEAD:
+            return f"cut short: {stop - start} of {announced} bytes are there"
+    return None
+
+
+def _table(data: Bytes, span: range, place: int) -> tuple[int, int] | None:
+    """Where the frame begins whose table that is, and how many bytes it announces, 0 if none; None if it is no table."""
+    mark = data[place : place + 4]
+    for start in (place - lead for lead in _TABLES[mark] if place - lead >= span.start):
+        if not frame_bytes(data[start : start + 6]) or data[start + 1] & 6 != 2 or place + 16 > span.stop:
             continue
-        if tag != b"VBRI":
-            (flags,) = struct.unpack_from(">I", head, start + 4)
+        at = place + 10
+        if mark != b"VBRI":
+            (flags,) = struct.unpack_from(">I", data, place + 4)
             if not flags & 2:
-                return None
-            at += 4 * (flags & 1)  # behind the number of frames
-        (announced,) = struct.unpack_from(">I", head, start + at)
-        held = len(data) - first + len(head) - start
-        return (announced, held) if announced else None
+                return start, 0
+            at = place + 8 + 4 * (flags & 1)  # behind the number of frames
+        return start, int.from_bytes(data[at : at + 4], "big")
     return None
 
 

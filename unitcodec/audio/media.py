@@ -14,7 +14,9 @@ formats and decoders listed here alone, and no video is decoded. Blocks are smal
 
 from __future__ import annotations
 
+import bisect
 import io
+import itertools
 import mmap
 from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
@@ -22,9 +24,10 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from .headers import MOST_FILES, files_of, most_chunks, mp3_bytes, ogg_links, sound_size
+from .headers import MOST_FILES, Size, mp3_problem, ogg_links, sized_files, to_the_end
 from .mixing import to_float32
-from .starts import untagged
+from .starts import kind_at, untagged
+from .tables import states_too_much
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -51,7 +54,6 @@ _BLOCK = 1 << 16  # samples (frames times channels) handed out at once
 _TOLERANCE = 0.25  # seconds by which a stated length may be wrong
 _EXACT = 1e-3  # the same in FLAC; a frame has more
 _GAP = 0.05  # seconds between two packets of an Ogg file from which something is missing
-_FRAME_HEAD = 40  # bytes of an MP3's first frame in front of its table, at most
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICS", b"\0\0\0\0")  # what lies between and behind MP3s and is no damage
 
 
@@ -145,24 +147,36 @@ class Media:
 
     def _frames(self) -> Iterator[AudioFrame]:
         with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            files = files_of(data)
-            if len(files) > MOST_FILES:
+            files = sized_files(data)
+            links = [link for file, _ in files if data[file.start : file.start + 4] == b"OggS" for link in ogg_links(data, file)]
+            if max(len(files), len(links)) > MOST_FILES:
                 raise MediaError(f"holds more than {MOST_FILES} files end to end; code them one by one")
-            links = [link for file in files if data[file.start : file.start + 4] == b"OggS" for link in ogg_links(data, file)]
-            sizes = [
-                size for number, file in enumerate(files) if (size := sound_size(data, file, most_chunks(number))) is not None
+            pieces = [(piece, _options(data, file, size)) for file, size in files for piece in _pieces(data, file, size)]
+            sizes = [size for _, size in files if size is not None]
+            # FFmpeg passes over what is no FLAC without a word.
+            sizes += [
+                Size(1, 1, None, len(span))
+                for spans, _ in pieces
+                if kind_at(data, spans[0].start) == "FLAC"
+                for span in spans[1:]
             ]
-            pieces = [piece for file in files for piece in _pieces(data, file)]
-        self._behind = next((size.note for size in sizes if size.note), None)
-        self.problem = next((size.problem for size in sizes if size.problem), None)
+            self._behind = next((size.note for size in sizes if size.note), None)
+            self.problem = next((size.problem for size in sizes if size.problem), None)
+            for file, _ in files:
+                if kind_at(data, file.start) in (None, "MP4") and states_too_much(data, file):
+                    cure = "copy or download it again, whole"
+                    raise MediaError(f"cut short or damaged: its index states more samples than it has bytes for; {cure}")
+            for spans, _ in pieces:
+                if self.problem is None and kind_at(data, spans[0].start) in (None, "MP3"):
+                    self.problem = mp3_problem(data, spans)
         if not all(link.whole for link in links):
             self.problem = "cut short: a last page is not all there"
         elif not all(link.ended for link in links):
             self._open_end = True
         # FFmpeg goes on from one into the next only where it is of the very same kind.
-        for file in [_Spans(self._file, spans) for spans in pieces]:
+        for spans, options in pieces:
             try:
-                with self._open(file) as container:
+                with self._open(_Spans(self._file, spans), options) as container:
                     yield from self._frames_of(container)
             except MediaError as error:
                 if not self._decoded:
@@ -171,9 +185,9 @@ class Media:
         if self._damaged > self._decoded:
             self.problem = f"{self._damaged} of {self._damaged + self._decoded} packets are damaged"
 
-    def _open(self, file: _Spans) -> InputContainer:
+    def _open(self, file: _Spans, options: dict[str, str]) -> InputContainer:
         decoders = sorted(name for name in self._av.codecs_available if name.startswith(DECODERS))
-        options = {"format_whitelist": ",".join(FORMATS), "codec_whitelist": ",".join(decoders)}
+        options = {**options, "format_whitelist": ",".join(FORMATS), "codec_whitelist": ",".join(decoders)}
         try:
             return cast("InputContainer", self._av.open(file, options=options, io_open=_refuse))
         except self._av.FFmpegError as error:
@@ -208,8 +222,6 @@ class Media:
                     end = max(end, after or 0.0)
                 if packet.stream_index != stream.index:
                     continue
-                if kind == "mp3" and heard is None and packet.pos is not None:
-                    self._check_mp3(packet.pos)
                 if kind == "ogg" and heard is not None and time is not None and time - heard > _GAP:
                     self._missing += time - heard
                     self._lost_at(heard)
@@ -241,12 +253,6 @@ class Media:
         elif kind not in SELF_FRAMING and held < duration - _TOLERANCE:
             self.problem = f"cut short: {held:.2f} of {duration:.2f} s are there"
 
-    def _check_mp3(self, first: int) -> None:
-        with mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            found = mp3_bytes(data, first)
-        if found is not None and found[0] - found[1] > _FRAME_HEAD:
-            self.problem = f"cut short: {found[1]} of {found[0]} bytes are there"
-
     def _lost_at(self, time: float) -> None:
         if self._first_loss is None:
             self._first_loss = time
@@ -257,7 +263,8 @@ class _Spans(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, spans: Sequence[range]) -> None:
         self._file, self._spans, self._position = file, spans, 0
-        self._size = sum(map(len, spans))
+        self._begins = list(itertools.accumulate(map(len, spans), initial=0))
+        self._size = self._begins.pop()
 
     def readable(self) -> bool:
         return True
@@ -268,13 +275,13 @@ class _Spans(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         left = max(0, self._size - self._position)
         left = left if size < 0 else min(size, left)
-        skip, pieces = self._position, []
-        for span in self._spans:
-            if skip < len(span) and left:
-                self._file.seek(span[skip])
-                pieces.append(self._file.read(min(left, len(span) - skip)))
-                left -= len(pieces[-1])
-            skip = max(0, skip - len(span))
+        number, pieces = bisect.bisect_right(self._begins, self._position) - 1, []
+        skip = self._position - self._begins[number]
+        while left and number < len(self._spans):
+            self._file.seek(self._spans[number].start + skip)
+            pieces.append(self._file.read(min(left, len(self._spans[number]) - skip)))
+            left -= len(pieces[-1])
+            number, skip = number + 1, 0
         data = b"".join(pieces)
         self._position += len(data)
         return data
@@ -288,13 +295,29 @@ class _Spans(io.RawIOBase):
         return self._position
 
 
-def _pieces(data: mmap.mmap, file: range) -> list[list[range]]:
+def _pieces(data: mmap.mmap, file: range, size: Size | None) -> list[list[range]]:
     """What FFmpeg opens of a file one after another, each as the parts of it that are to be decoded."""
     head = data[file.start : file.start + 4]
     if head == b"OggS":
         return [[range(link.start, link.stop)] for link in ogg_links(data, file)]
-    # A tag, MPEG audio or AAC, FLAC.
-    return [untagged(data, file) if head[:3] == b"ID3" or head[:1] == b"\xff" or head == b"fLaC" else [file]]
+    if head[:3] != b"ID3" and head[:1] != b"\xff" and head != b"fLaC":  # a tag, MPEG audio or AAC, FLAC
+        # Some of FFmpeg's readers take a tag behind it for more of it.
+        stop = file.stop if size is None or size.end is None or size.behind else min(file.stop, size.end)
+        return [[range(file.start, stop)]]
+    pieces: list[list[range]] = []
+    for span in untagged(data, file) or [file]:  # nothing but tags: FFmpeg has to say so
+        if pieces and not (kind_at(data, pieces[0][0].start) == "FLAC" and kind_at(data, span.start)):
+            pieces[-1].append(span)
+        else:
+            pieces.append([span])
+    return pieces
+
+
+def _options(data: mmap.mmap, file: range, size: Size | None) -> dict[str, str]:
+    """FFmpeg takes an RF64 that nobody closed for an empty one."""
+    if size is None or data[file.start : file.start + 4] not in (b"RF64", b"BW64"):
+        return {}
+    return {"ignore_length": "1"} if to_the_end(size.announced) or (size.announced == 0 and size.behind) else {}
 
 
 def _samples(frame: AudioFrame) -> Samples:

@@ -171,7 +171,7 @@ class _Remembering:
 def _read_header(read: _Remembering) -> Header | None:
     """Up to the first sample; None for what is no WAV, or one that says what is not read here."""
     # No more than it takes to tell: other kinds may be shorter.
-    if read(4) not in (b"RIFF", b"RF64") or read(8)[4:] != b"WAVE":
+    if read(4) not in (b"RIFF", b"RF64", b"BW64") or read(8)[4:] != b"WAVE":
         return None
     form, long = None, 0
     while len(read.data) < _MOST_HEADER and len(head := read(8)) == 8:

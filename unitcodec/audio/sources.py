@@ -12,10 +12,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from ..errors import AudioError
-from .headers import files_of, sound_size
+from .headers import sized_files, to_the_end
 from .media import CURE, Media, MediaError
 from .raw import ENCODINGS, RawFormat
-from .starts import kind_of_stump
+from .starts import kind_of_stump, untagged
 
 Samples = NDArray[np.float32]
 
@@ -156,14 +156,18 @@ class PlainFile:
 
     def _examine(self, path: str) -> None:
         with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            found = sound_size(data)
-            self.more = len(files_of(data)) > 1
+            files = sized_files(data)
+            self.more = len(files) > 1 or (self.is_flac and untagged(data) != [range(len(data))])
+        found = files[0][1]
         if found is None:
             return
         self.problem = found.problem
         if found.note is not None:
             self.notes.append(found.note)
-        self.more = self.more or (found.behind > 0 and found.announced == 0)
+        unclosed = (
+            found.behind > 0 if found.announced == 0 else to_the_end(found.announced) and found.held > 0 and self.frames == 0
+        )
+        self.more = self.more or unclosed
 
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]

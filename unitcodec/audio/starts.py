@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 Bytes = bytes | mmap.mmap
 
 _KINDS = {
-    "WAV": rb"(?:RIFF|RIFX|RF64)....WAVE",
+    "WAV": rb"(?:RIFF|RIFX|RF64|BW64)....WAVE",
     "AVI": rb"RIFF....AVI LIST",
     "AIFF": rb"FORM....AIF[FC]",
     "CAF": rb"caff\0[\1\2]\0\0desc",
@@ -30,18 +30,33 @@ _START = re.compile(b"|".join(b"(?P<%s>%s)" % (kind.encode(), start) for kind, s
 
 _LANDMARKS = (
     (b"WAVE", 8), (b"AVI LIST", 8), (b"AIF", 8), (b"caff\0", 0), (b"riff\x2e\x91", 0), (b".snd\0\0", 0), (b"fLaC\0\0", 0),
-    (b"OggS\0", 0), (b"ftyp", 4), (b"FLV\1", 0), (b"TTA1", 0), (b"\x30\x26\xb2\x75\x8e\x66", 0),
+    (b"OggS\0", 0), (b"ftyp", 4), (b"\x1aE\xdf\xa3", 0), (b"FLV\1", 0), (b"TTA1", 0), (b"\x30\x26\xb2\x75\x8e\x66", 0),
 )  # fmt: skip
-"""Bytes that are quickly found, and how far they lie behind the start; Matroska is left out, for others have it inside."""
+"""Bytes that are quickly found, and how far they lie behind the start. MPEG audio has none: it is known by where it stands."""
 
 _SHORT = {
-    b"RIFF": "WAV", b"RIFX": "WAV", b"RF64": "WAV", b"FORM": "AIFF", b"caff": "CAF", b"riff": "W64", b".snd": "AU",
-    b"fLaC": "FLAC", b"OggS": "Ogg", b"\x1aE\xdf\xa3": "Matroska", b"FLV\1": "FLV", b"TTA1": "TTA", b"0&\xb2u": "WMA",
-    b"wvpk": "WavPack",
+    b"RIFF": "WAV", b"RIFX": "WAV", b"RF64": "WAV", b"BW64": "WAV", b"FORM": "AIFF", b"caff": "CAF", b"riff": "W64",
+    b".snd": "AU", b"fLaC": "FLAC", b"OggS": "Ogg", b"\x1aE\xdf\xa3": "Matroska", b"FLV\1": "FLV", b"TTA1": "TTA",
+    b"0&\xb2u": "WMA", b"wvpk": "WavPack",
 }  # fmt: skip
 
 _TAG = re.compile(rb"ID3[\x02-\x04].(?P<flags>.)(?P<id3>[\x00-\x7f]{4})|APETAGEX.{4}(?P<ape>.{4}).{16}", re.DOTALL)
 """ID3v2, section 3.1, and APEv2 with a header."""
+
+_ZEROS = re.compile(rb"\0*")
+
+_BIT_RATES = {  # kbit/s by the four bits of the header; layers III and II; MPEG-1, and the lower rates of MPEG-2 and 2.5
+    (1, True): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, True): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, False): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (2, False): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+
+_FRAMES = 3
+"""Headers of MPEG audio in a row that are no accident: each but the first has to agree in 17 bits or more."""
+
+MOST_TAGS = 1 << 15
+"""In a row, or in one file; those behind are taken for what is no tag."""
 
 _BEHIND_TAG = (b"\xff", b"ID3", b"APETAGEX", b"TAG", b"fLaC", b"RIFF", b"\0")
 """How it may go on there: sound can look like a tag's header, but not like all of it."""
@@ -49,8 +64,39 @@ _BEHIND_TAG = (b"\xff", b"ID3", b"APETAGEX", b"TAG", b"fLaC", b"RIFF", b"\0")
 
 def kind_at(data: Bytes, position: int = 0) -> str | None:
     """The kind of the file that begins there; None where none does whose beginning is unmistakable."""
-    found = _START.match(data, min(position, len(data)))  # stated sizes have up to 64 bits
+    position = min(position, len(data))  # stated sizes have up to 64 bits
+    if data[position : position + 1] == b"\xff":
+        return _mpeg_kind(data, position)
+    found = _START.match(data, position)
     return None if found is None else found.lastgroup
+
+
+def _mpeg_kind(data: Bytes, position: int) -> str | None:
+    """MP3 (or layer II) or AAC, where some frames follow each other."""
+    first = data[position : position + 4]
+    for _ in range(_FRAMES):
+        head = data[position : position + 6]
+        size = frame_bytes(head)
+        if not size or head[1] != first[1] or (head[2] ^ first[2]) & 0x0C:  # version and layer; sample rate
+            return None
+        position += size
+    return "MP3" if first[1] & 6 else "AAC"
+
+
+def frame_bytes(head: bytes) -> int:
+    """How long the frame of MPEG audio is whose first six bytes these are; 0 where none begins."""
+    if len(head) < 6 or head[0] != 0xFF or head[1] < 0xE0:
+        return 0
+    version, layer = head[1] >> 3 & 3, head[1] >> 1 & 3
+    if layer == 0 and head[1] >= 0xF0:  # ADTS
+        size = int.from_bytes(head[3:6], "big") >> 5 & 0x1FFF
+        return size if size > 7 and head[2] >> 2 & 15 < 13 else 0
+    rates = _BIT_RATES.get((layer, version == 3))
+    bits, rate = head[2] >> 4, head[2] >> 2 & 3
+    if rates is None or version == 1 or bits in (0, 15) or rate == 3:
+        return 0
+    hertz = (44100, 48000, 32000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    return (72 if layer == 1 and version != 3 else 144) * 1000 * rates[bits] // hertz + (head[2] >> 1 & 1)
 
 
 def kind_of_stump(data: Bytes) -> str | None:
@@ -68,11 +114,7 @@ class Starts:
         self._found = heapq.merge(*(self._of(*landmark) for landmark in _LANDMARKS))
 
     def _of(self, landmark: bytes, lead: int) -> Iterator[int]:
-        found = self._data.find(landmark, lead)
-        while found >= 0:
-            if kind_at(self._data, found - lead):
-                yield found - lead
-            found = self._data.find(landmark, found + 1)
+        return (found - lead for found in places(self._data, landmark, lead) if kind_at(self._data, found - lead))
 
     def next(self, position: int, passed: Sequence[str] = ()) -> int:
         """The first at or behind ``position``, which never goes back, but for kinds ``passed``. The end where none is."""
@@ -83,16 +125,17 @@ class Starts:
 
 def padding_end(data: Bytes, position: int) -> int:
     """Where something comes that is neither zeros nor a tag."""
-    while (block := data[position : position + 65536]) and not kind_at(data, position):
-        rest = block.lstrip(b"\0")
-        position += len(block) - len(rest)
-        if rest:
-            if (box := data.find(b"ftyp", position, position + 6)) >= 0:
-                return box - 4  # zeros are part of its size
-            stop = tag_end(_TAG.match(data, position), data)
-            if stop is None:
-                break
-            position = stop
+    for _ in range(MOST_TAGS):
+        if position >= len(data) or kind_at(data, position):
+            break
+        zeros = _ZEROS.match(data, position)
+        position = position if zeros is None else zeros.end()
+        if (box := data.find(b"ftyp", position, position + 6)) >= 0:
+            return box - 4  # zeros are part of its size
+        stop = tag_end(_TAG.match(data, position), data)
+        if stop is None:
+            break
+        position = stop
     return position
 
 
@@ -103,19 +146,56 @@ def untagged(data: Bytes, file: range | None = None) -> list[range]:
     """
     file = range(len(data)) if file is None else file
     spans: list[range] = []
-    begin, position = file.start, front_tag_end(data, file.start)
-    while (found := _TAG.search(data, position, file.stop)) is not None:
-        stop = tag_end(found, data)
+    begin, position, last = file.start, head_end(data, file.start), last_tags(data, file)
+    for start in heapq.merge(*(places(data, mark, position, last) for mark in (b"ID3", b"APETAGEX"))):
+        stop = tag_end(_TAG.match(data, start), data) if start >= position else None
         if stop is not None:
-            spans.append(range(begin, found.start()))
-            begin = stop
-        position = stop or found.start() + 1
-    return [span for span in (*spans, range(begin, file.stop)) if span]
+            spans.append(range(begin, start))
+            begin = position = stop
+            if len(spans) == MOST_TAGS:
+                break
+    return [span for span in (*spans, range(begin, last)) if span]
+
+
+def last_tags(data: Bytes, file: range) -> int:
+    """Where the tags begin that are told by their ends: ID3v1 and APEv2, whose header may be missing."""
+    stop = file.stop
+    while True:
+        ape = data[max(file.start, stop - 32) : stop]
+        if data[max(file.start, stop - 128) : stop].startswith(b"TAG"):
+            begin = stop - 128
+        elif len(ape) == 32 and ape.startswith(b"APETAGEX"):
+            begin = stop - int.from_bytes(ape[12:16], "little") - 32 * (ape[23] >> 7)
+        else:
+            return stop
+        if not file.start <= begin < stop:
+            return stop
+        stop = begin
+
+
+def places(data: Bytes, mark: bytes, start: int, stop: int | None = None) -> Iterator[int]:
+    stop = len(data) if stop is None else stop
+    found = data.find(mark, start, stop)
+    while found >= 0:
+        yield found
+        found = data.find(mark, found + 1, stop)
+
+
+def head_end(data: Bytes, start: int) -> int:
+    """Behind what may hold pieces of other files: a tag, or a FLAC's metadata (RFC 9639, section 8)."""
+    position = front_tag_end(data, start)
+    if data[position : position + 4] != b"fLaC":
+        return position + 1
+    position, last = position + 4, False
+    while not last and position + 4 <= len(data):
+        last = data[position] >= 0x80
+        position += 4 + int.from_bytes(data[position + 1 : position + 4], "big")
+    return position
 
 
 def front_tag_end(data: Bytes, position: int) -> int:
     """The end of a tag that begins there, or the same position."""
-    return tag_end(_TAG.match(data, position), data) or position
+    return tag_end(_TAG.match(data, min(position, len(data))), data) or position
 
 
 def tag_end(found: re.Match[bytes] | None, data: Bytes) -> int | None:
@@ -125,7 +205,10 @@ def tag_end(found: re.Match[bytes] | None, data: Bytes) -> int | None:
     if found["ape"] is not None:
         stop = found.end() + int.from_bytes(found["ape"], "little")
     else:
-        size = sum(byte << 7 * place for place, byte in enumerate(reversed(found["id3"])))
-        stop = found.end() + size + (10 if found["flags"][0] & 0x10 else 0)  # a footer
-    follows = data[stop : stop + 8]
-    return stop if stop == len(data) or (stop < len(data) and follows.startswith(_BEHIND_TAG)) else None
+        first, second, third, last = found["id3"]
+        stop = (
+            found.end() + (first << 21 | second << 14 | third << 7 | last) + (10 if found["flags"][0] & 0x10 else 0)
+        )  # a footer
+    if stop >= len(data):
+        return stop if stop == len(data) else None
+    return stop if data[stop : stop + 8].startswith(_BEHIND_TAG) or kind_at(data, stop) else None
