@@ -13,9 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from unitcodec.audio.headers import MOST_CHUNKS, MOST_FILES, files_of, mp3_problem, ogg_links, sized_files, sound_size
+from unitcodec.audio.headers import MOST_CHUNKS, MOST_FILES, mp3_problem, ogg_links, sized_files, sound_size
 
 NOISE = 0.1 * np.random.default_rng(1).standard_normal(16001)
+
+
+def files_of(data: bytes) -> list[range]:
+    return [file for file, _ in sized_files(data)]
 
 
 def file(**options: str) -> bytes:

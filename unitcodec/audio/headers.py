@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from .starts import Bytes, Starts, frame_bytes, front_tag_end, head_end, kind_at, last_tags, padding_end, places
+from .ends import container_end
+from .mpeg import frame_bytes
+from .starts import Bytes, Starts, front_tag_end, head_end, is_chunk, kind_at, last_tags, padding_end, places
 
 _TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000))
 """Sizes that tools write into pipes, rounded down to whole frames; the true ones come later, or never."""
-
-_NAME = re.compile(rb"[ -~]{4}")
 
 _FIRST, _LAST = 2, 4  # flags of an Ogg page
 
@@ -106,11 +105,6 @@ def to_the_end(size: int) -> bool:
     return any(size in sizes for sizes in _TO_THE_END)
 
 
-def is_chunk(kind: bytes) -> bool:
-    """Whether these four bytes can be the name of a chunk within a file."""
-    return kind not in _FAMILIES and _NAME.fullmatch(kind) is not None
-
-
 def sound_size(data: Bytes, file: range | None = None, most: int = MOST_CHUNKS) -> Size | None:
     """Of a WAV, RF64, W64, AIFF, CAF, AU, AVI or WMA file; None for one of another kind, and where the sound has not begun. Of
     MP4, Matroska, Ogg, FLV and TTA no more than where they end.
@@ -162,17 +156,14 @@ def _container_size(data: Bytes, file: range, end: int | None = None, announced:
     kind = None
     if end is None:
         kind = "MP4" if data[file.start + 4 : file.start + 8] == b"ftyp" else kind_at(data, file.start)
-        walk = _ENDS.get(kind or "")
-        end = None if walk is None else walk(data, file.start)
+        end = container_end(data, file.start, kind)
         if end is None:
             return None
     end = min(end, file.stop)
     rest = padding_end(data, end)
     tagged = file.stop - rest < 8 or kind_at(data, rest) is not None or last_tags(data, range(rest, file.stop)) == rest
     behind = 0 if tagged else file.stop - rest
-    if (
-        kind == "Matroska"
-    ):  # the rest of another one, where the first was cut short; of other kinds, something of the recorder's own
+    if kind == "Matroska":  # where it was cut short what is behind is the rest of another one, else something of the recorder's
         return Size(1, 1, end, behind)
     return Size(announced, held, end, behind, container=True)
 
@@ -230,12 +221,7 @@ def sized_files(data: Bytes) -> list[tuple[range, Size | None]]:
             stop = len(data)
         else:  # links of an Ogg file are told by its pages, and FLAC in Ogg begins as FLAC does
             stop = starts.next(head_end(data, start), ("Ogg", "FLAC") if kind == "Ogg" else ())
-            if (
-                rest is not None
-                and kind == "Ogg"
-                and data.find(b"OggS", rest, stop) < 0
-                and last_tags(data, range(rest, stop)) > rest
-            ):
+            if rest is not None and kind == "Ogg" and _is_strange(data, range(rest, stop)):
                 size = Size(0, 0, rest, stop - rest, container=True)
         if end is None and size is not None:  # what a WMA holds; of others it does not matter
             size = replace(size, held=size.held - (len(data) - stop))
@@ -244,9 +230,9 @@ def sized_files(data: Bytes) -> list[tuple[range, Size | None]]:
     return files
 
 
-def files_of(data: Bytes) -> list[range]:
-    """Where the files lie that were put end to end."""
-    return [file for file, _ in sized_files(data)]
+def _is_strange(data: Bytes, part: range) -> bool:
+    """Whether that is neither pages of an Ogg file nor tags."""
+    return data.find(b"OggS", part.start, part.stop) < 0 and last_tags(data, part) > part.start
 
 
 def _chunk(data: Bytes, position: int, chunks: _Chunks) -> tuple[bytes, int, int]:
@@ -280,96 +266,6 @@ def _begins(data: Bytes, position: int) -> bool:
     if data[position : position + 3] in (b"ID3", b"APE"):
         position = front_tag_end(data, position)
     return kind_at(data, position) is not None
-
-
-def _mp4_end(data: Bytes, start: int) -> int:
-    """ISO/IEC 14496-12, section 4.2: boxes of a 32-bit size and a name; size 1: 64 bits behind the name; 0: to the end."""
-    position = start
-    while position + 8 <= len(data):
-        size, kind = struct.unpack_from(">I4s", data, position)
-        if kind not in _COMMON_BOXES and position > start and (kind_at(data, position) or not is_chunk(kind)):
-            break
-        if size == 1 and position + 16 <= len(data):
-            (size,) = struct.unpack_from(">Q", data, position + 8)
-        if size == 0 and is_chunk(kind):
-            return len(data)
-        if size < 8:
-            break
-        position += size
-    return min(position, len(data))
-
-
-def _matroska_end(data: Bytes, start: int) -> int | None:
-    """RFC 8794, section 4: elements of an ID and a size; one whose size is not known, as in live files, ends with its last child.
-
-    None where it cannot be told.
-    """
-    position, known = start, True
-    while position < len(data) and (position == start or not kind_at(data, position)):
-        name, size, begin = _element(data, position)
-        if name not in _ELEMENTS:
-            break
-        known = known and size is not None
-        position = begin + (size or 0)
-    if known or position >= len(data) or kind_at(data, padding_end(data, position)):
-        return position
-    return None
-
-
-def _element(data: Bytes, position: int) -> tuple[int, int | None, int]:
-    """ID, size, and where the content begins; no element has the ID 0."""
-    head = data[position : position + 12]
-    width = 9 - (head[0]).bit_length()
-    count = 9 - head[width].bit_length() if len(head) > width else 9
-    if width > 4 or count > 8 or len(head) < width + count:
-        return 0, 0, position
-    size = int.from_bytes(head[width : width + count], "big") - (1 << 7 * count)
-    return int.from_bytes(head[:width], "big"), None if size == (1 << 7 * count) - 1 else size, position + width + count
-
-
-def _ogg_end(data: Bytes, start: int) -> int:
-    """Behind the pages that follow each other without a gap (RFC 3533, section 6), but for padding."""
-    position = start
-    while data[position : position + 4] == b"OggS" and position + 27 <= len(data):
-        segments = data[position + 26]
-        position += 27 + segments + sum(data[position + 27 : position + 27 + segments])
-        if data[position : position + 4] != b"OggS":
-            position = padding_end(data, position)
-    return position
-
-
-def _flv_end(data: Bytes, start: int) -> int:
-    """FLV, annex E: a header of 9 bytes, then records of sound, pictures or text, and behind each how long it was."""
-    position = start + 13
-    while position + 15 <= len(data) and data[position] in (8, 9, 18) and data[position + 8 : position + 11] == bytes(3):
-        position += 15 + int.from_bytes(data[position + 1 : position + 4], "big")
-    return position
-
-
-def _tta_end(data: Bytes, start: int) -> int | None:
-    """A header of 22 bytes, and the sizes of all frames; a frame has 256/245 s."""
-    if start + 22 > len(data):
-        return None
-    rate, samples = struct.unpack_from("<II", data, start + 10)
-    frames = -(-samples // max(1, 256 * rate // 245))
-    table = data[start + 22 : start + 22 + 4 * frames]
-    if len(table) < 4 * frames:
-        return None
-    return start + 26 + len(table) + sum(size for (size,) in struct.iter_unpack("<I", table))
-
-
-_COMMON_BOXES = (b"moof", b"mdat", b"free", b"skip", b"sidx", b"prft", b"emsg")
-"""Of which there may be many."""
-
-_ELEMENTS = frozenset((
-    0x1A45DFA3, 0x18538067, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1F43B675, 0x1C53BB6B, 0x1941A469, 0x1043A770, 0x1254C367,
-    0xEC, 0xBF, 0xE7, 0xA7, 0xAB, 0xA0, 0xA3, 0x5854,
-))  # fmt: skip
-"""IDs of what a Matroska file, its segment and its clusters hold; RFC 9559, section 5."""
-
-_ENDS: dict[str, Callable[[Bytes, int], int | None]] = {
-    "MP4": _mp4_end, "Matroska": _matroska_end, "Ogg": _ogg_end, "FLV": _flv_end, "TTA": _tta_end,
-}  # fmt: skip
 
 
 _TABLES = {b"Xing": (13, 21, 36), b"Info": (13, 21, 36), b"VBRI": (36,)}

@@ -16,10 +16,10 @@ import soundfile
 from numpy.typing import NDArray
 
 from ..errors import AudioError
-from .headers import Size, is_chunk, to_the_end
+from .headers import Size, to_the_end
 from .mixing import FAR_ABOVE, peak_of
 from .raw import ENCODINGS, RawFormat
-from .starts import kind_of_stump
+from .starts import is_chunk, kind_of_stump
 
 Samples = NDArray[np.float32]
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .headers import is_chunk
-from .starts import Bytes, places
+from .starts import Bytes, is_chunk, places
 
 _WIDTHS = {b"stts": 64, b"ctts": 64, b"stsc": 96, b"stco": 32, b"co64": 64, b"stss": 32, b"stsz": 32, b"stz2": 0, b"trun": 0}
 """Bits of a row; 0 where the table says it."""
