@@ -30,6 +30,7 @@ from .feature_loss import Listener
 from .kmeans import codebook, encoder_features
 from .loop import Run, minimise
 from .optimizer import make_optimizer
+from .precision import bfloat16
 from .prior import RateTerm
 from .settings import Options, Settings
 
@@ -146,7 +147,7 @@ class ContentTraining:
         return {name: torch.from_numpy(value).to(self.device) for name, value in batch.items()}
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device, torch.bfloat16, enabled=self.settings.bfloat16)
+        return bfloat16(self.device, self.settings.bfloat16)
 
     def loss(self, step: int) -> tuple[Tensor, dict[str, float | Tensor]]:
         """Of a step's crops: the sum of the losses that the settings ask for, and each of them."""

@@ -16,6 +16,7 @@ from .batches import Batches, Stretch, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .kmeans import codebook, encoder_features
 from .loop import Run, minimise
+from .precision import bfloat16
 from .settings import CPCSettings
 
 SOURCES = ("utterance", "others", "both")
@@ -92,7 +93,7 @@ def train(corpus: Corpus, folder: Path, settings: CPCSettings, codes: int, seed:
     def loss_of(stretches: list[Stretch]) -> Tensor:
         waveform = torch.from_numpy(np.stack([stretch.waveform for stretch in stretches])).to(device)
         heard = hear(network, waveform)
-        with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
+        with bfloat16(device, settings.bfloat16):
             encoded = network.encoded(heard)
             contexts = network.contexts(encoded).transpose(1, 2)
             encoded = F.layer_norm(encoded.transpose(1, 2), encoded.shape[1:2])

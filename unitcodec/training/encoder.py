@@ -28,6 +28,7 @@ from .batches import Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .loop import Run, minimise
 from .optimizer import make_optimizer
+from .precision import bfloat16
 from .prior import RateTerm
 from .settings import EncoderSettings
 from .teacher import Teachers
@@ -94,7 +95,7 @@ class EncoderTraining:
         """Of a step's crops: what the spoken units lack, what they cost, and each term."""
         settings = self.settings
         batch = self._tensors(self.batches.batch(settings.batch, step))
-        with torch.autocast(self.device, torch.bfloat16, enabled=settings.bfloat16):
+        with bfloat16(self.device, settings.bfloat16):
             latent = self.model.latent(batch["heard"])
         terms, _ = self.spoken(latent, batch)
         nearest, codes, _ = self.model.quantized(latent)
@@ -108,7 +109,7 @@ class EncoderTraining:
         with torch.no_grad():
             mel = normalise(log_mel(target))
             features, hz = decoded_pitch(self.pitch, batch)
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.settings.bfloat16):
+        with bfloat16(self.device, self.settings.bfloat16):
             with torch.no_grad():
                 wanted = self.teacher(whisper_mel(target))
             values, _, _ = self.model.quantized(latent, batch["nested"] if self.settings.nested else None)

@@ -22,6 +22,7 @@ from .batches import Batches, Stretch, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .kmeans import FRAME, Features, cepstra, codebook, encoder_features, label
 from .loop import Run, minimise
+from .precision import bfloat16
 from .settings import HubertSettings, Options
 
 
@@ -140,7 +141,7 @@ def _iteration(
         ]
         mask = torch.from_numpy(np.stack(spans)).to(device)
         heard = hear(network, waveform)
-        with torch.autocast(device, torch.bfloat16, enabled=settings.bfloat16):
+        with bfloat16(device, settings.bfloat16):
             hidden = head.hide(network.front(heard), mask)
             states = network.states(hidden, len(network.layers))[-1]
         return head(states, own), mask & (own >= 0), ~mask & (own >= 0)

@@ -12,7 +12,8 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from ..errors import UnitcodecError
+from ..errors import UnitcodecError, UnitcodecWarning, warn
+from .precision import pays
 
 SMALLEST = 64
 """Matrices with a smaller side stay with AdamW."""
@@ -68,6 +69,11 @@ def make_optimizer(kind: str, network: nn.Module, learned: Sequence[nn.Parameter
     if kind == "muon":
         if not hasattr(torch.optim, "Muon"):
             raise UnitcodecError(f"optimizer 'muon': torch {torch.__version__} has none; take 2.9 or later, or 'adamw'")
+        if learned and not pays(learned[0].device.type):
+            warn(
+                "optimizer 'muon' multiplies in bfloat16, which this processor does slowly: 'adamw' is faster here",
+                UnitcodecWarning,
+            )
         chosen = {id(parameter) for parameter in learned}
         matrices = [weight for weight in _matrices(network) if id(weight) in chosen]
     hidden = {id(parameter) for parameter in matrices}

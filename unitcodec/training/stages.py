@@ -25,6 +25,7 @@ from .encoder import EncoderTraining
 from .export import export, gather
 from .feature_loss import FeatureLoss, Listener, fit_map
 from .loop import STATE, read_state
+from .precision import pays
 from .settings import ContentSettings, JointSettings, Options, Settings
 from .teacher import read_teachers, read_whisper
 from .vocoder import Decoding, Discriminators, GeneratorTraining
@@ -94,7 +95,8 @@ class Folder:
         """Whose opinion a stage's losses ask for; None where they do not."""
         if not (stage.feature_loss or stage.word_loss):
             return None
-        words = WordLoss(read_decoder(self.settings.whisper.decoder)) if stage.word_loss else None
+        dtype = torch.bfloat16 if pays(self.device) else torch.float32
+        words = WordLoss(read_decoder(self.settings.whisper.decoder), dtype) if stage.word_loss else None
         teachers = read_teachers(self.settings.whisper)
         return Listener(FeatureLoss(teachers, *fit_map(self.corpus)), words, stage.word_crops).to(self.device)
 

@@ -36,6 +36,7 @@ from .batches import Batches, held_out_speakers, validation_batches
 from .corpus import Corpus
 from .feature_loss import Listener
 from .loop import Run, minimise
+from .precision import bfloat16
 from .settings import AdversarialSettings, JointSettings, VocoderSettings
 
 EDGES = 1.28
@@ -59,7 +60,7 @@ class Discriminators(torch.nn.Module):
 
     def forward(self, waveform: Tensor) -> list[Verdict]:
         mel = normalise(log_mel(waveform)) if len(self.mel) else waveform
-        with torch.autocast(waveform.device.type, torch.bfloat16):
+        with bfloat16(waveform.device.type):
             verdicts = [verdict for part in self.waveform for verdict in part(self.GAIN * waveform[:, None])]
             return verdicts + [verdict for part in self.mel for verdict in part(mel)]
 
@@ -84,7 +85,7 @@ class Decoding:
     def predict(self, batch: dict[str, Tensor], pitch: Tensor, mel: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Crops, their pitch features (B, 3, n) and log-mel (B, 80, n) -> the decoded log-mel, and the decoder's own losses."""
         losses: dict[str, Tensor] = {}
-        with torch.autocast(mel.device.type, torch.bfloat16):
+        with bfloat16(mel.device.type):
             vtlp = batch["vtlp"] if self.settings.vtlp else None
             values, _, _ = self.autoencoder.coded(batch["heard"], vtlp, batch["nested"] if self.nested else None)
             predicted = self.autoencoder.decoded(values, batch["other"], pitch).float()
@@ -159,7 +160,7 @@ class GeneratorTraining:
         losses["stft"] = stft_loss(target, waveform)
         wanted, spoken = normalise(log_mel(target)), normalise(log_mel(waveform))
         if self.listener is not None:
-            with torch.autocast(self.device, torch.bfloat16):
+            with bfloat16(self.device):
                 losses |= self.listener(wanted, spoken, self.listener.crops)
         losses["mel"] = mel_loss(wanted, spoken)
         told: dict[str, float | Tensor] = dict(losses)
@@ -199,7 +200,7 @@ class GeneratorTraining:
             part = slice(first, first + crop)
             mel, features, hz = mel[..., part], features[..., part], hz[:, part]
             target = target[:, first * HOP : (first + crop) * HOP]
-        with torch.autocast(self.device, torch.bfloat16):
+        with bfloat16(self.device):
             waveform: Tensor = self.model(mel, features, hz)
         return waveform, target, losses
 
