@@ -6,54 +6,56 @@ products of a codec take microseconds: on two idle processors threads make them 
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import cache
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from threadpoolctl import LibController
+    from threadpoolctl import ThreadpoolController
+
+_lock = threading.Lock()
+
+_held: tuple[int, Any] | None = None
+"""A thread, and what gives BLAS its threads back. Their number is a setting of the process, so one thread at a time takes it."""
 
 
 def product(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-    """``a @ b``. It changes nothing for products that the program has made elsewhere."""
-    with _one_thread:
+    """``a @ b``. It changes nothing for products that the program makes elsewhere, but that these have one thread meanwhile."""
+    global _held
+    own, thread = None, threading.get_ident()
+    with _lock:
+        if _held is not None and _held[0] == thread:
+            own = _held  # an interrupt came before it was given back
+        elif any(each.get_num_threads() not in (None, 1) for each in _blas().lib_controllers):
+            own = _held = thread, _blas().limit(limits=1, user_api="blas")
+    if own is None:  # there is but one, or another product took the others and may give them back meanwhile
         return np.matmul(a, b)
-
-
-class _OneThread:
-    """Within it BLAS has one thread. How many there are is a setting of the process: the last one out puts it back."""
-
-    def __init__(self) -> None:
-        self._lock, self._within = threading.Lock(), 0
-        self._before: list[tuple[LibController, int]] = []
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._within += 1
-            if self._within == 1:
-                self._before = [(library, count) for library in _libraries() if (count := library.get_num_threads() or 1) > 1]
-                for library, _ in self._before:
-                    library.set_num_threads(1)
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        with self._lock:
-            self._within -= 1
-            if not self._within:
-                for library, count in self._before:
-                    library.set_num_threads(count)
+    with own[1]:
+        made: NDArray[Any] = np.matmul(a, b)
+    if _held is own:
+        _held = None
+    return made
 
 
 @cache
-def _libraries() -> list[LibController]:
-    """Those that NumPy may call. They are there as soon as it is."""
+def _blas() -> ThreadpoolController:
+    """What NumPy may call. It is there as soon as NumPy is."""
     from threadpoolctl import ThreadpoolController
 
-    found: list[LibController] = ThreadpoolController().select(user_api="blas").lib_controllers
-    return found
+    return ThreadpoolController().select(user_api="blas")
 
 
-_one_thread = _OneThread()
+def _forked() -> None:
+    """In a child process there is only the thread that forked; another may have held the lock, or BLAS."""
+    global _lock, _held
+    held, _held, _lock = _held, None, threading.Lock()
+    if held is not None:
+        held[1].restore_original_limits()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -18,6 +18,10 @@ from unitcodec.audio.headers import MOST_CHUNKS, MOST_FILES, mp3_problem, ogg_li
 NOISE = 0.1 * np.random.default_rng(1).standard_normal(16001)
 
 
+def _mp3_problem(data: bytes) -> str | None:
+    return mp3_problem(data, [range(len(data))], range(len(data)))
+
+
 def files_of(data: bytes) -> list[range]:
     return [file for file, _ in sized_files(data)]
 
@@ -154,7 +158,7 @@ def test_what_a_flac_holds_of_another_file_is_not_the_next_one() -> None:
     assert files_of(data[:42] + block + data[42:]) == [range(len(data) + len(block))]
 
 
-@pytest.mark.parametrize("announced", [2**33, 2**63 - 1, 2**63, 2**64 - 2])
+@pytest.mark.parametrize("announced", [2**33, 2**62, 2**63, 2**64 - 2])
 def test_a_size_beyond_every_file(announced: int) -> None:
     data = bytearray(file(format="W64", subtype="PCM_16"))
     at = data.index(b"data\xf3\xac\xd3\x11")
@@ -175,23 +179,23 @@ def test_mp3_announces_its_bytes(mode: str) -> None:
     data = file(format="MP3", bitrate_mode=mode)
     cut, untold = data[:-1000], data.replace(b"Xing", b"none").replace(b"Info", b"none")
     for whole in (data, data + data, untold, untold[:-1000], data[:20], untold + data):
-        assert mp3_problem(whole, [range(len(whole))]) is None
+        assert _mp3_problem(whole) is None
     for less, held in ((cut, len(cut)), (data + cut, len(cut)), (cut + data, len(cut)), (untold + cut, len(cut))):
-        assert mp3_problem(less, [range(len(less))]) == f"cut short: {held} of {len(data)} bytes are there"
+        assert _mp3_problem(less) == f"cut short: {held} of {len(data)} bytes are there"
 
 
 def test_a_table_may_announce_all_mp3s_that_were_joined() -> None:
     data = file(format="MP3")
     at = data.index(b"Xing") + 12
     joined = data[:at] + (2 * len(data)).to_bytes(4, "big") + data[at + 4 :] + data
-    assert mp3_problem(joined, [range(len(joined))]) is None
-    assert mp3_problem(joined[:-1000], [range(len(joined) - 1000)]) is not None
+    assert _mp3_problem(joined) is None
+    assert _mp3_problem(joined[:-1000]) is not None
 
 
 def test_vbri_announces_its_bytes() -> None:
     head = b"\xff\xf3\x80\xc4" + bytes(32) + b"VBRI" + struct.pack(">HHHII", 1, 0, 75, 5000, 40) + bytes(100)
-    assert mp3_problem(head + bytes(1000), [range(len(head) + 1000)]) == f"cut short: {len(head) + 1000} of 5000 bytes are there"
-    assert mp3_problem(head + bytes(5000), [range(len(head) + 5000)]) is None
+    assert _mp3_problem(head + bytes(1000)) == f"cut short: {len(head) + 1000} of 5000 bytes are there"
+    assert _mp3_problem(head + bytes(5000)) is None
 
 
 def test_links_of_an_ogg_file() -> None:

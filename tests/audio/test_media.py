@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from unitcodec.audio import open_reader, resampled_length
+from unitcodec.audio import open_reader, resampled_length, tables
 from unitcodec.errors import AudioError, AudioWarning
 
 RATE = 16000
@@ -204,6 +204,7 @@ APE_END = b"APETAGEX" + struct.pack("<IIII8x", 2000, 32 + len(PICTURE), 1, 0)
 TAGS_BEHIND = {
     "ID3v1": b"TAG" + bytes(125),
     "ID3v2": ID3,
+    "Lyrics3": b"LYRICSBEGIN" + PICTURE + b"%06dLYRICS200" % (11 + len(PICTURE)) + b"TAG" + bytes(125),
     "APEv2": APE_END[:23] + b"\xa0" + APE_END[24:] + PICTURE + APE_END[:23] + b"\x80" + APE_END[24:],
     "APEv2 without a header": PICTURE + APE_END,
     "all": ID3 + PICTURE + APE_END + b"TAG" + bytes(125),
@@ -300,6 +301,49 @@ def test_every_one_of_several_mp3s_has_to_be_whole() -> None:
     for several in (cut + data, data + data + cut, cut + wav, ID3 + cut + ID3 + wav, wav + cut, cut + ID3):
         with pytest.raises(AudioError, match=rf"^x: cut short: {len(cut)} of {len(data)} bytes are there; --salvage"):
             read(io.BytesIO(several))
+
+
+def test_mp3_that_counts_its_tag() -> None:
+    """As LAME 3.96 does."""
+    data, tag = mp3(5), b"TAG" + bytes(125)
+    table = max(data.find(b"Xing"), data.find(b"Info"))
+    assert int.from_bytes(data[table + 12 : table + 16], "big") == len(data)
+    counted = data[: table + 12] + (len(data) + len(tag)).to_bytes(4, "big") + data[table + 16 :]
+    np.testing.assert_array_equal(read(io.BytesIO(counted + tag)), read(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("kind", ["ipod", "matroska"])
+def test_chapters_and_attachments_are_not_decoded(kind: str) -> None:
+    """FFmpeg ends every stream by a packet, which has the number of the first."""
+    data = muxed(kind, "aac", 44100)
+    buffer = io.BytesIO()
+    with av.open(io.BytesIO(data)) as source, av.open(buffer, "w", format=kind) as container:
+        sounding = container.add_stream_from_template(source.streams.audio[0])
+        if kind == "matroska":
+            container.add_attachment("words.txt", "text/plain", b"words")
+        else:
+            chapter = {"id": 1, "start": 0, "end": 2000, "time_base": Fraction(1, 1000), "metadata": {"title": "One"}}
+            container.set_chapters([chapter])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = sounding
+                container.mux(packet)
+    assert len(read(io.BytesIO(buffer.getvalue()))) == pytest.approx(len(read(io.BytesIO(data))), abs=RATE // 10)
+
+
+def test_wavpack_that_holds_the_head_of_its_wav() -> None:
+    data = muxed("wv", "wavpack")
+    head = sound(5, format="WAV")[:44]
+    size = int.from_bytes(data[4:8], "little") + 2 + len(head)
+    stored = data[:4] + size.to_bytes(4, "little") + data[8:32] + bytes([0x21, len(head) // 2]) + head + data[32:]
+    np.testing.assert_array_equal(read(io.BytesIO(stored)), read(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("kind", ["avi", "w64"])
+def test_what_was_written_to_a_pipe(kind: str) -> None:
+    data = muxed(kind, "pcm_s16le")
+    at, size = (4, b"\xff" * 4) if kind == "avi" else (data.index(b"data") + 16, b"\xff" * 7 + b"\x7f")
+    assert len(read(io.BytesIO(data[:at] + size + data[at + len(size) :]))) == len(read(io.BytesIO(data)))
 
 
 def test_a_cut_through_the_last_packet() -> None:
@@ -480,6 +524,14 @@ def test_an_index_cannot_take_memory_for_more_than_the_file_holds(make: Callable
     with pytest.raises(AudioError, match=r"^x: cut short or damaged: its index states more samples than it has bytes for; copy"):
         read(io.BytesIO(make()))
     assert time.process_time() - begin < 2
+
+
+def test_an_index_of_the_first_quicktime_files() -> None:
+    """It says that a sample has one byte, where 64 of them have 34."""
+    data = muxed("mov", "adpcm_ima_qt", 44100)
+    old = with_table(data, b"stsz", at8=1, at12=300_000)
+    assert tables.states_too_much(old.replace(b"ima4", b"xxxx"), range(len(old)))
+    assert not tables.states_too_much(old, range(len(old)))
 
 
 def test_text_in_an_index_is_no_table() -> None:

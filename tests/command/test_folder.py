@@ -164,20 +164,26 @@ def test_a_killed_run_is_finished_before_anything_else(tmp_path: Path, monkeypat
     assert names(tmp_path) == ["model"]
 
 
-def test_a_tree_too_deep_to_remove_is_no_failure(tmp_path: Path) -> None:
+def test_a_model_among_other_things_is_not_replaced(tmp_path: Path) -> None:
     target = model_folder(tmp_path / "model")
+    (target / ".git").mkdir()
+    with pytest.raises(JobError, match="holds no model, or more"):
+        OutputFolder(str(target), overwrite=True)
+    assert names(target) == [".git", *HELD]
+
+
+def test_a_tree_too_deep_to_remove_is_no_failure(tmp_path: Path) -> None:
     here = os.getcwd()
+    (tmp_path / "deep").mkdir()
     try:
-        os.chdir(target)
+        os.chdir(tmp_path / "deep")
         for _ in range(1100):
             os.mkdir("d")
             os.chdir("d")
     finally:
         os.chdir(here)
-    with OutputFolder(str(target), overwrite=True) as folder:
-        Path(folder, "new").touch()
-    assert names(target) == ["new"]
-    subprocess.run(["rm", "-rf", *tmp_path.glob(".unitcodec-*")], check=True)  # which pytest cannot do either
+    temporary.remove_tree(str(tmp_path / "deep"))
+    subprocess.run(["rm", "-rf", tmp_path / "deep"], check=True)  # which pytest cannot do either
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where files end that are no list of chunks around their samples: MP4, Matroska, Ogg, FLV, TTA."""
+"""Where files end that are no list of chunks around their samples: MP4, Matroska, Ogg, FLV, TTA, WavPack."""
 
 from __future__ import annotations
 
@@ -99,6 +99,14 @@ def _tta_end(data: Bytes, start: int) -> int | None:
     return start + 26 + len(table) + sum(size for (size,) in struct.iter_unpack("<I", table))
 
 
+def _wavpack_end(data: Bytes, start: int) -> int:
+    """Behind the blocks that follow each other; the first and the last may hold the header and the end of the WAV that it was."""
+    position = start
+    while data[position : position + 4] == b"wvpk" and position + 32 <= len(data):
+        position += 8 + int.from_bytes(data[position + 4 : position + 8], "little")
+    return position
+
+
 _ENDS: dict[str, Callable[[Bytes, int], int | None]] = {
-    "MP4": _mp4_end, "Matroska": _matroska_end, "Ogg": _ogg_end, "FLV": _flv_end, "TTA": _tta_end,
+    "MP4": _mp4_end, "Matroska": _matroska_end, "Ogg": _ogg_end, "FLV": _flv_end, "TTA": _tta_end, "WavPack": _wavpack_end,
 }  # fmt: skip

@@ -16,7 +16,7 @@ from .ends import container_end
 from .mpeg import frame_bytes
 from .starts import Bytes, Starts, front_tag_end, head_end, is_chunk, kind_at, last_tags, padding_end, places
 
-_TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000))
+_TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000), range((1 << 63) - 1, 1 << 63))
 """Sizes that tools write into pipes, rounded down to whole frames; the true ones come later, or never."""
 
 _FIRST, _LAST = 2, 4  # flags of an Ogg page
@@ -107,7 +107,7 @@ def to_the_end(size: int) -> bool:
 
 def sound_size(data: Bytes, file: range | None = None, most: int = MOST_CHUNKS) -> Size | None:
     """Of a WAV, RF64, W64, AIFF, CAF, AU, AVI or WMA file; None for one of another kind, and where the sound has not begun. Of
-    MP4, Matroska, Ogg, FLV and TTA no more than where they end.
+    MP4, Matroska, Ogg, FLV, TTA and WavPack no more than where they end.
 
     ``file``: where it lies, of several; all of ``data`` by default. ``most``: chunks that are gone through.
     """
@@ -170,7 +170,8 @@ def _container_size(data: Bytes, file: range, end: int | None = None, announced:
 
 def _avi_size(data: Bytes, file: range) -> Size | None:
     """Pictures and sound by turns, in one list or, where they are long, in several."""
-    announced, end = int.from_bytes(data[file.start + 4 : file.start + 8], "little") + 8, file.start
+    size, end = int.from_bytes(data[file.start + 4 : file.start + 8], "little"), file.start
+    announced = size if to_the_end(size) else size + 8
     while data[end : end + 4] == b"RIFF" and (end == file.start or data[end + 8 : end + 12] == b"AVIX"):
         size = int.from_bytes(data[end + 4 : end + 8], "little")
         if not size or to_the_end(size):  # nobody closed it
@@ -275,11 +276,11 @@ _FRAME_HEAD = 40
 """Bytes of that frame that may not be counted."""
 
 
-def mp3_problem(data: Bytes, spans: Sequence[range]) -> str | None:
-    """In words, if one of the MP3s that lie end to end in these parts of ``data`` announces more bytes than it holds.
+def mp3_problem(data: Bytes, spans: Sequence[range], file: range) -> str | None:
+    """In words, if one of the MP3s that lie end to end in these parts of a ``file`` announces more bytes than it holds.
 
     Its first frame holds no sound but a table: Xing's (called Info where the bit rate is constant) or Fraunhofer's VBRI. Some
-    tools that join MP3s leave the tables of all, and let the first announce the bytes of all.
+    tools that join MP3s leave the tables of all, and let the first announce the bytes of all; LAME 3.96 counts the tags.
     """
     tables: list[tuple[int, int]] = []
     total = 0
@@ -289,7 +290,8 @@ def mp3_problem(data: Bytes, spans: Sequence[range]) -> str | None:
             tables.append((total + start - span.start, announced))
         total += len(span)
     for (start, announced), (stop, _) in itertools.pairwise([*tables, (total, 0)]):
-        if announced - (stop - start) > _FRAME_HEAD and abs(announced - (total - start)) > _FRAME_HEAD:
+        of_all = (total - start, len(file))
+        if announced - (stop - start) > _FRAME_HEAD and all(abs(announced - size) > _FRAME_HEAD for size in of_all):
             return f"cut short: {stop - start} of {announced} bytes are there"
     return None
 

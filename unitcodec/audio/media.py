@@ -168,7 +168,7 @@ class Media:
                     raise MediaError(f"cut short or damaged: its index states more samples than it has bytes for; {cure}")
             for spans, _ in pieces:
                 if self.problem is None and kind_at(data, spans[0].start) in (None, "MP3"):
-                    self.problem = mp3_problem(data, spans)
+                    self.problem = mp3_problem(data, spans, file)
         if not all(link.whole for link in links):
             self.problem = "cut short: a last page is not all there"
         elif not all(link.ended for link in links):
@@ -218,9 +218,11 @@ class Media:
                 time = None if packet.pts is None else float(packet.pts * packet.time_base)
                 after = None if time is None else time + float((packet.duration or 0) * packet.time_base)
                 # A last packet that cannot be decoded was cut through; of FLAC all that was not decoded is counted below.
-                if kind == "flac" or packet.stream_index != stream.index:
+                # Not packet.stream_index: every stream, of chapters too, is ended by a packet in which that is 0.
+                other = packet.stream.index != stream.index
+                if kind == "flac" or other:
                     end = max(end, after or 0.0)
-                if packet.stream_index != stream.index:
+                if other:
                     continue
                 if kind == "ogg" and heard is not None and time is not None and time - heard > _GAP:
                     self._missing += time - heard

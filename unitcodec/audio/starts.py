@@ -24,6 +24,7 @@ _KINDS = {
     "Matroska": rb"\x1aE\xdf\xa3.{0,40}?\x42\x82.(?:webm|matroska)",
     "FLV": rb"FLV\x01[\1\4\5]\0\0\0\x09",
     "TTA": rb"TTA1[\1-\3]\0",
+    "WavPack": rb"wvpk....[\x02-\x10]\x04",
     "WMA": rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\0\xaa",
 }
 """Each is so long that no other bytes look like it."""
@@ -32,7 +33,8 @@ _START = re.compile(b"|".join(b"(?P<%s>%s)" % (kind.encode(), start) for kind, s
 
 _LANDMARKS = (
     (b"WAVE", 8), (b"AVI LIST", 8), (b"AIF", 8), (b"caff\0", 0), (b"riff\x2e\x91", 0), (b".snd\0\0", 0), (b"fLaC\0\0", 0),
-    (b"OggS\0", 0), (b"ftyp", 4), (b"\x1aE\xdf\xa3", 0), (b"FLV\1", 0), (b"TTA1", 0), (b"\x30\x26\xb2\x75\x8e\x66", 0),
+    (b"OggS\0", 0), (b"ftyp", 4), (b"\x1aE\xdf\xa3", 0), (b"FLV\1", 0), (b"TTA1", 0), (b"wvpk", 0),
+    (b"\x30\x26\xb2\x75\x8e\x66", 0),
 )  # fmt: skip
 """Bytes that are quickly found, and how far they lie behind the start. MPEG audio has none: it is known by where it stands."""
 
@@ -132,14 +134,16 @@ def untagged(data: Bytes, file: range | None = None) -> list[range]:
 
 
 def last_tags(data: Bytes, file: range) -> int:
-    """Where the tags begin that are told by their ends: ID3v1 and APEv2, whose header may be missing."""
+    """Where the tags begin that are told by their ends: ID3v1, Lyrics3v2, and APEv2, whose header may be missing."""
     stop = file.stop
     while True:
-        ape = data[max(file.start, stop - 32) : stop]
+        ape, lyrics = data[max(file.start, stop - 32) : stop], data[max(file.start, stop - 15) : stop]
         if data[max(file.start, stop - 128) : stop].startswith(b"TAG"):
             begin = stop - 128
         elif len(ape) == 32 and ape.startswith(b"APETAGEX"):
             begin = stop - int.from_bytes(ape[12:16], "little") - 32 * (ape[23] >> 7)
+        elif lyrics.endswith(b"LYRICS200") and lyrics[:6].isdigit():
+            begin = stop - 15 - int(lyrics[:6])
         else:
             return stop
         if not file.start <= begin < stop:

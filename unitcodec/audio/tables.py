@@ -21,6 +21,9 @@ _ABSURD = 1 << 29
 _AT_ONCE = 160
 """Samples of PCM, or more, that FFmpeg takes for one."""
 
+_PACKED = (b"ima4", b"agsm", b"MAC3", b"MAC6")
+"""Codings of QuickTime's first years, whose index calls a sample's size 1."""
+
 
 def states_too_much(data: Bytes, file: range) -> bool:
     """Whether the tables of an MP4 file have fewer rows than they state, or state more samples than it has bytes.
@@ -36,6 +39,8 @@ def states_too_much(data: Bytes, file: range) -> bool:
             size, begin = rows, start + 12
             rows = int.from_bytes(data[start + 8 : start + 12], "big")
             bits = size & 0xFF if kind == b"stz2" else 0 if size else 32
+            if size == 1 and any(data.find(name, file.start, file.stop) >= 0 for name in _PACKED):
+                rows //= _AT_ONCE  # they are counted one by one, and stored many in one
         elif kind == b"trun":
             bits = 32 * (flags >> 8 & 15).bit_count()
         if rows >= _ABSURD:

@@ -93,6 +93,8 @@ def _check_replaceable(path: str, name: str) -> None:
     """Raises JobError, with ``name``."""
     if not os.path.isdir(path):
         raise JobError(f"{name}: exists, and is not a directory")
-    held = os.listdir(path)
-    if held and not all(each in held for each in HELD):
-        raise JobError(f"{name}: exists, and holds no model; --overwrite replaces a model folder or an empty one")
+    with os.scandir(path) as entries:
+        held = {each.name: each.is_dir() for each in entries}
+    # A model folder is flat: what has folders is more than a model, a repository perhaps.
+    if held and (any(held.values()) or not all(name in held for name in HELD)):
+        raise JobError(f"{name}: exists, and holds no model, or more; --overwrite replaces a model folder or an empty one")
