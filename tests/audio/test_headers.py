@@ -146,7 +146,7 @@ def test_too_many_chunks_are_told() -> None:
 @pytest.mark.parametrize("piece", [b"abcd\x0c\0\0\0", b"data\0\0\0\0abcd\x14\0\0\0"])
 def test_chunks_that_hold_the_next_file_take_time_in_proportion(piece: bytes) -> None:
     """Each file's chunks go on to the end of the data; 10 MB of these took half a day."""
-    data = (b"RIFF\x10\0\0\0WAVE" + piece) * 20000 + b"RIFF\x10\0\0\0WAVEdata\0\0\0\0" + b"\xff" * 40
+    data = (b"RIFF\x10\0\0\0WAVE" + piece) * 5000 + b"RIFF\x10\0\0\0WAVEdata\0\0\0\0" + b"\xff" * 40
     begin = time.process_time()
     assert len(files_of(data)) <= MOST_FILES + 1
     assert time.process_time() - begin < 10

@@ -16,7 +16,7 @@ from .ends import container_end
 from .mpeg import frame_bytes
 from .starts import Bytes, Starts, front_tag_end, head_end, is_chunk, kind_at, last_tags, padding_end, places
 
-_TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000), range((1 << 63) - 1, 1 << 63))
+_TO_THE_END = (range(0x7F000000, 0x80000100), range(0xFFFFF000, 0x100000000), range((1 << 63) - 64, 1 << 63))
 """Sizes that tools write into pipes, rounded down to whole frames; the true ones come later, or never."""
 
 _FIRST, _LAST = 2, 4  # flags of an Ogg page
