@@ -158,7 +158,7 @@ def test_what_a_flac_holds_of_another_file_is_not_the_next_one() -> None:
     assert files_of(data[:42] + block + data[42:]) == [range(len(data) + len(block))]
 
 
-@pytest.mark.parametrize("announced", [2**33, 2**62, 2**63, 2**64 - 2])
+@pytest.mark.parametrize("announced", [2**33, 2**62, 2**63 + 100, 2**64 - 2])
 def test_a_size_beyond_every_file(announced: int) -> None:
     data = bytearray(file(format="W64", subtype="PCM_16"))
     at = data.index(b"data\xf3\xac\xd3\x11")
