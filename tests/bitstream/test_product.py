@@ -91,7 +91,7 @@ def test_a_failure_leaves_the_program_its_threads(many: int, monkeypatch: pytest
 
 
 def test_what_an_interrupt_leaves_the_next_product_mends(many: int) -> None:
-    module._held = threading.get_ident(), module._blas().limit(limits=1, user_api="blas")  # and here it comes
+    module._held = threading.get_ident(), module._OneThread()  # and here it comes
     assert product(ONE, ONE).tolist() == [1]
     assert threads() == {many}
     assert module._held is None
@@ -101,13 +101,13 @@ def test_what_an_interrupt_leaves_the_next_product_mends(many: int) -> None:
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_child_process_begins_outside(many: int) -> None:
     """Though another thread is within, and holds the lock."""
-    module._held = 0, module._blas().limit(limits=1, user_api="blas")
+    module._held = 0, module._OneThread()
     with module._lock:
         child = os.fork()
         if not child:
             os._exit(0 if threads() == {many} and product(ONE, ONE).tolist() == [1] and threads() == {many} else 1)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    module._held[1].restore_original_limits()
+    module._held[1].restore()
     module._held = None
     assert status == 0
 
