@@ -44,7 +44,7 @@ _SHORT = {
     b"0&\xb2u": "WMA", b"wvpk": "WavPack",
 }  # fmt: skip
 
-_FORMS = (b"RIFF", b"RF64", b"BW64", b"RIFX", b"FORM", b"caff", b"riff")
+_FORMS = tuple(name for name, kind in _SHORT.items() if kind in ("WAV", "AIFF", "CAF", "W64"))
 """Names of whole files that are made of chunks."""
 
 _NAME = re.compile(rb"[ -~]{4}")
@@ -184,9 +184,8 @@ def tag_end(found: re.Match[bytes] | None, data: Bytes) -> int | None:
         stop = found.end() + int.from_bytes(found["ape"], "little")
     else:
         first, second, third, last = found["id3"]
-        stop = (
-            found.end() + (first << 21 | second << 14 | third << 7 | last) + (10 if found["flags"][0] & 0x10 else 0)
-        )  # a footer
+        footer = 10 if found["flags"][0] & 0x10 else 0
+        stop = found.end() + (first << 21 | second << 14 | third << 7 | last) + footer
     if stop >= len(data):
         return stop if stop == len(data) else None
     return stop if data[stop : stop + 8].startswith(_BEHIND_TAG) or kind_at(data, stop) else None
