@@ -7,9 +7,9 @@
     with PacketWriter(pipe, entropy, speaker) as writer:
 
 Four rooms: `entropy` (what comes next, and the range coder: probabilities <-> payloads), `stream` (header, packets, end),
-`datagram`, `live` (packets of a fraction of a second). This package needs NumPy, constriction and threadpoolctl, and nothing of
-the codec itself: a program that counts, cuts, checks or forwards streams starts in milliseconds. The format is described, byte
-by byte, in docs/bitstream.md.
+`datagram`, `live` (packets of a fraction of a second). This package needs NumPy and constriction, and nothing of the codec
+itself: a program that counts, cuts, checks or forwards streams starts in milliseconds. The format is described, byte by byte,
+in docs/bitstream.md.
 """
 
 from bitstream.codes import SpeechCodes

@@ -2,10 +2,9 @@
 
 Cho et al. 2014 (arXiv 1406.1078), with the reset gate after the product as in cuDNN and torch.nn.GRU, and with piecewise
 quadratic gates, which need no table and no rounding but a shift. Every number here is an integer, held in float32 arrays so
-that the matrix products can be the fastest there are. Their order of summation is the one thing that is not ours: a sum of
-products of integers whose absolute values sum to less than 2**24 is exact in float32 whatever the order, so every BLAS, thread
-count and batch size gives the same bits. The limits that make it so are checked when a model is made. docs/entropy-models.md,
-section 3, has the arithmetic.
+that the matrix products can be the fastest there are: a sum of products of integers whose absolute values sum to less than
+2**24 is exact in float32 whatever the order of summation, so every BLAS, thread count and batch size gives the same bits.
+The limits that make it so are checked when a model is made. docs/entropy-models.md, section 3, has the arithmetic.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from bitstream.entropy.model import EntropyModel, check_speaker_frequencies
 from bitstream.entropy.rangecoder import Distribution
 from bitstream.entropy.spec import F0, EntropySpec, stream_title
 from bitstream.errors import InvalidEntropyModel, shown
-from bitstream.product import product
 
 Array = NDArray[np.float32]
 
@@ -209,6 +207,12 @@ class _RecurrentLanes:
     def _outputs(self, states: Array) -> Array:
         odds = product(_rounded(states), self._parts["output"])
         return np.floor(odds, out=odds)
+
+
+def product(values: Array, weights: Array) -> Array:
+    """(..., hidden) @ (hidden, m): the one place where the order of summation is not ours."""
+    made: Array = values @ weights
+    return made
 
 
 def step(state: Array, given: Array, parts: Mapping[str, Array]) -> Array:

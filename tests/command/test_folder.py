@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from unitcodec import model as models
 from unitcodec.command import temporary
 from unitcodec.command.folder import OutputFolder
 from unitcodec.command.jobs import JobError
 from unitcodec.command.output import OutputError
+from unitcodec.onnx.folder import GRAPHS
 
 HELD = ("config.json", "entropy.safetensors")
 
@@ -144,10 +147,10 @@ def test_a_file_is_not_replaced_by_a_folder(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_model_is_not_replaced(tmp_path: Path) -> None:
     target = tmp_path / "home"
-    with pytest.raises(JobError, match="holds no model"), OutputFolder(str(target), overwrite=True):
+    with pytest.raises(JobError, match="holds photos, which is no part of a model"), OutputFolder(str(target), overwrite=True):
         target.mkdir()
         (target / "photos").mkdir()
-    with pytest.raises(JobError, match="holds no model"):
+    with pytest.raises(JobError, match="holds photos, which is no part of a model"):
         OutputFolder(str(target), overwrite=True)
     assert names(target) == ["photos"]
     assert names(tmp_path) == ["home"]
@@ -167,9 +170,30 @@ def test_a_killed_run_is_finished_before_anything_else(tmp_path: Path, monkeypat
 def test_a_model_among_other_things_is_not_replaced(tmp_path: Path) -> None:
     target = model_folder(tmp_path / "model")
     (target / ".git").mkdir()
-    with pytest.raises(JobError, match="holds no model, or more"):
+    with pytest.raises(JobError, match=r"holds \.git, which is no part of a model"):
         OutputFolder(str(target), overwrite=True)
     assert names(target) == [".git", *HELD]
+    (target / ".git").rmdir()
+    (target / "notes.txt").touch()
+    with pytest.raises(JobError, match=r"holds notes\.txt, which is no part of a model"):
+        OutputFolder(str(target), overwrite=True)
+
+
+def test_a_folder_with_another_program_s_settings_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "config.json").touch()
+    with pytest.raises(JobError, match="holds no model"):
+        OutputFolder(str(tmp_path / "app"), overwrite=True)
+
+
+def test_every_file_that_a_model_folder_has_may_be_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    shutil.copytree(models.find("default"), target)
+    for name in (*(f"{graph}.onnx" for graph in GRAPHS), "tracker.onnx", "onnx.json"):
+        (target / name).touch()
+    with OutputFolder(str(target), overwrite=True) as folder:
+        Path(folder, "new").touch()
+    assert names(target) == ["new"]
 
 
 def test_a_tree_too_deep_to_remove_is_no_failure(tmp_path: Path) -> None:

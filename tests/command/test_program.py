@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -129,3 +131,14 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     status, _, lines = run(capsys, *arguments)
     assert (status, len(lines)) == (2, 1)
     assert lines[0].startswith("unitcodec: ")
+
+
+def test_threads_of_the_command_neither_spin_nor_share_small_products() -> None:
+    """Nothing that reads these variables may be imported before they are set."""
+    code = (
+        "import os, sys\nfrom unitcodec.command import main\nearly = {'numpy', 'torch'} & set(sys.modules)\nmain(['--version'])\n"
+        "print(early, os.environ['OMP_WAIT_POLICY'], os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith(("_WAIT_POLICY", "_NUM_THREADS"))}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "set() PASSIVE 1"

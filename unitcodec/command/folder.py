@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from types import TracebackType
 
 from unitcodec.command.jobs import JobError
 from unitcodec.command.output import OutputError, OutputExists, sync
 from unitcodec.command.temporary import ASIDE, Temporary, clean, remove_tree
 
-HELD = ("config.json", "entropy.safetensors")
-"""What every model folder holds. A folder without it is somebody's who gave the wrong name, and is not removed."""
+_PART = re.compile(r"(config|onnx)\.json|(model|entropy)\.safetensors|MODEL_CARD\.md|LICENSE[\w.-]*|\w+\.onnx")
+"""Files of a model folder. A folder that holds others is somebody's who gave the wrong name, and is not removed."""
 
 
 class OutputFolder:
@@ -94,7 +95,8 @@ def _check_replaceable(path: str, name: str) -> None:
     if not os.path.isdir(path):
         raise JobError(f"{name}: exists, and is not a directory")
     with os.scandir(path) as entries:
-        held = {each.name: each.is_dir() for each in entries}
-    # A model folder is flat: what has folders is more than a model, a repository perhaps.
-    if held and (any(held.values()) or not all(name in held for name in HELD)):
-        raise JobError(f"{name}: exists, and holds no model, or more; --overwrite replaces a model folder or an empty one")
+        found = {each.name: each.is_dir() or not _PART.fullmatch(each.name) for each in entries}
+    if foreign := sorted(each for each, strange in found.items() if strange):
+        raise JobError(f"{name}: exists, and holds {foreign[0]}, which is no part of a model; --overwrite replaces nothing else")
+    if found and not {"config.json", "entropy.safetensors"} <= set(found):
+        raise JobError(f"{name}: exists, and holds no model; --overwrite replaces nothing else")

@@ -1,4 +1,4 @@
-"""The codec without PyTorch: ONNX Runtime, NumPy, constriction and threadpoolctl.
+"""The codec without PyTorch: ONNX Runtime, NumPy and constriction.
 
 ``unitcodec export-onnx MODEL DIR`` writes a folder of graphs, once, with PyTorch. Whoever codes with it needs none:
 

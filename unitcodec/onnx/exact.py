@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from bitstream.product import product
-
 from .. import steps
 from ..configuration import ModelConfig
 from ..content.parts import Parts
@@ -120,7 +118,7 @@ class Exact:
             return Linear(self._weights, f"{name}.{part}_proj", biased)(x).reshape(len(x), -1, HEAD).transpose(1, 0, 2)
 
         query, key, value = heads("q", x[own]), heads("k", x, False), heads("v", x)
-        mixed = product(softmax(product(query, key.transpose(0, 2, 1)) * HEAD**-0.5, 2), value)
+        mixed = softmax(query @ key.transpose(0, 2, 1) * HEAD**-0.5, 2) @ value
         return Linear(self._weights, f"{name}.out_proj")(mixed.transpose(1, 0, 2).reshape(mixed.shape[1], -1))
 
     def _normalised(self, name: str, x: Floats) -> Floats:
@@ -142,7 +140,7 @@ class Exact:
         hidden = self._blocks("pitch.encoder", Conv(self._weights, "pitch.stem")(fold(track, 4)))
         latent = Conv(self._weights, "pitch.reduce")(fold(hidden, 2))
         book = self._weights("pitch.quantizer.codebook")
-        return (np.square(book).sum(1) - 2.0 * product(latent, book.T)).argmin(1)
+        return (np.square(book).sum(1) - 2.0 * latent @ book.T).argmin(1)
 
     def pitch_features(self, f0: NDArray[Any], mean: float, deviation: float) -> Floats:
         """F0 codes (m,) -> pitch features (8 m, 3); see :func:`.decoder.mel.decode_f0`."""

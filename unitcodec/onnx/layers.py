@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitstream.product import product
-
 Floats = NDArray[Any]
 Read = Callable[[str], Floats]
 """A weight of a model by its name, in the type that is to be computed in."""
@@ -32,13 +30,13 @@ class Linear:
         self.bias = weights(f"{name}.bias") if biased else self.weight.dtype.type(0)
 
     def __call__(self, x: Floats) -> Floats:
-        made: Floats = product(x, self.weight.T)
+        made: Floats = x @ self.weight.T
         made += self.bias
         return made
 
     def back(self, slope: Floats) -> Floats:
         """Slope by what is made -> by what it is made of."""
-        return product(slope, self.weight)
+        return slope @ self.weight
 
 
 class Conv:
@@ -99,9 +97,9 @@ def _through(x: Floats, taps: Floats, stride: int = 1) -> Floats:
     """(n, inputs) and a kernel (k, inputs, outputs) -> (ceil(n / stride), outputs)."""
     around = len(taps) // 2
     padded = np.pad(x, ((around, around), (0, 0)))
-    total: Floats = product(padded[: len(x) : stride], taps[0])
+    total: Floats = padded[: len(x) : stride] @ taps[0]
     for place, tap in enumerate(taps[1:], 1):
-        total += product(padded[place : place + len(x) : stride], tap)
+        total += padded[place : place + len(x) : stride] @ tap
     return total
 
 

@@ -12,8 +12,6 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from bitstream.product import product
-
 from ..content.parts import LOUDEST
 from ..frames import BANDS, FFT, FLOOR, HOP, WINDOW, denormalise, frame_count, mel_filters, slaney_filters
 
@@ -56,13 +54,13 @@ def power_spectrogram(waveform: Doubles, size: int, fft: int) -> Doubles:
 def log_mel(waveform: Doubles) -> Doubles:
     """Waveform (T,) -> (80, ceil(T / 160)); see :func:`unitcodec.features.log_mel`."""
     magnitude = np.sqrt(np.maximum(power_spectrogram(waveform, WINDOW, FFT), 1e-20))
-    mel: Doubles = np.log(product(magnitude, _mel_filters().T) * (2.0 / WINDOW) + FLOOR).T
+    mel: Doubles = np.log(magnitude @ _mel_filters().T * (2.0 / WINDOW) + FLOOR).T
     return mel
 
 
 def whisper_mel(waveform: Doubles) -> Doubles:
     """Waveform (T,) -> (80, ceil(T / 160)); see :func:`unitcodec.content.whisper.whisper_mel`."""
-    power = product(power_spectrogram(waveform, WHISPER_WINDOW, WHISPER_WINDOW), _whisper_filters().T)
+    power = power_spectrogram(waveform, WHISPER_WINDOW, WHISPER_WINDOW) @ _whisper_filters().T
     level = np.maximum(np.log10(np.maximum(power, 1e-10)), LOUDEST - 8.0)
     mel: Doubles = ((level + 4.0) / 4.0).T
     return mel
@@ -114,6 +112,6 @@ def matched(waveform: Singles, mel: Singles, passes: int) -> Singles:
     for _ in range(passes):
         spectra = overlap_frames(waveform)
         magnitude = np.sqrt(np.square(spectra.real) + np.square(spectra.imag) + np.float32(TINY))
-        lacks = target - np.log(product(magnitude, bands.T) + np.float32(FLOOR))
-        waveform = overlap_add(spectra * np.exp(product(np.clip(lacks, -MOST_MATCHED, MOST_MATCHED), shares)))
+        lacks = target - np.log(magnitude @ bands.T + np.float32(FLOOR))
+        waveform = overlap_add(spectra * np.exp(np.clip(lacks, -MOST_MATCHED, MOST_MATCHED) @ shares))
     return waveform

@@ -1,4 +1,4 @@
-"""Print a digest of everything that coding gives: the same wherever this runs. It needs what `bitstream` needs, and safetensors.
+"""Print a digest of everything that coding gives: the same wherever this runs. Needs NumPy, constriction and safetensors.
 
     python tests/bitstream/entropy/identity.py [int64]
 
@@ -72,10 +72,10 @@ def cases() -> Iterator[tuple[EntropyModel, list[tuple[np.ndarray, np.ndarray]]]
     yield large_model(), [(part, np.zeros(1, np.int32)) for part in parts]
 
 
-def int64_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """What `product` gives, by integers; NumPy has no BLAS for these. The weights' fraction bits are put back after."""
-    whole = np.rint(b.astype(np.float64) * 2.0**MAX_SHIFT).astype(np.int64)
-    return ((a.astype(np.int64) @ whole) / 2.0**MAX_SHIFT).astype(np.float32)
+def int64_product(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """What `recurrent.product` gives, by integers; NumPy has no BLAS for these. The weights' fraction bits are put back after."""
+    whole = np.rint(weights.astype(np.float64) * 2.0**MAX_SHIFT).astype(np.int64)
+    return ((values.astype(np.int64) @ whole) / 2.0**MAX_SHIFT).astype(np.float32)
 
 
 def digest() -> str:
