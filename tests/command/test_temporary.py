@@ -106,3 +106,17 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
     with OutputFolder(str(tmp_path / "model")):
         pass
     assert (len(os.listdir("/proc/self/fd")) if before else 0) == before
+
+
+def test_what_cannot_be_removed_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str) -> None:
+        raise PermissionError(path)
+
+    monkeypatch.setattr(temporary, "_remove", refuse)
+    made = Temporary(str(tmp_path))
+    with pytest.raises(PermissionError):
+        made.close()
+    monkeypatch.undo()
+    monkeypatch.setattr(temporary, "_cleaned", set())
+    clean(str(tmp_path))
+    assert names(tmp_path) == []

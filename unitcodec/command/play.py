@@ -110,7 +110,7 @@ def _run(command: Sequence[str], feed: Callable[[IO[bytes]], None]) -> None:
     if status:
         raise PlayerError(f"{command[0]} failed: {said[-1] if said else f'status {status}'}")
     if any(sign in line for sign in SILENT for line in said):
-        raise PlayerError(f"{command[0]} failed: {said[-1]}")
+        raise PlayerError(f"{command[0]} finds no sound device; unitcodec decode writes the sound to a file")
     if said:
         say(f"unitcodec: {command[0]}: {said[-1]}")
 

@@ -60,10 +60,12 @@ class Temporary:
         try:
             self.stream.close()
         finally:
-            self.remove()
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            try:
+                self.remove()
+            finally:
+                if self._lock is not None:
+                    os.close(self._lock)
+                    self._lock = None
 
 
 def clean(folder: str) -> None:
