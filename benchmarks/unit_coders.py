@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.errors import Gap
 from bitstream import EntropySpec, PacketCoder, Stream, fit_tables
-from bitstream.entropy.batch import IntArray
+from bitstream.arrays import IntArray
 from bitstream.entropy.model import packet_bits
 
 Sizes = tuple[list[int], int]

@@ -24,7 +24,7 @@ from benchmarks.files import write_json
 from benchmarks.provenance import provenance
 from benchmarks.unit_coders import CODERS, NO_F0, spec_of
 from bitstream import BitstreamError, EntropyModel, PacketCoder
-from bitstream.entropy.batch import IntArray
+from bitstream.arrays import IntArray
 from bitstream.entropy.find import ENTROPY_FILE
 from bitstream.entropy.model import packet_bits
 from bitstream.entropy.spec import SAMPLE_RATE

@@ -12,14 +12,15 @@ from numbers import Real
 from typing import BinaryIO, cast, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 import bitstream
 from bitstream import InvalidCodes, OnError, Packet, PacketReader, PacketWriter, SpeechCodes, UnknownModel
+from bitstream.arrays import IntArray
 from bitstream.codes import as_codes, require_codes
 from bitstream.entropy.find import find_sibling
 from bitstream.entropy.spec import SAMPLE_RATE
 
+from .arrays import FloatArray
 from .audio.recording import Rate, Recording, as_block, batch_blocks, mono_blocks
 from .configuration import Described
 from .decoder.conversion import convert
@@ -30,9 +31,6 @@ from .encoder.rate import above_zero
 from .encoder.stream import Checkpoint, StreamEncoder
 from .encoder.together import Work, together
 from .errors import AudioError
-from .fields import IntArray
-
-FloatArray = NDArray[np.float32]
 
 _SLICE = 163840  # samples handed to the encoder at once: about 10 s
 

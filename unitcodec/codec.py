@@ -13,9 +13,11 @@ from typing import Literal, Self, overload
 import torch
 
 from bitstream import InvalidCodes, SpeechCodes
+from bitstream.arrays import IntArray
 
 from . import model as models
-from .base import AnyCodec, FileEncoder, FloatArray
+from .arrays import FloatArray
+from .base import AnyCodec, FileEncoder
 from .decoder.live import LiveDecoder
 from .decoder.piece import NetworkVoice
 from .decoder.stream import StreamDecoder
@@ -28,7 +30,7 @@ from .encoder.rate import above_zero
 from .encoder.stream import Checkpoint, StreamEncoder
 from .encoder.unit_search import UnitSearch
 from .errors import ModelError
-from .fields import Fields, IntArray
+from .fields import Fields
 from .packed import pack
 
 

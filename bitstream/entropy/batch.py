@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bitstream.arrays import IntArray
 from bitstream.entropy.spec import F0, EntropySpec, stream_title
 from bitstream.errors import InvalidCodes
 
 T = TypeVar("T")
 G = TypeVar("G")
-IntArray = NDArray[np.int32]
 Codes = tuple[IntArray, IntArray]
 """units (rows, n) and f0 (m,)"""
 

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bitstream.arrays import IntArray
 from bitstream.codes import SpeechCodes, as_codes
-from bitstream.entropy.batch import Batch, Codes, IntArray, check_symbols, in_groups, packet_of
+from bitstream.entropy.batch import Batch, Codes, check_symbols, in_groups, packet_of
 from bitstream.entropy.rangecoder import Distribution, FewDecoders, canonical_tail, encode
 from bitstream.entropy.spec import MAX_INTEGERS, EntropySpec, from_radix, stream_title, to_radix
 from bitstream.errors import BitstreamError, Damaged, InvalidCodes, InvalidEntropyModel, shown

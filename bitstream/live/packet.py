@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from bitstream.arrays import IntArray
 from bitstream.codes import as_codes
 from bitstream.entropy.model import EntropyModel
 from bitstream.errors import Damaged, InvalidCodes
 from bitstream.stream.header import CRC_START, LIVE_VERSION
 from bitstream.stream.packet import PacketCoder
-
-IntArray = NDArray[np.int32]
 
 TURNS = 8
 """In so many packets each speaker field is sent once."""

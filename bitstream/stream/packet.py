@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bitstream.arrays import IntArray
 from bitstream.codes import as_codes
-from bitstream.entropy.batch import Batch, Codes, IntArray, in_groups
+from bitstream.entropy.batch import Batch, Codes, in_groups
 from bitstream.entropy.model import Bits, EntropyModel, by_packet, intervals
 from bitstream.entropy.rangecoder import Decoders, Distribution, FewDecoders, canonical_tail, encode, shortest_tail
 from bitstream.errors import Damaged

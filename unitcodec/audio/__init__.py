@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bitstream.entropy.spec import SAMPLE_RATE
 
+    from ..arrays import Samples
     from .raw import RawFormat
     from .reader import Reader, open_reader
-    from .resampling import Samples, resampled_length
+    from .resampling import resampled_length
     from .wav import Sink, write_wav
     from .waveform import to_mono_16k
 

@@ -22,8 +22,8 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Samples
 from .headers import MOST_FILES, Size, mp3_problem, ogg_links, sized_files, to_the_end
 from .mixing import to_float32
 from .starts import kind_at, untagged
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.container import InputContainer
 
-Samples = NDArray[np.float32]
 
 SELF_FRAMING = ("aac", "ac3", "amr", "eac3", "loas", "mp3", "mpeg", "mpegts", "ogg")
 """Formats whose headers do not say how long they are, or not by the clock; FFmpeg guesses."""

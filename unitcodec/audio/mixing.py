@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Samples
 from ..errors import AudioError, AudioWarning, warn
-
-Samples = NDArray[np.float32]
 
 BLOCKS_PER_SECOND, OF_ONE_CHANNEL = 4, 20
 """How often channels are compared; and how often samples are handed on where there is nothing to compare."""

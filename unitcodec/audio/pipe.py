@@ -13,15 +13,13 @@ from typing import BinaryIO
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
+from ..arrays import Samples
 from ..errors import AudioError
 from .headers import Size, to_the_end
 from .mixing import FAR_ABOVE, peak_of
 from .raw import ENCODINGS, RawFormat
 from .starts import is_chunk, kind_of_stump
-
-Samples = NDArray[np.float32]
 
 BLOCKS_PER_SECOND = 20
 """How often samples are handed on: live speech waits for no more than 50 ms."""

@@ -20,17 +20,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ..arrays import Samples
 from ..errors import AudioError, AudioWarning, is_url, reason, warn
 from .mixing import Mixer, peak_of, scale_down
 from .pipe import open_pipe
 from .raw import RawFormat
 from .resampling import Resampler, check_rate
 from .sources import Source, open_source
-
-Samples = NDArray[np.float32]
 
 _COPY_BYTES = 1 << 20
 

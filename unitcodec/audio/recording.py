@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, SupportsInt, TypeAlias, TypeGua
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Samples
 from ..errors import AudioError
-from .resampling import Samples
 from .waveform import to_mono_16k
 
 if TYPE_CHECKING:

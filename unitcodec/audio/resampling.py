@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, SupportsInt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitstream.entropy.spec import SAMPLE_RATE
 
+from ..arrays import Samples
 from ..errors import AudioError
 
 MIN_SAMPLE_RATE = 8000
@@ -20,8 +20,6 @@ MIN_SAMPLE_RATE = 8000
 
 MAX_SAMPLE_RATE = 10_000_000
 """Highest input rate, in Hz: beyond it the number is wrong, and resampling would take for ever."""
-
-Samples = NDArray[np.float32]
 
 
 def resampled_length(frames: int, sample_rate: int) -> int:

@@ -7,17 +7,14 @@ import os
 from collections.abc import Iterator
 from typing import Protocol
 
-import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
+from ..arrays import Samples
 from ..errors import AudioError
 from .headers import sized_files, to_the_end
 from .media import CURE, Media, MediaError
 from .raw import ENCODINGS, RawFormat
 from .starts import kind_of_stump, untagged
-
-Samples = NDArray[np.float32]
 
 ANOTHER = f"is it a sound file, and whole? If so {CURE}; bare samples: --raw"
 """Where every reader has given up: few formats are let through to FFmpeg, so another program may know it."""

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from bitstream.entropy.spec import SAMPLE_RATE
 
+from ..arrays import Samples
 from ..errors import AudioError
-
-Samples = NDArray[np.float32]
 
 
 class Sink(Protocol):

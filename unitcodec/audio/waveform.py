@@ -12,9 +12,10 @@ from typing import SupportsInt
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arrays import Samples
 from ..errors import AudioError, AudioWarning, warn
 from .mixing import Mixer, peak_of, scale_down, to_float32
-from .resampling import Resampler, Samples, check_rate
+from .resampling import Resampler, check_rate
 
 MAX_CHANNELS = 1024
 """As in libsndfile; an array with more rows than this was handed over transposed."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bitstream.arrays import IntArray
 from unitcodec.audio.suffixes import AUDIO_SUFFIXES
 from unitcodec.command.coding import RESUMES, skip_existing_option, unfinished
 from unitcodec.command.jobs import STANDARD, Job, JobError, check_targets
@@ -38,8 +39,8 @@ from unitcodec.errors import AudioError, UnitcodecError
 
 if TYPE_CHECKING:
     from bitstream import EntropyModel
+    from bitstream.arrays import IntArray
     from unitcodec.codec import Codec
-    from unitcodec.fields import IntArray
     from unitcodec.formats.unit_files import UnitEntry, UnitsError
 
 UNIT_SUFFIXES = frozenset({".jsonl", ".npz"})

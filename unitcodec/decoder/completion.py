@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from bitstream import InvalidCodes, SpeechCodes
+from bitstream.arrays import IntArray
 from bitstream.entropy.spec import SAMPLE_RATE
 
-from ..fields import IntArray
 from ..formats.unit_files import MAX_FRAMES, UnitEntry, expand
 from ..model import Model
 from .conversion import convert, default_speaker, entropy_of

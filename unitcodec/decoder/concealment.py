@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fields import IntArray
+from bitstream.arrays import IntArray
 
 HOLD, FADE = 0.32, 0.32
 """Seconds for which the last sound is held as it was, and in which it then becomes silence."""

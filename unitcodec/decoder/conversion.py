@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bitstream import EntropyModel, InvalidCodes, SpeechCodes, UnknownModel
+from bitstream.arrays import IntArray
 from bitstream.entropy.find import find_sibling
 
-from ..fields import IntArray
 from ..frames import LEVEL_CODES, REFERENCE_LEVEL, level_code
 
 if TYPE_CHECKING:

@@ -8,13 +8,11 @@ than speech's own.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitstream import EntropyModel, InvalidCodes
+from bitstream.arrays import IntArray
 from bitstream.entropy.batch import Batch, packet_of
 from bitstream.entropy.spec import F0
-
-IntArray = NDArray[np.int32]
 
 TOGETHER = 64
 """Packets worked on side by side."""

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitstream import Damaged
+from bitstream.arrays import IntArray
 from bitstream.entropy.spec import SAMPLE_RATE
 from bitstream.live.packet import LATE, NUMBERS, LiveCoder, LivePacket
 
+from ..arrays import FloatArray
 from ..content.fsq import rung_of
 from ..errors import ModelError
-from ..fields import Fields, IntArray
+from ..fields import Fields
 from ..frames import HOP, level_gain
 from ..model import Model, Networks
 from ..vocoder.excitation import white_noise
@@ -39,8 +41,6 @@ BACK = 38
 
 SOFTENED = 8
 """Samples that the noise of pauses is an average of: that of rooms is no hiss."""
-
-FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..fields import Fields, IntArray
+from bitstream.arrays import IntArray
+
+from ..fields import Fields
 from ..frames import HOP
 from ..model import Networks
 from ..pitch.track import STRIDE

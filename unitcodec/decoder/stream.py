@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitstream import Packet
+from bitstream.arrays import IntArray
 from bitstream.entropy.spec import SAMPLE_RATE
 
+from ..arrays import FloatArray
 from ..fields import Fields
 from ..frames import level_gain
 from .concealment import Past, conceal, frames_ahead, gain_curve
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 PIECE = 4
 """Packets decoded at once: about 10 s."""
-
-FloatArray = NDArray[np.float32]
-IntArray = NDArray[np.int32]
 
 
 class Voice(Protocol):

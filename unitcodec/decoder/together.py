@@ -13,12 +13,13 @@ from typing import cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from bitstream import SpeechCodes
+from bitstream.arrays import IntArray
 
-from ..fields import Fields, IntArray
+from ..arrays import FloatArray
+from ..fields import Fields
 from ..frames import HOP
 from ..model import Model, Networks
 from ..vocoder.excitation import excite_each
@@ -31,8 +32,6 @@ from .stream import Piece, StreamDecoder
 
 STREAMS = 16
 """Spoken side by side, at most: memory does not grow with how many there are."""
-
-FloatArray = NDArray[np.float32]
 
 
 def side_by_side(networks: Networks) -> bool:

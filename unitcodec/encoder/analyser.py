@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import DTypeLike, NDArray
 
+from bitstream.arrays import IntArray
+
 from ..content import ContentFamily
 from ..content.decision import Decision
 from ..content.rungs import Candidates
 from ..features import log_mel
-from ..fields import Fields, IntArray
+from ..fields import Fields
 from ..frames import HOP, normalise
 from ..model import Networks
 from ..pitch import PitchFamily

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import FloatArray
 from ..frames import HOP
 from ..pitch.tracker import CONTEXT, Tracker
-
-FloatArray = NDArray[np.float32]
 
 
 class Buffer:

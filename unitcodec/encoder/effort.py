@@ -9,8 +9,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bitstream.arrays import IntArray
+
 from ..content.rungs import Candidates
-from ..fields import Fields, IntArray
+from ..fields import Fields
 
 AROUND = 24
 """Unit frames on either side of a packet that are spoken with it, as far as there are any."""

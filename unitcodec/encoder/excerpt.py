@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fields import IntArray
+from bitstream.arrays import IntArray
+
 from ..frames import HOP
 from ..pitch.track import STRIDE
 

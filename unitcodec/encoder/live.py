@@ -14,16 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bitstream.arrays import IntArray
 from bitstream.entropy.spec import SAMPLE_RATE
 from bitstream.live.packet import NOISE_LEVELS, OVERHEAD, SAMPLES_BYTES, LiveCoder
 
+from ..arrays import FloatArray
 from ..audio.recording import as_block
 from ..content.decision import Decision
 from ..content.fsq import rung_of
 from ..content.rungs import Candidates, Rungs
 from ..decoder.conversion import LEVEL_FIELD, typical_speaker
 from ..errors import AudioError
-from ..fields import Fields, IntArray
+from ..fields import Fields
 from ..frames import HOP, LEVEL_CODES, LEVEL_STEP, active_level, block_power, level_code, level_gain
 from ..model import Model, Networks
 from ..pitch.track import STRIDE, live_statistics
@@ -90,8 +92,6 @@ HANGOVER = 2
 
 REMINDER = 48
 """Packets of a pause after which it is told again: numbers come round after 64."""
-
-FloatArray = NDArray[np.float32]
 
 
 class LiveEncoder:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitstream.entropy.spec import SAMPLE_RATE
 
+from ..arrays import FloatArray
 from ..fields import Fields
 from ..frames import REFERENCE_LEVEL, active_level, block_power, level_code, level_gain, stands_out
 from ..pitch.track import statistics
@@ -37,8 +37,6 @@ SILENCE = -60.0
 
 BLOCKS = 50
 """A second; see :func:`unitcodec.frames.block_power`."""
-
-FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

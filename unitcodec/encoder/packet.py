@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from bitstream import EntropySpec
+from bitstream.arrays import IntArray
 
+from ..arrays import FloatArray
 from ..content.rungs import Candidates
-from ..fields import Fields, IntArray
+from ..fields import Fields
 from ..frames import HOP, WINDOW, level_gain
 from ..pitch.track import STRIDE
 from .buffer import Buffer, F0Track
@@ -21,7 +23,6 @@ from .together import Window
 CODE_SAMPLES = HOP * STRIDE
 """Samples an F0 code: the grid that every window lies on."""
 
-FloatArray = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 

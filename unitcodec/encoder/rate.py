@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitstream import EntropyModel, EntropySpec
+from bitstream.arrays import IntArray
 from bitstream.entropy.batch import Batch
 from bitstream.entropy.model import intervals
 from bitstream.entropy.spec import F0, SAMPLE_RATE
@@ -23,7 +24,6 @@ from bitstream.stream.framing import frame_payload, frame_stream
 
 from ..content.rungs import Candidates, Rungs
 
-IntArray = NDArray[np.int32]
 Tried = tuple[int, IntArray, float]
 """A rung of a packet, units that may be its, and their bits."""
 

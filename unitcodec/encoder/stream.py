@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitstream import BitstreamError, SpeechCodes
+from bitstream.arrays import IntArray
 
+from ..arrays import FloatArray
 from ..audio.mixing import peak_of
 from ..audio.recording import as_block
 from ..configuration import Described
 from ..content.rungs import Candidates
 from ..errors import AudioError, AudioWarning, UnitcodecWarning, warn
-from ..fields import Fields, IntArray
+from ..fields import Fields
 from ..frames import HOP, level_gain
 from ..pitch.tracker import CONTEXT, TRACKERS, Tracker
 from .buffer import Buffer, F0Track
@@ -34,7 +35,6 @@ from .together import WINDOWS, Work, together
 LOUDEST = 4.0
 """Peak, full scale being 1, that no mixing or resampling gives to samples that were within it."""
 
-FloatArray = NDArray[np.float32]
 Codes = tuple[IntArray, IntArray]
 """Of a packet: units (rows, n), F0 (m,)."""
 

@@ -22,17 +22,15 @@ from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bitstream import InvalidCodes, SpeechCodes
+from bitstream.arrays import IntArray
 from bitstream.codes import MAX_SAMPLES, as_codes
 from bitstream.stream.header import MAGIC
 
 from ..errors import UnitcodecError
 from .arrays import MAX_BYTES, NPZ, Array, read_npz, write_npz
 from .unit_lines import LineReader, read_dictionary
-
-IntArray = NDArray[np.int32]
 
 GZIP = b"\x1f\x8b"
 """How a gzipped file begins."""

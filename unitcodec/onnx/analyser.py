@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from bitstream.arrays import IntArray
+
 from ..content.parts import Parts, parts_of
 from ..content.rungs import Candidates, Rungs
 from ..encoder.excerpt import MARGIN, Excerpt, segment
 from ..encoder.packet import content_samples, whole_codes, whole_f0
 from ..encoder.together import Window
-from ..fields import Fields, IntArray
+from ..fields import Fields
 from ..frames import HOP, normalise
 from ..pitch.track import STRIDE, mean_and_deviation, track_channels
 from ..speaker.descent import Descent, Floats

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+from bitstream.arrays import IntArray
+
 from ..base import AnyCodec, FileEncoder
 from ..decoder.stream import StreamDecoder
 from ..encoder.effort import checked_effort
 from ..encoder.rate import above_zero
 from ..encoder.stream import Checkpoint, StreamEncoder
 from ..errors import ModelError
-from ..fields import Fields, IntArray
+from ..fields import Fields
 from .analyser import GraphAnalyser
 from .folder import INDEX, Folder
 from .session import Graphs

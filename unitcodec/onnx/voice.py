@@ -7,7 +7,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fields import Fields, IntArray
+from bitstream.arrays import IntArray
+
+from ..fields import Fields
 from ..frames import HOP
 from ..pitch.track import STRIDE, mean_and_deviation
 from ..vocoder.noise import white_noise

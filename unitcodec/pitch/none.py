@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..arrays import FloatArray
 from .track import STRIDE
-
-FloatArray = NDArray[np.float32]
 
 
 class NoPitch(nn.Module):

@@ -15,13 +15,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..arrays import FloatArray
 from ..quantize import VQ
 from .track import STRIDE
 
 FINE = 2
 """F0 values (200 Hz) to one of the tracker's (100 Hz)."""
-
-FloatArray = NDArray[np.float32]
 
 
 def in_hertz(mean: float, deviation: float) -> tuple[float, float]:

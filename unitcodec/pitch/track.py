@@ -7,7 +7,8 @@ deviation of log-F0 travel beside the codes (:func:`statistics`).
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ..arrays import FloatArray
 
 MEAN_CODES, MEAN_MIN, MEAN_MAX = 64, float(np.log(60.0)), float(np.log(420.0))
 DEVIATION_CODES, DEVIATION_MIN, DEVIATION_MAX = 8, 0.06, 0.41
@@ -15,8 +16,6 @@ FEW_FRAMES, TYPICAL_DEVIATION = 100, 0.2
 """What is taken for granted of the deviation counts as so many voiced frames (10 ms)."""
 STRIDE = 8
 """F0 values (100 Hz) a code (12.5 Hz)."""
-
-FloatArray = NDArray[np.float32]
 
 
 def statistics(f0: FloatArray) -> tuple[int, int]:

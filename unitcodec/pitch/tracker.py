@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from bitstream.entropy.spec import SAMPLE_RATE
 
+from ..arrays import FloatArray
 from ..frames import HOP
 
 F0_MIN, F0_MAX = 55.0, 500.0
 """Search range in Hz: below the lowest male and above nearly all female and child speech."""
 
-FloatArray = NDArray[np.float32]
 Detected = NDArray[np.float64]
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from bitstream import EntropyModel, EntropySpec, RecurrentModel, SpeechCodes, Stream, TableModel, fit_tables, pack_many
+from bitstream.arrays import IntArray
 from bitstream.entropy.batch import packet_of
 from bitstream.entropy.model import packet_bits
 from bitstream.entropy.spec import F0, SAMPLE_RATE
@@ -27,7 +27,6 @@ from ..training.recurrent_training import Settings, train
 MOST_ENTRIES = 2**23
 """Of a table: 16 MB."""
 
-IntArray = NDArray[np.int32]
 Utterance = tuple[IntArray, IntArray]
 
 

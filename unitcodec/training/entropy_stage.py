@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
 from bitstream import EntropyModel, EntropySpec, Stream
+from bitstream.arrays import IntArray
 from bitstream.entropy.batch import packet_of
 from bitstream.entropy.fit import round_frequencies
 from bitstream.entropy.spec import F0, SAMPLE_RATE
@@ -34,7 +35,6 @@ from ..speaker import SpeakerFamily
 from .corpus import Corpus
 from .recurrent_training import Settings, train
 
-IntArray = NDArray[np.int32]
 PACKET_SAMPLES = 40960
 """2.56 s."""
 MAX_REFERENCES = 3
