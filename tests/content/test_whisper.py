@@ -49,20 +49,6 @@ def test_the_network_is_that_of_transformers() -> None:
     torch.testing.assert_close(states[-1], wanted.last_hidden_state, rtol=1e-4, atol=1e-4)
 
 
-def test_merged_frames_are_the_means_of_two() -> None:
-    torch.manual_seed(0)
-    network, mel = WhisperEncoder(layers=3).eval(), torch.randn(1, 80, 40)
-    with torch.no_grad():
-        whole, merged = network(mel), network(mel, merged=1)
-        halves = whole[0].unflatten(1, (10, 2)).mean(2)
-        second = network.layers[1](halves)
-        third = network.layers[2](second)
-    assert torch.equal(merged[0], whole[0])
-    for state, wanted in zip(merged[1:], (second, third, network.layer_norm(third)), strict=True):
-        torch.testing.assert_close(state[:, ::2], wanted)
-        torch.testing.assert_close(state[:, 1::2], wanted)
-
-
 def test_the_front_end_is_that_of_transformers(waveform: torch.Tensor) -> None:
     transformers = pytest.importorskip("transformers", reason="needs the extra ssl")
     # So loud that the loudest frame is the one that LOUDEST speaks of.
@@ -102,11 +88,9 @@ def test_a_unit_hears_the_whole_window(encoder: WhisperContentEncoder, waveform:
 
 
 @pytest.mark.parametrize("own", [slice(0, 8), slice(30, 38), slice(79, 87), slice(0, 87)])
-@pytest.mark.parametrize("merged", [None, 0, 2, 3])
 def test_of_some_units_only_what_they_need_is_computed(
-    encoder: WhisperContentEncoder, waveform: torch.Tensor, own: slice, merged: int | None, monkeypatch: pytest.MonkeyPatch
+    encoder: WhisperContentEncoder, waveform: torch.Tensor, own: slice
 ) -> None:
-    monkeypatch.setattr(encoder, "merged", merged)
     with torch.no_grad():
         part, whole = encoder.latent_of(waveform, own), encoder.latent(waveform)
     assert torch.allclose(part, whole[..., own], rtol=0, atol=1e-12)
@@ -136,9 +120,3 @@ def test_only_what_was_published_stays_as_it_is(encoder: WhisperContentEncoder, 
 def test_states_that_do_not_exist() -> None:
     with pytest.raises(ValueError, match=r"states \[6\] of a Whisper of 4 layers"):
         make_content("whisper", taken=[6])
-
-
-@pytest.mark.parametrize(("merged", "stride"), [(4, 4), (-1, 4), (1, 2)])
-def test_layers_that_merge_no_frames(merged: int, stride: int) -> None:
-    with pytest.raises(ValueError, match=f"merged {merged}: a layer of 4, for a stride of 4 or 8"):
-        make_content("whisper", merged=merged, stride=stride)

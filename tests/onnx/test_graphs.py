@@ -54,14 +54,9 @@ def test_the_slope_is_that_of_the_error(models: tuple[Path, Networks], frames: i
     assert np.allclose(found, wanted.numpy(), rtol=1e-9, atol=1e-15)
 
 
-@pytest.mark.parametrize("merged", [None, 1, 3])
-def test_what_float64_decides(models: tuple[Path, Networks], merged: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_float64_decides(models: tuple[Path, Networks]) -> None:
     folder, networks = models
     exact, content = _exact(folder), cast(Any, networks.content)
-    if content.hears != "waveform" and merged is not None:
-        pytest.skip("only Whisper merges frames")
-    monkeypatch.setattr(exact, "_merged", merged)
-    monkeypatch.setattr(content, "merged", merged, raising=False)
     rng = np.random.default_rng(0)
     mel, heard, track = rng.normal(size=(40, 80)), rng.normal(size=(96, 80)), rng.normal(size=(160, 2))
     given = [torch.from_numpy(each.T)[None] for each in (mel, heard, track)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from unitcodec.content.whisper import WhisperContentEncoder
 from unitcodec.errors import UnitcodecError
 from unitcodec.training import run
 from unitcodec.training.corpus import prepare
@@ -98,35 +96,6 @@ def test_the_mel_decoder_may_learn_too(manifest: Path, tmp_path: Path) -> None:
     other.write_text(json.dumps(RECIPE))
     with pytest.raises(UnitcodecError, match=r"of another encoder\.decoder"):
         replace(folder, settings=read_settings(other)).taught()
-
-
-def test_it_learns_what_it_was_with_whispers_frames_merged(manifest: Path, tmp_path: Path) -> None:
-    recipe = tmp_path / "recipe.json"
-    encoder = {
-        "steps": 12,
-        "batch": 2,
-        "seconds": 1.28,
-        "distilled": 1.0,
-        "mel": 0.0,
-        "feature_loss": 0.0,
-        "optimizer": "adamw",
-        "bfloat16": False,
-    }
-    recipe.write_text(json.dumps({**RECIPE, "encoder": encoder, "whisper": {**RECIPE["whisper"], "encoder": {"merged": 1}}}))
-    run("encoder", manifest, tmp_path / "run", recipe, warm_start="default")
-    rows = list(csv.DictReader((tmp_path / "run" / "encoder" / "log.csv").open()))
-    assert float(rows[-1]["test_distilled"]) < 1.0
-    folder = Folder(prepare(manifest, tmp_path / "run" / "corpus"), tmp_path / "run", read_settings(recipe), 0, "cpu", None)
-    begun, taught = folder.autoencoder().scalar, folder.taught().scalar
-    waveform = torch.randn(2, 160 * 128) * 0.05
-    with torch.no_grad():
-        latents = {each: each.latent(waveform) for each in (begun, taught)}
-        assert isinstance(begun, WhisperContentEncoder)
-        assert begun.merged == 1
-        begun.merged = None
-        wanted = begun.latent(waveform)
-    assert all((each - wanted).abs().max() > 1e-4 for each in latents.values())
-    assert torch.equal(begun.whisper.layers[3].fc1.weight, taught.whisper.layers[3].fc1.weight)
 
 
 def test_a_stage_that_is_not_asked_for(manifest: Path, tmp_path: Path) -> None:

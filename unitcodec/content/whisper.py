@@ -42,26 +42,19 @@ class WhisperEncoder(nn.Module):
         self.layer_norm = nn.LayerNorm(width)
         self.width = width
 
-    def forward(self, mel: Tensor, own: slice = slice(None), merged: int | None = None) -> list[Tensor]:
+    def forward(self, mel: Tensor, own: slice = slice(None)) -> list[Tensor]:
         """The states behind each layer, each (B, n / 2, width); behind the last one normalised as well, one state more.
 
-        Args:
-            own: of these frames only, which all hear the others.
-            merged: the number of a layer, 0 the first. It and those behind it see two neighbouring frames as one, their mean, in
-                half the time; their states are alike in both. Networks bear it without training (Bolya et al. 2023, *Token
-                Merging*, arXiv 2210.09461). n / 2 and the ends of ``own`` must be even then.
+        ``own``: of these frames only, which all hear the others.
         """
         x = F.gelu(self.conv2(F.gelu(self.conv1(mel)))).transpose(1, 2)
         x = x + positions(x.shape[1], self.width, x.device).to(x.dtype)
-        states, part, frames = [], own, 1
-        for index, layer in enumerate(self.layers):
-            if index == merged:
-                x, part, frames = x.unflatten(1, (-1, 2)).mean(2), _halved(own), 2
-            last = index == len(self.layers) - 1
-            x = layer(x, part if last else slice(None))
-            state = x if last else x[:, part]
-            states.append(state if frames == 1 else state.repeat_interleave(frames, 1))
-        return [*states, self.layer_norm(states[-1])]
+        states = []
+        for layer in self.layers[:-1]:
+            x = layer(x)
+            states.append(x[:, own])
+        x = self.layers[-1](x, own)
+        return [*states, x, self.layer_norm(x)]
 
 
 class WhisperLayer(nn.Module):
@@ -108,7 +101,6 @@ class WhisperContentEncoder(ContentEncoder):
         layers: of Whisper's encoder.
         taken: the layers whose states are heard, 1 the first; one more than there are is the last one normalised.
         width: of what is made of them.
-        merged: see :meth:`WhisperEncoder.forward`; for units at 25 Hz or fewer.
     """
 
     hears = "waveform"
@@ -125,15 +117,12 @@ class WhisperContentEncoder(ContentEncoder):
         taken: Sequence[int] = (2, 5),
         width: int = 384,
         ladder: Sequence[int] = (),
-        merged: int | None = None,
     ):
         super().__init__(BANDS, levels, channels, blocks, stride, ladder)
         if not taken or not all(1 <= layer <= layers + 1 for layer in taken):
             raise ValueError(f"states {list(taken)} of a Whisper of {layers} layers")
-        if merged is not None and not (0 <= merged < layers and stride > 2):
-            raise ValueError(f"merged {merged}: a layer of {layers}, for a stride of 4 or 8")
         self.whisper = WhisperEncoder(layers).requires_grad_(False)
-        self.taken, self.merged = tuple(taken), merged
+        self.taken = tuple(taken)
         self.around = context
         self.listen = nn.Linear(len(taken) * WIDTH * (stride // 2), width)
         self.neighbours = nn.Conv1d(width, width, 5, padding=2)
@@ -197,15 +186,11 @@ class WhisperContentEncoder(ContentEncoder):
         """Whisper's log-mel (B, 80, n) -> of its n / stride frames those that are ``listened`` to, (B, m, width)."""
         ratio = self.stride // 2
         with torch.no_grad():
-            states = self.whisper(heard, slice(listened.start * ratio, listened.stop * ratio), self.merged)
+            states = self.whisper(heard, slice(listened.start * ratio, listened.stop * ratio))
             taken = torch.cat([F.layer_norm(states[layer - 1], (WIDTH,)) for layer in self.taken], 2)
         side_by_side = fold(taken.transpose(1, 2), self.stride // 2).transpose(1, 2)
         words = gelu(self.listen, side_by_side, "tanh")
         return F.gelu(words + self.neighbours(words.transpose(1, 2)).transpose(1, 2), approximate="tanh")
-
-
-def _halved(own: slice) -> slice:
-    return own if own == slice(None) else slice(own.start // 2, own.stop // 2)
 
 
 def difference(wanted: Sequence[Tensor], found: Sequence[Tensor]) -> Tensor:

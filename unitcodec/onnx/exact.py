@@ -52,7 +52,6 @@ class Exact:
         self._weights: Read = lambda name: weights.read(name, dtype)
         self._names, self._stride = weights.names, stride
         self._taken: Sequence[int] = config.content.get("taken", TAKEN)
-        self._merged: int | None = config.content.get("merged")
         self._memory: Sequence[int] | None = config.decoder.get("memory")
 
     def slope(self) -> Slope:
@@ -103,14 +102,11 @@ class Exact:
         x = gelu(Conv(self._weights, "content.whisper.conv2", 2)(x))
         x += _positions(*x.shape)
         count = sum(name.startswith("content.whisper.layers.") and name.endswith(".fc1.weight") for name in self._names)
-        states, part, frames = [], own, 1
+        states = []
         for index in range(count):
-            if index == self._merged:
-                x, part, frames = x.reshape(-1, 2, x.shape[1]).mean(1), slice(own.start // 2, own.stop // 2), 2
-            last = index == count - 1
-            x = self._layer(f"content.whisper.layers.{index}", x, part if last else slice(None))
-            states.append((x if last else x[part]).repeat(frames, 0))
-        return [*states, self._normalised("content.whisper.layer_norm", states[-1])]
+            x = self._layer(f"content.whisper.layers.{index}", x, own if index == count - 1 else slice(None))
+            states.append(x if index == count - 1 else x[own])
+        return [*states, self._normalised("content.whisper.layer_norm", x)]
 
     def _layer(self, name: str, x: Floats, own: slice) -> Floats:
         x = x[own] + self._attended(f"{name}.self_attn", self._normalised(f"{name}.self_attn_layer_norm", x), own)

@@ -3,14 +3,10 @@
 In the stage ``content`` it learned by the log-mel of the mel decoder. Here the decoder and the generator are finished and stay as
 they are; the encoder learns to choose those units from which a recogniser hears in the *sound* what it hears in the recording.
 That is the loss of :mod:`unitcodec.encoder.unit_search`, on speech in general instead of the speech at hand.
-
-Or it learns to do the same with less work (``distilled``), by the latents of the encoder that the stage begins with: knowledge
-distillation (Hinton et al. 2015, arXiv 1503.02531), here from the network whose Whisper merges no frames.
 """
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +17,7 @@ from torch import Tensor, nn
 
 from bitstream.entropy.spec import SAMPLE_RATE
 
-from ..content import hear
-from ..content.fsq import ContentEncoder
-from ..content.whisper import WhisperContentEncoder, WhisperEncoder, difference, whisper_mel
+from ..content.whisper import WhisperEncoder, difference, whisper_mel
 from ..features import log_mel
 from ..frames import normalise
 from ..pitch.vqvae import PitchVQVAE
@@ -65,7 +59,6 @@ class EncoderTraining:
         self.model, self.generator = autoencoder.to(device).eval(), generator.to(device).eval()
         self.pitch, self.teacher = pitch.to(device).eval(), teacher.to(device).eval()
         self.content: nn.Module = autoencoder.scalar
-        self.before = _unmerged(autoencoder.scalar) if settings.distilled else None
         # Not what a content encoder has inside and leaves as it is.
         self.learned = [each for each in self.content.parameters() if each.requires_grad]
         for network in (self.model, self.generator, self.pitch, self.teacher):
@@ -104,22 +97,11 @@ class EncoderTraining:
         batch = self._tensors(self.batches.batch(settings.batch, step))
         with bfloat16(self.device, settings.bfloat16):
             latent = self.model.latent(batch["heard"])
-        spoken = settings.mel or settings.feature_loss or settings.conversion
-        terms = self.spoken(latent, batch)[0] if spoken else {}
-        terms |= self._distilled(latent, batch["heard"])
+        terms, _ = self.spoken(latent, batch)
         nearest, codes, _ = self.model.quantized(latent)
         bits, told = self.rate.step(nearest, codes[:, -nearest.shape[1] :])
         loss = bits + torch.stack([getattr(settings, name) * term for name, term in terms.items()]).sum()
         return loss, {**terms, "rate": told["rate"]}
-
-    def _distilled(self, latent: Tensor, heard: Tensor) -> dict[str, Tensor]:
-        """Mean square distance, in code steps, from the latents of the encoder that the stage began with."""
-        if self.before is None:
-            return {}
-        with torch.no_grad(), bfloat16(self.device, self.settings.bfloat16):
-            wanted = self.before.latent(hear(self.before, heard)).float()
-        bound = self.model.scalar.quantizer.bound
-        return {"distilled": F.mse_loss(bound(latent), bound(wanted))}
 
     def spoken(self, latent: Tensor, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Tensor]:
         """Latents (B, rows, m) -> how what is spoken of them differs, and the waveform (B, 160 n)."""
@@ -151,7 +133,6 @@ class EncoderTraining:
             with torch.random.fork_rng():
                 torch.manual_seed(0)  # of the excitation, the same every time
                 terms, waveform = self.spoken(latent, test | {"nested": coarse})
-                terms |= self._distilled(latent, test["clean"])
             found |= {f"{name}_{term}": value.item() for term, value in terms.items()}
             if not nested:
                 samples = torch.stack([test["clean"][:3], waveform[:3]], 1).flatten().float().cpu().numpy()
@@ -159,11 +140,3 @@ class EncoderTraining:
         nearest, codes, _ = self.model.quantized(latent)
         found["test_bits"] = self.rate.cost(nearest, codes[:, -nearest.shape[1] :])
         return found
-
-
-def _unmerged(content: ContentEncoder) -> ContentEncoder:
-    """A copy that stays as it is; Whisper inside it merges no frames."""
-    before = copy.deepcopy(content).eval().requires_grad_(False)
-    if isinstance(before, WhisperContentEncoder):
-        before.merged = None
-    return before

@@ -179,8 +179,7 @@ class JointSettings(AdversarialSettings):
 class EncoderSettings:
     """The weights of the loss's terms are called as the terms are; ``bits``: of a bit for each frame of units.
 
-    ``steps``: 0 leaves the encoder as the stage ``content`` made it. ``decoder``: the mel decoder learns too. ``distilled``: of
-    the distance from the latents of the encoder as that stage made it, if its Whisper merged no frames.
+    ``steps``: 0 leaves the encoder as the stage ``content`` made it. ``decoder``: the mel decoder learns too.
     """
 
     steps: int = 0
@@ -192,7 +191,6 @@ class EncoderSettings:
     mel: float = 1.0
     feature_loss: float = 10.0
     conversion: float = 0.0
-    distilled: float = 0.0
     bits: float = 0.0
     decoder: bool = False
     nested: float = 0.5

@@ -31,10 +31,6 @@ ADDED = ("whisper.", "listen.", "neighbours.", "enter.", "leave.", "memory.")
 ROWS = {"head.2.weight": 0, "head.2.bias": 0, "leave.weight": 0, "leave.bias": 0, "stem.weight": 1}
 """Parameters of content encoder (outputs) and mel decoder (inputs) that have a place for each row, and its axis."""
 
-UNWEIGHTED = ("levels", "ladder", "merged")
-"""What may change of the content encoder with its weights as they are: how finely rows are rounded, and whether Whisper merges
-frames."""
-
 CODE_COUNT = 100.0
 """Vectors that each F0 code shall seem to have had lately, about as many as in a batch."""
 
@@ -47,8 +43,8 @@ def begin(name: str | Path, out: Path, settings: Settings) -> None:
 
     Args:
         name: of a packaged model, or a folder.
-        settings: they must describe the model, but for the levels of its units and voice, the number of F0 codes and whether
-            Whisper merges frames; rows of units may be added. With another number the stage ``pitch`` begins by itself.
+        settings: they must describe the model, but for the levels of its units and voice and the number
+            of F0 codes; rows of units may be added. With another number the stage ``pitch`` begins by itself.
 
     Raises:
         UnitcodecError: there is no such model, it is not what the settings describe, or it cannot be trained on.
@@ -76,9 +72,9 @@ def begin(name: str | Path, out: Path, settings: Settings) -> None:
     if wanted["pitch"] != config.pitch:
         del wanted["pitch"]  # another F0 code: the stage begins by itself, and a decoder hears decoded F0, not its codes
     if len(options["levels"]) >= len(config.content.get("levels", ())) > 0:
-        # Rows that are added begin unheard.
-        has = {name: config.content[name] for name in UNWEIGHTED if name in config.content}
-        wanted["content"] = {name: value for name, value in options.items() if name not in UNWEIGHTED} | has
+        # How finely rows are rounded is no weight, and rows that are added begin unheard.
+        has = {name: config.content[name] for name in ("levels", "ladder") if name in config.content}
+        wanted["content"] = {name: value for name, value in options.items() if name not in ("levels", "ladder")} | has
     # Nor is how often a waveform is matched to its log-mel.
     matching = {name: config.generator[name] for name in ("matching",) if name in config.generator}
     wanted["generator"] = {name: value for name, value in wanted["generator"].items() if name != "matching"} | matching
