@@ -16,7 +16,7 @@ FLOORS = (
     ("model", "configuration", "weights"),
     ("content", "pitch", "speaker", "vocoder"),
     ("features", "quantize", "layers", "frames", "steps", "fields", "audio", "formats"),
-    ("errors", "packed"),
+    ("errors", "packed", "arrays"),
 )
 """Of the package unitcodec, from the top down."""
 
