@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bitstream.arrays import IntArray
 from unitcodec.audio.suffixes import AUDIO_SUFFIXES
 from unitcodec.command.coding import RESUMES, skip_existing_option, unfinished
 from unitcodec.command.jobs import STANDARD, Job, JobError, check_targets
