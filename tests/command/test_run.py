@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 from invocation import run
+
+from unitcodec.command.run import signals_wait
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -61,3 +64,19 @@ def test_progress_in_minutes_and_seconds(monkeypatch: pytest.MonkeyPatch) -> Non
     assert re.search(r"talk\.wav: +50%\|.*\| 00:50/01:39 \[", terminal.getvalue())
     assert re.search(r"\| 01:20/\? \[", terminal.getvalue())
     assert not re.search(r"\d\.\d", terminal.getvalue())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_for_the_end_of_an_import(number: signal.Signals) -> None:
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(number)
+
+    before, reached = signal.signal(number, leave), False
+    try:
+        with pytest.raises(SystemExit, match=str(int(number))), signals_wait():
+            signal.raise_signal(number)
+            reached = True
+        assert reached
+        assert signal.getsignal(number) is leave
+    finally:
+        signal.signal(number, before)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import click
@@ -104,8 +106,30 @@ def loader(model: str, device: str) -> Callable[[], Codec]:
     return load
 
 
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """What SIGINT and SIGTERM raise comes at the end of the ``with`` block. Within the import of PyTorch's C++ code an exception
+    can abort the process, and its temporary files stay."""
+    came: list[tuple[int, Any]] = []
+    handlers: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):  # raised outside the main thread, which alone gets them
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                signal.signal(number, lambda *caught: came.append(caught))
+                handlers[number] = handler
+    try:
+        yield
+    finally:
+        for each_number, handler in handlers.items():
+            signal.signal(each_number, handler)
+        for caught in came:
+            handlers[caught[0]](*caught)
+
+
 def _load(model: str, device: str) -> Codec:
     if not os.path.isfile(os.path.join(model, "onnx.json")):
+        with signals_wait():
+            import_module("unitcodec.codec")
         return unitcodec.load(model, device=device)
     if device == "cuda":
         raise ModelError(f"{model}: graphs are run on the CPU; --device cuda is for the model itself")
