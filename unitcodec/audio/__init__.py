@@ -36,9 +36,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    ".arrays": ("Samples",),
     "raw": ("RawFormat",),
     "reader": ("Reader", "open_reader"),
-    "resampling": ("SAMPLE_RATE", "Samples", "resampled_length"),
+    "resampling": ("SAMPLE_RATE", "resampled_length"),
     "wav": ("Sink", "write_wav"),
     "waveform": ("to_mono_16k",),
 }

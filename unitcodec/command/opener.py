@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-import unitcodec
-from unitcodec.command.run import loader
+from unitcodec.command.run import by_pytorch, loader
 from unitcodec.errors import ModelError, UnitcodecError
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Opener:
         """``asked``: streams are decoded by ``model``, whatever they name."""
         self._asked = asked
         self._default = loader(model, device)
-        self._other = lru_cache(maxsize=1)(lambda folder: unitcodec.load(folder, device))
+        self._other = lru_cache(maxsize=1)(lambda folder: by_pytorch(folder, device))
 
     def open(self, stream: bytes | BinaryIO, on_error: OnError, max_seconds: float | None = None) -> tuple[Codec, PacketReader]:
         """A stream's bytes, or the pipe that it comes from, and the codec that speaks it. ``max_seconds``: see PacketReader.

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import click
@@ -108,8 +109,8 @@ def loader(model: str, device: str) -> Callable[[], Codec]:
 
 @contextlib.contextmanager
 def signals_wait() -> Iterator[None]:
-    """What SIGINT and SIGTERM raise comes at the end of the ``with`` block. Within the import of PyTorch's C++ code an exception
-    can abort the process, and its temporary files stay."""
+    """What SIGINT and SIGTERM raise comes at the end of the ``with`` block. An exception within the import of C++ code (PyTorch)
+    can abort the process, and temporary files stay."""
     came: list[tuple[int, Any]] = []
     handlers: dict[int, Any] = {}
     with contextlib.suppress(ValueError):  # raised outside the main thread, which alone gets them
@@ -126,14 +127,20 @@ def signals_wait() -> Iterator[None]:
             handlers[caught[0]](*caught)
 
 
+def by_pytorch(model: str | Path, device: str) -> Codec:
+    """A model by name or folder. PyTorch is imported here, if it was not yet."""
+    with signals_wait():
+        import_module("unitcodec.codec")
+    return unitcodec.load(model, device=device)
+
+
 def _load(model: str, device: str) -> Codec:
     if not os.path.isfile(os.path.join(model, "onnx.json")):
-        with signals_wait():
-            import_module("unitcodec.codec")
-        return unitcodec.load(model, device=device)
+        return by_pytorch(model, device)
     if device == "cuda":
         raise ModelError(f"{model}: graphs are run on the CPU; --device cuda is for the model itself")
-    from unitcodec.onnx import OnnxCodec
+    with signals_wait():
+        from unitcodec.onnx import OnnxCodec
 
     # It has what the commands ask for, or says what it has not.
     return cast("Codec", OnnxCodec.from_pretrained(model))
