@@ -223,12 +223,12 @@ def test_a_recurrent_network(full: Vocoder, units: Path, tmp_path: Path) -> None
 
 def test_overwrite(full: Vocoder, folder: Path, units: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = Path(shutil.copytree(folder, tmp_path / "model"))
-    (out / "other.onnx").touch()
+    (out / "mel.onnx").touch()
     arguments = ["import-checkpoint", str(full.folder), "--out", str(out), "--units", str(units)]
     assert main(arguments) == 2
     assert "exists already; --overwrite replaces it" in capsys.readouterr().err
     assert main([*arguments, "--overwrite"]) == 0
-    assert "other.onnx" not in _names(out)
+    assert "mel.onnx" not in _names(out)
     assert _names(tmp_path) == ["model"]
 
 

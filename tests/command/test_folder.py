@@ -174,8 +174,13 @@ def test_a_model_among_other_things_is_not_replaced(tmp_path: Path) -> None:
         OutputFolder(str(target), overwrite=True)
     assert names(target) == [".git", *HELD]
     (target / ".git").rmdir()
-    (target / "notes.txt").touch()
-    with pytest.raises(JobError, match=r"holds notes\.txt, which is no part of a model"):
+    for name in ("notes.txt", "my_work.onnx", "LICENSE-thesis.docx"):
+        (target / name).touch()
+        with pytest.raises(JobError, match=f"holds {name}, which is no part of a model"):
+            OutputFolder(str(target), overwrite=True)
+        (target / name).unlink()
+    os.mkfifo(target / "mel.onnx")
+    with pytest.raises(JobError, match=r"holds mel\.onnx, which is no part of a model"):
         OutputFolder(str(target), overwrite=True)
 
 

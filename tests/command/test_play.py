@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from unitcodec.command import main
+from unitcodec.command.play import CURE
 
 if TYPE_CHECKING:
     from unitcodec.codec import Codec
@@ -70,9 +71,9 @@ def test_a_program_that_is_left_early(run: Run, stream: Path) -> None:
 
 def test_a_program_that_fails(run: Run, stream: Path) -> None:
     _program("aplay", "echo starting >&2; echo 'audio open error: No such device' >&2; exit 1")
-    assert run(stream) == (1, [f"unitcodec: {stream}: aplay failed: audio open error: No such device"])
+    assert run(stream) == (1, [f"unitcodec: {stream}: aplay failed: audio open error: No such device; {CURE}"])
     _program("aplay", "exit 3")
-    assert run(stream) == (1, [f"unitcodec: {stream}: aplay failed: status 3"])
+    assert run(stream) == (1, [f"unitcodec: {stream}: aplay failed: status 3; {CURE}"])
 
 
 def test_what_a_program_says_that_calls_it_done(run: Run, stream: Path) -> None:
@@ -80,8 +81,7 @@ def test_what_a_program_says_that_calls_it_done(run: Run, stream: Path) -> None:
     assert run(stream) == (0, ["unitcodec: ffplay: a frame came late"])
     for words in ("audio open failed", "Failed to open file 'pipe:' or configure filtergraph"):
         _program("ffplay", f'cat >/dev/null; echo "{words}" >&2')
-        cure = "ffplay finds no sound device; unitcodec decode writes the sound to a file"
-        assert run(stream) == (1, [f"unitcodec: {stream}: {cure}"])
+        assert run(stream) == (1, [f"unitcodec: {stream}: ffplay finds no sound device; {CURE}"])
 
 
 def test_sounddevice(run: Run, narrow: Codec, stream: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,11 +100,20 @@ def test_sounddevice(run: Run, narrow: Codec, stream: Path, monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(RawOutputStream=device, PortAudioError=NoDevice))
     assert run(stream) == (0, [])
     assert len(heard) == 2 * 50001
-    assert run(stream) == (1, [f"unitcodec: {stream}: sounddevice failed: Error querying device -1"])
+    assert run(stream) == (1, [f"unitcodec: {stream}: sounddevice failed: Error querying device -1; {CURE}"])
 
 
 def test_nothing_that_plays(run: Run, stream: Path) -> None:
     line = "unitcodec: no player found: install one of ffplay, aplay, play, mpv, afplay, or pip install sounddevice"
+    assert run(stream) == (1, [line])
+
+
+def test_a_package_without_its_library(run: Run, stream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    line = f"unitcodec: sounddevice: PortAudio library not found: install PortAudio (libportaudio2); {CURE}"
     assert run(stream) == (1, [line])
 
 

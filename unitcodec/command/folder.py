@@ -11,7 +11,10 @@ from unitcodec.command.jobs import JobError
 from unitcodec.command.output import OutputError, OutputExists, sync
 from unitcodec.command.temporary import ASIDE, Temporary, clean, remove_tree
 
-_PART = re.compile(r"(config|onnx)\.json|(model|entropy)\.safetensors|MODEL_CARD\.md|LICENSE[\w.-]*|\w+\.onnx")
+_PART = re.compile(
+    r"(config|onnx)\.json|(model|entropy)\.safetensors|MODEL_CARD\.md|LICENSE(-whisper)?(\.txt)?"
+    r"|(content|tracker|f0_decoder|mel|pulses|filters)\.onnx"
+)
 """Files of a model folder. A folder that holds others is somebody's who gave the wrong name, and is not removed."""
 
 
@@ -95,7 +98,7 @@ def _check_replaceable(path: str, name: str) -> None:
     if not os.path.isdir(path):
         raise JobError(f"{name}: exists, and is not a directory")
     with os.scandir(path) as entries:
-        found = {each.name: each.is_dir() or not _PART.fullmatch(each.name) for each in entries}
+        found = {each.name: not each.is_file() or not _PART.fullmatch(each.name) for each in entries}
     if foreign := sorted(each for each, strange in found.items() if strange):
         raise JobError(f"{name}: exists, and holds {foreign[0]}, which is no part of a model; --overwrite replaces nothing else")
     if found and not {"config.json", "entropy.safetensors"} <= set(found):

@@ -32,6 +32,8 @@ PLAYERS = (
 SILENT = ("audio open failed", "Failed to open")
 """In what ffplay says where there is no sound card: it plays nothing, and its status is that of success."""
 
+CURE = "unitcodec decode writes the sound to a file"
+
 
 class PlayerError(UnitcodecError):
     """Nothing here plays sound, or what should do so failed."""
@@ -75,7 +77,9 @@ def _find_player() -> tuple[str, ...] | Any:
             return command
     try:
         import sounddevice
-    except (ImportError, OSError) as error:  # the package, or the library that it needs
+    except OSError as error:  # the library that it needs
+        raise PlayerError(f"sounddevice: {error}: install PortAudio (libportaudio2); {CURE}") from error
+    except ImportError as error:
         names = ", ".join(command[0] for command in PLAYERS)
         raise PlayerError(f"no player found: install one of {names}, or pip install sounddevice") from error
     return sounddevice
@@ -108,9 +112,9 @@ def _run(command: Sequence[str], feed: Callable[[IO[bytes]], None]) -> None:
         errors.seek(0)
         said = errors.read(4096).decode(errors="replace").strip().splitlines()
     if status:
-        raise PlayerError(f"{command[0]} failed: {said[-1] if said else f'status {status}'}")
+        raise PlayerError(f"{command[0]} failed: {said[-1] if said else f'status {status}'}; {CURE}")
     if any(sign in line for sign in SILENT for line in said):
-        raise PlayerError(f"{command[0]} finds no sound device; unitcodec decode writes the sound to a file")
+        raise PlayerError(f"{command[0]} finds no sound device; {CURE}")
     if said:
         say(f"unitcodec: {command[0]}: {said[-1]}")
 
@@ -122,4 +126,4 @@ def _by_device(sounddevice: Any, blocks: Iterable[Samples], num_samples: int | N
         with sounddevice.RawOutputStream(samplerate=SAMPLE_RATE, channels=1, dtype="int16") as stream:
             write_wav(stream, blocks, num_samples, raw=True)
     except sounddevice.PortAudioError as error:
-        raise PlayerError(f"sounddevice failed: {' '.join(str(error).split())}") from error
+        raise PlayerError(f"sounddevice failed: {' '.join(str(error).split())}; {CURE}") from error

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
@@ -113,15 +114,15 @@ def signals_wait() -> Iterator[None]:
     can abort the process, and temporary files stay."""
     came: list[tuple[int, Any]] = []
     handlers: dict[int, Any] = {}
-    with contextlib.suppress(ValueError):  # raised outside the main thread, which alone gets them
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if callable(handler := signal.getsignal(number)):
-                signal.signal(number, lambda *caught: came.append(caught))
-                handlers[number] = handler
+    main = threading.current_thread() is threading.main_thread()  # which alone gets them
     try:
+        for number in (signal.SIGINT, signal.SIGTERM) if main else ():
+            if callable(handler := signal.getsignal(number)):
+                handlers[number] = handler
+                signal.signal(number, lambda *caught: came.append(caught))
         yield
     finally:
-        for each_number, handler in handlers.items():
+        for each_number, handler in handlers.items():  # that of SIGTERM last: if it is not, the command puts it back at its end
             signal.signal(each_number, handler)
         for caught in came:
             handlers[caught[0]](*caught)
